@@ -1,0 +1,99 @@
+/** Seam: a pipeline as settings and as seen from outside. Config produces the first, ingest the second. */
+
+import type { SourcePosition } from '../model/index.ts'
+
+/** How changes are written. */
+export type WriteMode = 'upsert' | 'append'
+
+/** One stream and the table it becomes. */
+export interface TableTarget {
+  /** Stream name in the source: `public.orders`. */
+  readonly stream: string
+  /** Table name for people and SQL: `orders`, `shop.orders`. */
+  readonly table: string
+  /** Path of the table relative to the store: `orders`, `shop/orders`. */
+  readonly root: string
+  readonly mode: WriteMode
+  /** Key columns; null takes the stream's own key. */
+  readonly key: readonly string[] | null
+  /** Integer, date or timestamp column whose higher value wins; null takes the source order. */
+  readonly orderingColumn: string | null
+  readonly partitionBy: readonly string[]
+  /** For sources without deletes of their own: rows where this column has this value delete their key. */
+  readonly deleteWhen: { readonly column: string; readonly equals: string } | null
+}
+
+/** When a batch is committed: whichever comes first. */
+export interface CommitSettings {
+  readonly intervalMs: number
+  readonly rowsMax: number
+  readonly bytesMax: number
+}
+
+/** A checked pipeline. */
+export interface PipelineSettings {
+  readonly name: string
+  readonly source: string
+  readonly targets: readonly TableTarget[]
+  readonly commit: CommitSettings
+  /** What DuckDB may use, in bytes. */
+  readonly engineMemoryBytes: number
+  readonly engineThreads: number
+  /** Bytes of source data in flight, all splits together. */
+  readonly inFlightBytesMax: number
+  /** How long deletes are remembered where late changes are possible. */
+  readonly tombstoneTtlMs: number
+  /** Zstandard level of data files, 1..19. */
+  readonly compressionLevel: number
+}
+
+/** One list of states everywhere: CLI, API, metrics, logs. */
+export type PipelineState =
+  | 'created'
+  | 'copying'
+  | 'catching_up'
+  | 'running'
+  | 'idle'
+  | 'draining'
+  | 'retrying'
+  | 'blocked_gap'
+  | 'blocked_schema'
+  | 'blocked_error'
+  | 'failed'
+  | 'stopped'
+
+/** A table inside a running pipeline. */
+export interface TableStatus {
+  readonly table: string
+  readonly stream: string
+  readonly version: bigint | null
+  readonly rowCount: bigint | null
+  readonly keyCount: number
+  /** Copied rows of the initial copy; null when it is over. */
+  readonly copy: { readonly rowsCopied: number; readonly rowsExpected: number | null } | null
+  readonly commits: number
+  readonly rowsApplied: number
+}
+
+/** What a pipeline tells about itself; equal to what is true, unknown is null. */
+export interface PipelineStatus {
+  readonly pipeline: string
+  readonly state: PipelineState
+  readonly startedAtMs: number
+  readonly observedAtMs: number
+  readonly tables: readonly TableStatus[]
+  /** Everything before this position is in every table. */
+  readonly floorPosition: SourcePosition | null
+  readonly endPosition: SourcePosition | null
+  /** Now minus the source time of the newest committed change while behind, else 0; null when unknown. */
+  readonly lagMs: number | null
+  readonly rowsPerSecond: number
+  readonly commits: number
+  readonly recordsRead: number
+  readonly lastCommitAtMs: number | null
+  readonly lastError: {
+    readonly code: string
+    readonly message: string
+    readonly remedy: string
+  } | null
+}

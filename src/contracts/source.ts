@@ -1,0 +1,157 @@
+/** Seam: a source of changes. Implemented by every folder of connectors/. */
+
+import type { Cursor, JsonObject, SourcePosition, SplitId, StreamSchema } from '../model/index.ts'
+import type { Clock } from './clock.ts'
+import type { Telemetry } from './telemetry.ts'
+
+/**
+ * How the bytes of a part are laid out.
+ * - `copy-text`: PostgreSQL's COPY text format, one line a change, fields separated by TAB:
+ *   `op`, `position`, `source time (epoch micros or \N)`, then the schema's columns in order.
+ *   `\N` is NULL, `\U` a column the source did not send (unchanged TOAST); backslash, TAB, LF, CR, BS, FF, VT
+ *   are escaped as COPY does (`\\ \t \n \r \b \f \v`). Valid UTF-8. Values are PostgreSQL's text output.
+ *   `op` is one of: `r` row of the initial copy · `i` insert · `u` update · `d` delete (only key columns set) ·
+ *   `m` insert after a key change: the line before it is the `d` of the old key, whose row supplies the
+ *   columns marked `\U` · `t` truncate (no column set).
+ * - `json-lines`: one JSON object a line, LF; the position of line i is `firstPosition + i`.
+ */
+export type RawFormat = 'copy-text' | 'json-lines'
+
+/** Consecutive records of one stream and one schema inside a block. */
+export interface BlockPart {
+  readonly schema: StreamSchema
+  readonly format: RawFormat
+  /** Whole lines, the last one ended too. Owned by the receiver; the source does not touch it again. */
+  readonly bytes: Uint8Array
+  readonly recordCount: number
+  /** Position of the first record. */
+  readonly firstPosition: SourcePosition
+  /** Number of records with at least one `\U`. */
+  readonly partialCount: number
+}
+
+/** Progress of an initial copy that a block belongs to. */
+export interface CopyProgress {
+  readonly stream: string
+  /** Identifies the attempt: a new attempt replaces every row of an earlier one. */
+  readonly attempt: string
+  /** True on the first block of the attempt (a table with rows of an earlier attempt is emptied). */
+  readonly first: boolean
+  /** True on the last block: the stream is complete as of `nextPosition`. */
+  readonly complete: boolean
+  readonly rowsCopied: number
+}
+
+/**
+ * A run of records of one split.
+ * Order: blocks come in source order; records of one stream keep their order inside the parts, and parts of one
+ * stream follow each other in order. Parts may be empty: the source then only tells how far it is complete.
+ */
+export interface SourceBlock {
+  readonly split: SplitId
+  readonly splitNumber: number
+  readonly parts: readonly BlockPart[]
+  /** Everything before this position has been yielded, when `endsTransaction`. Half-open. */
+  readonly nextPosition: SourcePosition
+  /** True when a batch may end here; a block that is cut inside a source transaction says false. */
+  readonly endsTransaction: boolean
+  /** Set while an initial copy runs; then `parts` hold rows of that stream only. */
+  readonly copy: CopyProgress | null
+  /** To be stored in the cursors that this block leads to. */
+  readonly identity: JsonObject
+  /** Source time of the newest record, epoch micros; null when unknown. */
+  readonly sourceTimeMicros: bigint | null
+}
+
+/** A finding of `Source.check`. */
+export interface SourceCheck {
+  readonly name: string
+  readonly status: 'ok' | 'warn' | 'fail'
+  readonly seen: string
+  /** What to do about it; empty when ok. */
+  readonly remedy: string
+}
+
+/** How far the source is, as last seen. */
+export interface SourceProgress {
+  /** End of the source (newest position it could deliver); null when unknown. */
+  readonly endPosition: SourcePosition | null
+  readonly copies: readonly {
+    readonly stream: string
+    readonly rowsCopied: number
+    /** The source's estimate; null when it has none. */
+    readonly rowsExpected: number | null
+    readonly complete: boolean
+  }[]
+}
+
+/** Small durable notes of a source in the pipeline's own log: slot ownership and identity. */
+export interface SourceMemory {
+  read(): Promise<JsonObject | null>
+  /** Returns when durable. Throws SLU-ING-4001 when another instance wrote in between. */
+  write(notes: JsonObject): Promise<void>
+}
+
+/** What a session starts from. */
+export interface SourceStart {
+  /**
+   * Streams to read → the effective cursor of the table behind it: null was never read,
+   * `copy` has an incomplete copy, `stream` continues at `nextPosition`.
+   */
+  readonly streams: ReadonlyMap<string, Cursor | null>
+  readonly memory: SourceMemory
+  /** Upper bound of bytes read and not yet taken through `blocks()`. */
+  readonly bufferBytesMax: number
+  readonly signal: AbortSignal
+}
+
+/** A running read. */
+export interface SourceSession extends AsyncDisposable {
+  /**
+   * The blocks, once; the source reads ahead up to `bufferBytesMax` and stays alive (keep-alives) while the
+   * consumer is slow. Never yields a record below a stream's resume position. Ends when the signal aborts or,
+   * for finite reads, at the end. Throws SluiceError: `gap`, `transient`, `fenced`, `invalid-config`, `bad-data`.
+   */
+  blocks(): AsyncIterable<SourceBlock>
+  /** Everything before the position is durable in every table: a hint the source may free what lies before. */
+  acknowledge(nextPosition: SourcePosition): void
+  progress(): SourceProgress
+}
+
+/** A configured source. Constructing does nothing; `check`, `discover`, `start` connect. */
+export interface Source extends AsyncDisposable {
+  readonly name: string
+  /** Environment checks for `sluice check` and before the first start: reach, rights, settings. */
+  check(streams: readonly string[]): Promise<readonly SourceCheck[]>
+  /** The streams the source can deliver, with their current schema. */
+  discover(): Promise<readonly StreamSchema[]>
+  start(request: SourceStart): Promise<SourceSession>
+  /**
+   * For `verify`: rows of a stream as of a position that the callback is told, as `copy-text` lines with
+   * op `r`. The source must be able to name the position (Postgres: LSN of the exported snapshot).
+   * Null when the source cannot re-read itself.
+   */
+  readonly readBack: SourceReadBack | null
+}
+
+/** Reads whole streams again at one common position. */
+export interface SourceReadBack {
+  /** Opens a view of the source at one position. */
+  open(streams: readonly string[]): Promise<SourceView>
+}
+
+/** The source as of `position`. */
+export interface SourceView extends AsyncDisposable {
+  /** Everything before this position is included, nothing after. */
+  readonly position: SourcePosition
+  rows(stream: string): AsyncIterable<BlockPart>
+}
+
+/** What a connector is given by `compose.ts`. */
+export interface SourceContext {
+  readonly name: string
+  /** Name of the pipeline that reads; part of default names such as the slot's. */
+  readonly pipeline: string
+  readonly clock: Clock
+  readonly telemetry: Telemetry
+}

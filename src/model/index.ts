@@ -1,0 +1,51 @@
+/**
+ * The nouns of the house: plain data, pure functions, errors.
+ * Comes in: nothing. Goes out: types and pure functions every room may use.
+ * Must never: read a clock, do I/O, or import another room.
+ */
+
+export { ERROR_CODES, type ErrorCode } from './error-codes.ts'
+export {
+  assert,
+  type ErrorContext,
+  type ErrorDetails,
+  type ErrorKind,
+  isSluiceError,
+  SluiceError,
+  wrapError,
+} from './errors.ts'
+export {
+  type Cursor,
+  cursorFromJson,
+  cursorToJson,
+  type JsonObject,
+  type JsonValue,
+  type PositionRange,
+  type SourcePosition,
+  type SplitId,
+  sameCursor,
+} from './position.ts'
+export {
+  type ColumnType,
+  isMetaColumn,
+  POSITION_COLUMN,
+  type PrimitiveType,
+  type SourceColumn,
+  SPLIT_COLUMN,
+  type StreamSchema,
+  type StructField,
+  type TableColumn,
+  type TableSchema,
+  userColumns,
+} from './schema.ts'
+export type {
+  Accounting,
+  CommitOperation,
+  DataFile,
+  DeletionVectorDescriptor,
+  FileStatistics,
+  RowDeletes,
+  StagedFile,
+  TimelineEntry,
+} from './table.ts'
+export { isoFromMicros, microsFromMs, msFromMicros } from './time.ts'

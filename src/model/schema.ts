@@ -1,0 +1,93 @@
+/** Column types and schemas: what a source announces and what a table stores. */
+
+/** Types of a table column, named as in the Delta schema; `decimal(p,s)` carries its numbers. */
+export type ColumnType =
+  | PrimitiveType
+  | { readonly kind: 'decimal'; readonly precision: number; readonly scale: number }
+  | { readonly kind: 'array'; readonly element: ColumnType; readonly containsNull: boolean }
+  | { readonly kind: 'struct'; readonly fields: readonly StructField[] }
+  | {
+      readonly kind: 'map'
+      readonly key: ColumnType
+      readonly value: ColumnType
+      readonly valueContainsNull: boolean
+    }
+
+/** Types without parameters. `timestamp` is microseconds UTC; `timestamp_ntz` has no zone. */
+export type PrimitiveType =
+  | 'boolean'
+  | 'byte'
+  | 'short'
+  | 'integer'
+  | 'long'
+  | 'float'
+  | 'double'
+  | 'string'
+  | 'binary'
+  | 'date'
+  | 'timestamp'
+  | 'timestamp_ntz'
+
+/** A named member of a struct type. */
+export interface StructField {
+  readonly name: string
+  readonly type: ColumnType
+  readonly nullable: boolean
+}
+
+/** A column as the source describes it. */
+export interface SourceColumn {
+  readonly name: string
+  /** The table type it becomes. */
+  readonly type: ColumnType
+  /** The source's own name of the type, for people: `numeric(10,2)`, `uuid[]`. */
+  readonly sourceType: string
+  readonly nullable: boolean
+}
+
+/** One shape of the records of a stream. A new shape has a new `schemaId`. */
+export interface StreamSchema {
+  /** Name of the stream within its source: `public.orders`, a topic, a folder. */
+  readonly stream: string
+  /** Unique within a run of the source; grows with each change of shape. */
+  readonly schemaId: number
+  readonly columns: readonly SourceColumn[]
+  /** Names of the key columns in key order; empty when the stream has no key. */
+  readonly key: readonly string[]
+}
+
+/** A column of a table. `fieldId` is Delta's column-mapping id and the Parquet and Iceberg field id. */
+export interface TableColumn {
+  readonly name: string
+  readonly physicalName: string
+  readonly fieldId: number
+  readonly type: ColumnType
+  readonly nullable: boolean
+  readonly comment?: string
+}
+
+/** The columns of a table version, in order, the two meta columns included and last. */
+export interface TableSchema {
+  readonly columns: readonly TableColumn[]
+  /** Logical names of the partition columns, in order. */
+  readonly partitionBy: readonly string[]
+  /** Names of the key columns in key order; empty for append tables. */
+  readonly key: readonly string[]
+  /** Highest field id ever given; ids are never reused. */
+  readonly maxFieldId: number
+}
+
+/** Meta column: number of the split a row came from (`Cursor.splitNumber`). INT. */
+export const SPLIT_COLUMN = '_sluice_split'
+/** Meta column: source position of the change that wrote the row. BIGINT. */
+export const POSITION_COLUMN = '_sluice_position'
+
+/** True for the two meta columns that every row carries. */
+export function isMetaColumn(name: string): boolean {
+  return name === SPLIT_COLUMN || name === POSITION_COLUMN
+}
+
+/** The columns a user sees: all but the meta columns. */
+export function userColumns(schema: TableSchema): readonly TableColumn[] {
+  return schema.columns.filter((column) => !isMetaColumn(column.name))
+}
