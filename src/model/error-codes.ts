@@ -62,6 +62,32 @@ export const ERROR_CODES = define({
     meaning: 'An object that the table names does not exist.',
     remedy: 'Restore the object from a backup, or read an older version. Do not delete anything.',
   },
+  'SLU-ENG-7001': {
+    kind: 'transient',
+    meaning: 'The embedded engine reached its memory limit and could not spill.',
+    remedy:
+      'Raise `memory`, lower `commit.maxRows`, or free disk space for spilling. Nothing was lost.',
+  },
+  'SLU-ENG-7002': {
+    kind: 'bad-data',
+    meaning: 'A value does not fit its column type.',
+    remedy: 'See the value named in the message; correct the column type or the record.',
+  },
+  'SLU-ENG-7003': {
+    kind: 'transient',
+    meaning: 'The embedded engine could not read or write a file.',
+    remedy: 'Check the disk and the permissions of the folder named in the message.',
+  },
+  'SLU-ENG-7004': {
+    kind: 'transient',
+    meaning: 'A statement was interrupted: its time was up or the caller went away.',
+    remedy: 'Raise the time limit or narrow the query.',
+  },
+  'SLU-ENG-7005': {
+    kind: 'unsupported',
+    meaning: 'The engine does not accept the SQL statement.',
+    remedy: 'Correct the statement at the place named in the message.',
+  },
   'SLU-BUG-9001': {
     kind: 'bug',
     meaning: 'Something that must always hold did not.',
