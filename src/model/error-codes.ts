@@ -196,6 +196,12 @@ export const ERROR_CODES = define({
     meaning: 'Another living process runs the embedded Postgres of this folder.',
     remedy: 'Stop that process, or choose another folder.',
   },
+  'SLU-STA-5001': {
+    kind: 'unsupported',
+    meaning: 'The key index does not fit into memory.',
+    remedy:
+      'Give the process more memory (about 48 bytes for each key), or split the table. Nothing was lost.',
+  },
   'SLU-BUG-9001': {
     kind: 'bug',
     meaning: 'Something that must always hold did not.',
