@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { BANNED_USES, OWNED_MODULES } from './bans.ts'
 import {
+  expectNone,
   importsOf,
   isNode,
   lineOf,
@@ -27,7 +28,7 @@ describe('the product', () => {
         return [`${file.path}:${line} ${use}: use ${ban.instead}`]
       }),
     )
-    expect(breaches).toEqual([])
+    expectNone(breaches)
   })
 
   it('imports files, network and packages only in the rooms that own them', () => {
@@ -38,7 +39,7 @@ describe('the product', () => {
         return [`${file.path}:${edge.line} ${edge.target}: only ${owners.join(', ') || 'nobody'}`]
       }),
     )
-    expect(breaches).toEqual([])
+    expectNone(breaches)
   })
 
   it('imports only the runtime and declared packages that have an owner', () => {
@@ -50,11 +51,11 @@ describe('the product', () => {
         .filter((edge) => !declared.has(edge.target) || ownersOf(edge.target) === undefined)
         .map((edge) => `${file.path}:${edge.line} ${edge.target}`),
     )
-    expect(strangers).toEqual([])
+    expectNone(strangers)
   })
 
   it('does nothing at import time beyond defining', () => {
-    expect(files.filter((file) => file.path !== 'src/main.ts').flatMap(importTimeWork)).toEqual([])
+    expectNone(files.filter((file) => file.path !== 'src/main.ts').flatMap(importTimeWork))
   })
 })
 
@@ -66,7 +67,7 @@ describe('fast tests', () => {
         .filter(({ use }) => waiting.test(use))
         .map(({ use, line }) => `${file.path}:${line} ${use}`),
     )
-    expect(breaches).toEqual([])
+    expectNone(breaches)
   })
 
   it('are never focused', () => {
@@ -75,7 +76,7 @@ describe('fast tests', () => {
         .filter(({ use }) => /^(it|test|describe)\.only$/.test(use))
         .map(({ use, line }) => `${file.path}:${line} ${use}`),
     )
-    expect(focused).toEqual([])
+    expectNone(focused)
   })
 })
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { REPO_ROOT, repoFiles, textOf } from './source-tree.ts'
+import { expectNone, REPO_ROOT, repoFiles, textOf } from './source-tree.ts'
 
 const pages = repoFiles().filter((file) => file.endsWith('.md'))
 const texts = repoFiles().filter((file) => /\.(ts|cjs|js|md|json|ya?ml|sh)$|^\.ci\//.test(file))
@@ -9,7 +9,7 @@ const texts = repoFiles().filter((file) => /\.(ts|cjs|js|md|json|ya?ml|sh)$|^\.c
 describe('links', () => {
   it('lead somewhere, anchors included', () => {
     const broken = pages.flatMap((page) => brokenLinks(page, textOf(page)))
-    expect(broken).toEqual([])
+    expectNone(broken)
   })
 
   it('reach every page from the README', () => {
@@ -23,7 +23,7 @@ describe('links', () => {
       }
     }
     follow('README.md')
-    expect(pages.filter((page) => !seen.has(page))).toEqual([])
+    expectNone(pages.filter((page) => !seen.has(page)))
   })
 })
 
@@ -43,12 +43,12 @@ describe('words', () => {
             foreign.some((pattern) => pattern.test(line)) ? [`${file}:${index + 1} ${line}`] : [],
           ),
       )
-    expect(breaches).toEqual([])
+    expectNone(breaches)
   })
 
   it('keep registry hosts out of the lock file', () => {
     const resolved = textOf('package-lock.json').match(/"resolved": "https?:.*/g) ?? []
-    expect(resolved).toEqual([])
+    expectNone(resolved)
   })
 })
 
@@ -61,13 +61,13 @@ describe('dependencies', () => {
 
   it('are pinned to one version', () => {
     const loose = Object.entries(all).filter(([, version]) => !/^\d+\.\d+\.\d+/.test(version))
-    expect(loose).toEqual([])
+    expectNone(loose.map(String))
   })
 
   it('have a line in docs/principles.md that says what each saves us', () => {
     const page = textOf('docs/principles.md')
     const silent = Object.keys(all).filter((name) => !page.includes(`| \`${name}\` |`))
-    expect(silent).toEqual([])
+    expectNone(silent)
   })
 })
 
@@ -79,7 +79,7 @@ describe('tests', () => {
         const source = file.slice('test/unit/'.length).replace(/\.test\.ts$/, '')
         return !existsSync(path.join(REPO_ROOT, `${source}.ts`))
       })
-    expect(strays).toEqual([])
+    expectNone(strays)
   })
 })
 

@@ -1,6 +1,6 @@
-import { describe, expect, it } from 'vitest'
+import { describe, it } from 'vitest'
 import { ERROR_CODES } from '../../src/model/index.ts'
-import { productFiles, repoFiles, textOf } from './source-tree.ts'
+import { expectNone, productFiles, repoFiles, textOf } from './source-tree.ts'
 
 const CATALOGUE = 'src/model/error-codes.ts'
 const PAGE = 'docs/reference/errors.md'
@@ -15,7 +15,7 @@ describe('error codes', () => {
         .filter((code) => !known.includes(code))
         .map((code) => `${file.path} ${code}`),
     )
-    expect(unknown).toEqual([])
+    expectNone(unknown)
   })
 
   it('are all thrown or handed out somewhere', () => {
@@ -24,14 +24,14 @@ describe('error codes', () => {
         .filter((file) => file.path !== CATALOGUE)
         .flatMap((file) => codesIn(withoutComments(file.text))),
     )
-    expect(known.filter((code) => !used.has(code))).toEqual([])
+    expectNone(known.filter((code) => !used.has(code)))
   })
 
   it('have a meaning and a remedy that are sentences', () => {
     const weak = Object.entries(ERROR_CODES).flatMap(([code, entry]) =>
       [entry.meaning, entry.remedy].every((text) => /^[A-Z`].{10,}[.`]$/.test(text)) ? [] : [code],
     )
-    expect(weak).toEqual([])
+    expectNone(weak)
   })
 
   it(`stand in ${PAGE}, one entry each`, () => {
@@ -40,8 +40,8 @@ describe('error codes', () => {
       .split('\n')
       .filter((line) => line.startsWith('#'))
       .join('\n')
-    expect(known.filter((code) => !headings.includes(code))).toEqual([])
-    expect(codesIn(page).filter((code) => !known.includes(code))).toEqual([])
+    expectNone(known.filter((code) => !headings.includes(code)))
+    expectNone(codesIn(page).filter((code) => !known.includes(code)))
   })
 
   it('are real wherever a page of the docs names one', () => {
@@ -52,7 +52,7 @@ describe('error codes', () => {
           .filter((code) => !known.includes(code))
           .map((code) => `${file} ${code}`),
       )
-    expect(unknown).toEqual([])
+    expectNone(unknown)
   })
 })
 

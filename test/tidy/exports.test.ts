@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { doorOf, readRooms } from './rooms.ts'
-import { isNode, lineOf, parseText, productFiles, type SourceFile, walk } from './source-tree.ts'
+import {
+  expectNone,
+  isNode,
+  lineOf,
+  parseText,
+  productFiles,
+  type SourceFile,
+  walk,
+} from './source-tree.ts'
 
 const rooms = readRooms()
 const doors = new Set(rooms.map(doorOf).filter((door) => door.endsWith('/index.ts')))
@@ -9,15 +17,15 @@ const files = productFiles()
 describe('files', () => {
   it('begin with a header comment or a documented declaration', () => {
     const bare = files.filter((file) => !file.text.trimStart().startsWith('/**'))
-    expect(bare.map((file) => file.path)).toEqual([])
+    expectNone(bare.map((file) => file.path))
   })
 
   it('document every export', () => {
-    expect(files.filter((file) => !doors.has(file.path)).flatMap(undocumentedExports)).toEqual([])
+    expectNone(files.filter((file) => !doors.has(file.path)).flatMap(undocumentedExports))
   })
 
   it('export by name: no default, no star, no enum, no namespace', () => {
-    expect(files.flatMap(forbiddenShapes)).toEqual([])
+    expectNone(files.flatMap(forbiddenShapes))
   })
 })
 
@@ -31,7 +39,7 @@ describe('doors', () => {
           .filter((node) => node.type !== 'ExportNamedDeclaration' || !isNode(node.source))
           .map((node) => `${file.path}:${lineOf(file.text, node.start)} ${node.type}`)
       })
-    expect(breaches).toEqual([])
+    expectNone(breaches)
   })
 
   it('say what comes in, what goes out and what must never be', () => {
@@ -41,7 +49,7 @@ describe('doors', () => {
         const header = /^\s*\/\*\*[\s\S]*?\*\//.exec(file.text)?.[0] ?? ''
         return !/comes in/i.test(header) || !/goes out/i.test(header) || !/must never/i.test(header)
       })
-    expect(silent.map((file) => file.path)).toEqual([])
+    expectNone(silent.map((file) => file.path))
   })
 })
 

@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { doorOf, importBreach, parseRooms, ROOMS_PAGE, readRooms, roomOf } from './rooms.ts'
-import { importsOf, parseText, productFiles, repoFiles } from './source-tree.ts'
+import { expectNone, importsOf, parseText, productFiles, repoFiles } from './source-tree.ts'
 
 const rooms = readRooms()
 const edges = productFiles().flatMap((file) => importsOf(file))
@@ -9,12 +9,12 @@ const edges = productFiles().flatMap((file) => importsOf(file))
 describe(`the rooms of ${ROOMS_PAGE}`, () => {
   it('are all there', () => {
     const missing = rooms.map(doorOf).filter((door) => !repoFiles().includes(door))
-    expect(missing, 'rooms without a door').toEqual([])
+    expectNone(missing)
   })
 
   it('hold every product file', () => {
     const homeless = productFiles().filter((file) => roomOf(rooms, file.path) === undefined)
-    expect(homeless.map((file) => file.path)).toEqual([])
+    expectNone(homeless.map((file) => file.path))
   })
 
   it('import only lower rooms that the table names', () => {
@@ -25,7 +25,7 @@ describe(`the rooms of ${ROOMS_PAGE}`, () => {
       const breach = to ? importBreach(from, to) : 'this file belongs to no room'
       return breach === null ? [] : [`${edge.from}:${edge.line} → ${edge.target}: ${breach}`]
     })
-    expect(breaches).toEqual([])
+    expectNone(breaches)
   })
 
   it('are entered by the door from outside, and never by the door from inside', () => {
@@ -42,7 +42,7 @@ describe(`the rooms of ${ROOMS_PAGE}`, () => {
       }
       return []
     })
-    expect(breaches).toEqual([])
+    expectNone(breaches)
   })
 })
 
@@ -52,7 +52,7 @@ describe('imports', () => {
     for (const edge of edges) {
       if (edge.isRelative) graph.set(edge.from, [...(graph.get(edge.from) ?? []), edge.target])
     }
-    expect(findCycles(graph)).toEqual([])
+    expectNone(findCycles(graph))
   })
 
   it('name an existing file with its ending', () => {
@@ -60,7 +60,7 @@ describe('imports', () => {
     const dangling = edges
       .filter((edge) => edge.isRelative && !files.has(edge.target))
       .map((edge) => `${edge.from}:${edge.line} → ${edge.target}`)
-    expect(dangling).toEqual([])
+    expectNone(dangling)
   })
 })
 

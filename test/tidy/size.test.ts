@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
+  expectNone,
   isNode,
   parseText,
   type SourceFile,
@@ -18,7 +19,7 @@ describe('sizes', () => {
     const long = files
       .map((file) => ({ path: file.path, lines: file.text.split('\n').length - 1 }))
       .filter((file) => file.lines > FILE_LINES_MAX)
-    expect(long).toEqual([])
+    expectNone(long.map((file) => `${file.path}: ${file.lines} lines`))
   })
 
   it(`keep every line within ${COLUMNS_MAX} columns`, () => {
@@ -29,11 +30,11 @@ describe('sizes', () => {
           [...line].length > COLUMNS_MAX ? [`${file.path}:${index + 1}`] : [],
         ),
     )
-    expect(wide).toEqual([])
+    expectNone(wide)
   })
 
   it(`keep every function within ${FUNCTION_LINES_MAX} lines`, () => {
-    expect(files.flatMap((file) => longFunctions(file, FUNCTION_LINES_MAX))).toEqual([])
+    expectNone(files.flatMap((file) => longFunctions(file, FUNCTION_LINES_MAX)))
   })
 })
 

@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
+import { expect } from 'vitest'
 import { parseAst } from 'vitest/node'
 
 /** Root of the checkout. */
@@ -126,4 +127,9 @@ function specifierOf(node: SyntaxNode): string | null {
   if (!takesSource.test(node.type)) return null
   const literal = node.source ?? node.argument
   return isNode(literal) && typeof literal.value === 'string' ? literal.value : null
+}
+
+/** Fails with one line a breach, so that a log alone tells what to mend. */
+export function expectNone(breaches: readonly string[]): void {
+  if (breaches.length > 0) expect.fail(`${breaches.length} found:\n${breaches.join('\n')}`)
 }
