@@ -34,6 +34,17 @@ export const ERROR_CODES = define({
     meaning: 'Settings contradict each other.',
     remedy: 'Change one of the settings named in the message.',
   },
+  'SLU-CFG-1005': {
+    kind: 'unsupported',
+    meaning: 'The configuration asks for something that this version of Sluice cannot do.',
+    remedy: 'Use what the message names instead; docs/guarantees.md lists what works today.',
+  },
+  'SLU-CFG-1006': {
+    kind: 'invalid-config',
+    meaning: 'No configuration file was found.',
+    remedy:
+      'Run `sluice quickstart` for a demo, write a sluice.yaml here, or name one with --config.',
+  },
   'SLU-STO-2001': {
     kind: 'invalid-config',
     meaning: 'The object store cannot be written: no permission, read-only, or not a folder.',
@@ -201,6 +212,116 @@ export const ERROR_CODES = define({
     meaning: 'The key index does not fit into memory.',
     remedy:
       'Give the process more memory (about 48 bytes for each key), or split the table. Nothing was lost.',
+  },
+  'SLU-ING-4001': {
+    kind: 'fenced',
+    meaning: 'Another instance of this pipeline has taken over.',
+    remedy: 'Run one instance of a pipeline. This one stopped before writing anything twice.',
+  },
+  'SLU-ING-4002': {
+    kind: 'invalid-config',
+    meaning: 'A stream or a column that the pipeline names does not exist in the source.',
+    remedy: 'Correct `tables`, `key`, `ordering` or `partitionBy`; the message lists what exists.',
+  },
+  'SLU-ING-4003': {
+    kind: 'bad-data',
+    meaning: 'A record cannot be decoded or has no key.',
+    remedy: 'See the position in the message. The pipeline stopped before it; nothing was skipped.',
+  },
+  'SLU-ING-4004': {
+    kind: 'corrupt',
+    meaning: 'A change needs values of a row that the table does not have.',
+    remedy: 'The table and the source disagree: run `sluice verify`, then copy the table again.',
+  },
+  'SLU-ING-4005': {
+    kind: 'unsupported',
+    meaning: 'The source changed a column in a way that the table cannot follow.',
+    remedy: 'Change it back, or copy the table again under a new name. Nothing was dropped.',
+  },
+  'SLU-ING-4006': {
+    kind: 'invalid-config',
+    meaning: 'The folder or table belongs to something else.',
+    remedy: 'Choose another store.url or table name; Sluice changes nothing it did not make.',
+  },
+  'SLU-ING-4007': {
+    kind: 'conflict',
+    meaning: 'Another writer changed the table in a way this batch cannot be placed on.',
+    remedy: 'Nothing to do: the pipeline starts over from the newest version.',
+  },
+  'SLU-STO-2006': {
+    kind: 'unsupported',
+    meaning: 'An object path is not one this store accepts: absolute, with `..`, or reserved.',
+    remedy: 'Check the path of the table, or the data file path that the table log names.',
+  },
+  'SLU-STO-2007': {
+    kind: 'invalid-config',
+    meaning: 'The object store cannot be read: no permission.',
+    remedy: 'Give the user that runs Sluice read permission on the path named in the message.',
+  },
+  'SLU-STO-2008': {
+    kind: 'corrupt',
+    meaning: 'An object is shorter than what the table says about it.',
+    remedy: 'Restore the object from a backup, or read an older version. Do not delete anything.',
+  },
+  'SLU-TAB-3001': {
+    kind: 'corrupt',
+    meaning: 'An entry of the table log is not valid.',
+    remedy: 'Restore the file named in the message from a backup, or read an older version.',
+  },
+  'SLU-TAB-3002': {
+    kind: 'corrupt',
+    meaning: 'A deletion vector is damaged: wrong checksum, size, magic number or content.',
+    remedy: 'Restore the file named in the message from a backup, or read an older version.',
+  },
+  'SLU-TAB-3003': {
+    kind: 'gap',
+    meaning: 'The version or time asked for is not, or no longer, readable.',
+    remedy: 'Ask for a version between the bounds in the message; `sluice timeline` lists them.',
+  },
+  'SLU-TAB-3004': {
+    kind: 'gap',
+    meaning: 'Part of the range of changes asked for is no longer in the table log.',
+    remedy: 'Read the whole table at its newest version, then go on with changes from there.',
+  },
+  'SLU-TAB-3005': {
+    kind: 'corrupt',
+    meaning: 'The table log lacks a version, so the table cannot be put together.',
+    remedy: 'Restore the missing log entry from a backup, or read an older version.',
+  },
+  'SLU-TAB-3006': {
+    kind: 'transient',
+    meaning: 'Whether a commit took effect could not be found out.',
+    remedy: 'Start over from the newest version: the stored cursor tells. Delete nothing.',
+  },
+  'SLU-TAB-3007': {
+    kind: 'unsupported',
+    meaning: 'The table needs a reader feature that Sluice does not know.',
+    remedy: 'Read it with another engine, or drop the feature named in the message there.',
+  },
+  'SLU-TAB-3008': {
+    kind: 'unsupported',
+    meaning: 'The table can be read but not written by Sluice.',
+    remedy: 'Let Sluice write a table of its own; this one belongs to another engine.',
+  },
+  'SLU-TAB-3009': {
+    kind: 'transient',
+    meaning: 'A commit lost every version it tried to other writers.',
+    remedy: 'It is tried again; if it stays, lower the number of writers of this table.',
+  },
+  'SLU-TAB-3010': {
+    kind: 'unsupported',
+    meaning: 'The table has a column type that Sluice does not know.',
+    remedy: 'Read it with another engine, or leave the column named in the message out.',
+  },
+  'SLU-TAB-3011': {
+    kind: 'fenced',
+    meaning: 'This writer was stopped so long that the log it knew has been cleaned away.',
+    remedy: 'Restart it; it goes on from the newest version. Nothing was written.',
+  },
+  'SLU-TAB-3012': {
+    kind: 'corrupt',
+    meaning: 'A checkpoint of the table cannot be read and the log before it is gone.',
+    remedy: 'Restore the checkpoint named in the message from a backup.',
   },
   'SLU-BUG-9001': {
     kind: 'bug',

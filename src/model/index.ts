@@ -49,3 +49,9 @@ export type {
   TimelineEntry,
 } from './table.ts'
 export { isoFromMicros, microsFromMs, msFromMicros } from './time.ts'
+export {
+  formatDurationMs,
+  formatSizeBytes,
+  parseDurationMs,
+  parseSizeBytes,
+} from './units.ts'

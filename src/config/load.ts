@@ -1,0 +1,183 @@
+/** Files and environment → checked settings. The only file that reads the environment. */
+
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { SluiceError } from '../model/index.ts'
+import { mergeTrees } from './merge-files.ts'
+import { type ConfigProblem, errorFromProblems, sortProblems } from './problems.ts'
+import { type Config, resolveConfig, resolveSources } from './settings.ts'
+import { CONFIG_SCHEMA, type SourceSpec } from './spec.ts'
+import type { Variables } from './substitute.ts'
+import { type ConfigTree, parseTree } from './tree.ts'
+import { validateAt } from './validate.ts'
+
+/** How a check of a configuration ended. */
+export type ConfigResult =
+  | { readonly kind: 'valid'; readonly config: Config; readonly warnings: readonly ConfigProblem[] }
+  | { readonly kind: 'invalid'; readonly problems: readonly ConfigProblem[] }
+
+/** How to read a configuration. */
+export interface LoadOptions {
+  /** Values of variables; default: the environment of the process and its files. */
+  readonly variables?: Variables
+  /** A variable that is not set is a warning only; for checks in a pipeline of CI. */
+  readonly allowMissingVariables?: boolean
+}
+
+/** Bytes of one configuration file: far above any real one. */
+const FILE_BYTES_MAX = 4 * 1024 * 1024
+
+/** Loads the file or folder. Throws SLU-CFG-1001..1005 with all problems in the message. */
+export function loadConfig(
+  path: string,
+  specs: readonly SourceSpec[],
+  options: LoadOptions = {},
+): Config {
+  const result = checkConfig(path, specs, options)
+  if (result.kind === 'valid') return result.config
+  throw errorFromProblems(result.problems)
+}
+
+/** Checks the file or folder and lists every problem. Throws SLU-CFG-1001 when nothing can be read. */
+export function checkConfig(
+  path: string,
+  specs: readonly SourceSpec[],
+  options: LoadOptions = {},
+): ConfigResult {
+  const absolute = resolve(path)
+  const variables = options.variables ?? processVariables()
+  const { baseFolder, files } = listFiles(absolute, path)
+  const trees = files.map((file) =>
+    parseTree(shownPath(path, absolute, file), readText(file), variables),
+  )
+  const tree = trees.length === 1 && trees[0] ? trees[0] : mergeTrees(trees)
+  const problems: ConfigProblem[] = [...tree.problems]
+  const config = tree.problems.some((problem) => problem.code === 'SLU-CFG-1001')
+    ? null
+    : applyRules({ path: absolute, baseFolder, tree, specs, problems })
+  const isWarning = (problem: ConfigProblem): boolean =>
+    options.allowMissingVariables === true && problem.code === 'SLU-CFG-1003'
+  const errors = sortProblems(problems.filter((problem) => !isWarning(problem)))
+  if (config === null || errors.length > 0) return { kind: 'invalid', problems: errors }
+  return { kind: 'valid', config, warnings: sortProblems(problems.filter(isWarning)) }
+}
+
+/** The configuration to use: the given path, $SLUICE_CONFIG, ./sluice.yaml, the quickstart's. Null when none is there. */
+export function findConfig(given: string | null, folder: string): string | null {
+  if (given !== null) return given
+  const named = process.env.SLUICE_CONFIG
+  if (named !== undefined && named !== '') return named
+  const candidates = ['sluice.yaml', 'sluice.yml', join('.sluice', 'quickstart', 'sluice.yaml')]
+  return candidates.map((name) => join(folder, name)).find((file) => isFile(file)) ?? null
+}
+
+/** What of the environment concerns the terminal. */
+export interface TerminalEnvironment {
+  /** NO_COLOR is set to anything but the empty text (https://no-color.org). */
+  readonly noColor: boolean
+  /** TERM=dumb: no cursor movement. */
+  readonly isDumb: boolean
+  readonly logLevel: string | null
+}
+
+/** Reads NO_COLOR, TERM and SLUICE_LOG_LEVEL. */
+export function readTerminalEnvironment(): TerminalEnvironment {
+  const { NO_COLOR, TERM, SLUICE_LOG_LEVEL } = process.env
+  return {
+    noColor: NO_COLOR !== undefined && NO_COLOR !== '',
+    isDumb: TERM === 'dumb',
+    logLevel: SLUICE_LOG_LEVEL ?? null,
+  }
+}
+
+/** Variables of this process and files of this machine. */
+export function processVariables(): Variables {
+  return {
+    env: (name) => process.env[name] ?? null,
+    file: (path) => {
+      try {
+        return readFileSync(path, 'utf8').replace(/\r?\n$/, '')
+      } catch {
+        return null
+      }
+    },
+  }
+}
+
+interface Rules {
+  readonly path: string
+  readonly baseFolder: string
+  readonly tree: ConfigTree
+  readonly specs: readonly SourceSpec[]
+  readonly problems: ConfigProblem[]
+}
+
+function applyRules({ path, baseFolder, tree, specs, problems }: Rules): Config | null {
+  const checked = validateAt(CONFIG_SCHEMA, tree, [], tree.value)
+  if (checked.kind === 'invalid') {
+    problems.push(...checked.problems)
+    // Problems inside sources are told even when the rest has problems of its own.
+    const { sources } = tree.value
+    if (isRecord(sources)) resolveSources(sources, { specs, tree, problems })
+    return null
+  }
+  const coreCount = availableParallelism()
+  return resolveConfig(checked.value, { path, baseFolder, coreCount, specs, tree, problems })
+}
+
+function listFiles(
+  absolute: string,
+  given: string,
+): { readonly baseFolder: string; readonly files: readonly string[] } {
+  try {
+    if (!statSync(absolute).isDirectory())
+      return { baseFolder: dirname(absolute), files: [absolute] }
+    const names = readdirSync(absolute).filter((name) => /^[^.].*\.ya?ml$/.test(name))
+    const files = names.toSorted().map((name) => join(absolute, name))
+    if (files.length > 0) return { baseFolder: absolute, files }
+  } catch (error) {
+    throw unreadable(given, error)
+  }
+  throw new SluiceError('SLU-CFG-1001', { message: `the folder ${given} holds no .yaml file` })
+}
+
+function readText(file: string): string {
+  try {
+    const bytes = readFileSync(file)
+    if (bytes.length <= FILE_BYTES_MAX)
+      return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch (error) {
+    throw unreadable(file, error)
+  }
+  throw new SluiceError('SLU-CFG-1001', { message: `${file} is larger than 4 MiB` })
+}
+
+function unreadable(path: string, cause: unknown): SluiceError {
+  const { code } = cause as NodeJS.ErrnoException
+  const reason =
+    code === 'ENOENT'
+      ? 'there is no such file'
+      : code === 'EACCES'
+        ? 'no permission to read it'
+        : cause instanceof Error
+          ? cause.message
+          : String(cause)
+  return new SluiceError('SLU-CFG-1001', {
+    message: `cannot read the configuration ${path}: ${reason}`,
+    context: { path },
+    cause,
+  })
+}
+
+function shownPath(given: string, absolute: string, file: string): string {
+  return file === absolute ? given : join(given, file.slice(absolute.length + 1))
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false
+}

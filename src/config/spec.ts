@@ -1,0 +1,227 @@
+/** Every setting of the configuration file but those of the sources: type, default, unit, meaning. */
+
+import { z } from 'zod'
+import { parseDurationMs, parseSizeBytes } from '../model/index.ts'
+
+/** What a connector brings along; `compose.ts` hands the list to `loadConfig`. */
+export interface SourceSpec {
+  /** The key under a source's name: `postgres`. */
+  readonly type: string
+  /** One sentence for the reference page. */
+  readonly summary: string
+  /** Settings of the source. Strict: unknown keys are errors. */
+  readonly schema: z.ZodType
+  /** True when the records of the source name their key themselves. */
+  readonly hasKeys: boolean
+}
+
+/** Names of pipelines, sources and the configuration itself. */
+export const NAME_PATTERN = /^[a-z][a-z0-9_-]{0,62}$/
+/** Table names: parts of letters, digits, `_`, `-`, joined by dots; no part begins with `_`. */
+export const TABLE_PATTERN = /^[A-Za-z0-9][\w-]*(?:\.[A-Za-z0-9][\w-]*)*$/
+
+const NAME_RULE = 'lower-case letters, digits, _ and -, beginning with a letter, at most 63'
+const TABLE_RULE = 'letters, digits, _ and -, parts joined by dots, no part beginning with _'
+
+const name = (description: string) =>
+  z
+    .string()
+    .regex(NAME_PATTERN, { error: `a name is ${NAME_RULE}` })
+    .meta({ description })
+
+const text = (description: string) =>
+  z.string().min(1, { error: 'must not be empty' }).meta({ description })
+
+const columns = (description: string) =>
+  z
+    .array(z.string().min(1, { error: 'must not be empty' }))
+    .min(1, { error: 'at least one column' })
+    .meta({ description })
+
+const duration = (description: string, minMs: number, maxMs: number, byDefault: string) =>
+  z
+    .string()
+    .meta({ description, unit: 'duration', default: byDefault, examples: ['10s'] })
+    .transform((value, context) => {
+      const ms = parseDurationMs(value)
+      if (ms !== null && ms >= minMs && ms <= maxMs) return ms
+      context.addIssue({
+        code: 'custom',
+        message:
+          ms === null
+            ? 'a duration is a number with ms, s, m, h or d'
+            : `must lie between ${minMs}ms and ${maxMs}ms`,
+        params: { fix: ms === null ? 'write it like 500ms, 10s or 5m' : '' },
+      })
+      return z.NEVER
+    })
+
+const size = (description: string, minBytes: number, maxBytes: number, byDefault: string) =>
+  z
+    .string()
+    .meta({ description, unit: 'size', default: byDefault, examples: ['128MiB'] })
+    .transform((value, context) => {
+      const bytes = parseSizeBytes(value)
+      if (bytes !== null && bytes >= minBytes && bytes <= maxBytes) return bytes
+      context.addIssue({
+        code: 'custom',
+        message:
+          bytes === null
+            ? 'a size is a number with B, KiB, MiB, GiB (or KB, MB, GB)'
+            : `must lie between ${minBytes} and ${maxBytes} bytes`,
+        params: { fix: bytes === null ? 'write it like 64MiB or 1GiB' : '' },
+      })
+      return z.NEVER
+    })
+
+const count = (description: string, min: number, max: number) =>
+  z.number().int().min(min).max(max).meta({ description })
+
+const MIB = 1024 ** 2
+const DAY_MS = 86_400_000
+
+/** What holds when neither a pipeline nor `defaults` says otherwise, as one would write it. */
+export const TUNING_DEFAULTS = {
+  commit: { every: '10s', maxRows: 500_000, maxBytes: '128MiB' },
+  onError: 'stop',
+  memory: '512MiB',
+  inFlight: '64MiB',
+  tombstones: '7d',
+  compression: 3,
+} as const
+
+const commit = z.strictObject({
+  every: duration(
+    'Commit at the latest after this time when there are changes.',
+    50,
+    DAY_MS,
+    TUNING_DEFAULTS.commit.every,
+  ).optional(),
+  maxRows: count('Commit when a batch holds this many changes.', 1, 10_000_000)
+    .optional()
+    .meta({ default: TUNING_DEFAULTS.commit.maxRows }),
+  maxBytes: size(
+    'Commit when a batch holds this many source bytes.',
+    64 * 1024,
+    4096 * MIB,
+    TUNING_DEFAULTS.commit.maxBytes,
+  ).optional(),
+})
+
+const tuning = {
+  commit: commit
+    .optional()
+    .meta({ description: 'When a batch is committed: whichever comes first.' }),
+  onError: z.enum(['stop']).optional().meta({
+    description: 'What happens at a record that cannot be read: the pipeline stops before it.',
+    default: TUNING_DEFAULTS.onError,
+  }),
+  memory: size(
+    'What DuckDB may use, per pipeline.',
+    64 * MIB,
+    1024 * 1024 * MIB,
+    TUNING_DEFAULTS.memory,
+  ).optional(),
+  threads: count('Threads of DuckDB, per pipeline. Default: one per core.', 1, 256).optional(),
+  inFlight: size(
+    'Source bytes read and not yet committed, per pipeline.',
+    MIB,
+    16_384 * MIB,
+    TUNING_DEFAULTS.inFlight,
+  ).optional(),
+  tombstones: duration(
+    'How long deletes are remembered against late changes.',
+    0,
+    3650 * DAY_MS,
+    TUNING_DEFAULTS.tombstones,
+  ).optional(),
+  compression: count('Zstandard level of data files.', 1, 19)
+    .optional()
+    .meta({ default: TUNING_DEFAULTS.compression }),
+}
+
+/** The settings that `defaults` and each pipeline share. */
+export const TUNING_SCHEMA = z.strictObject(tuning)
+
+const tableName = (description: string) =>
+  z
+    .string()
+    .regex(TABLE_PATTERN, { error: `a table name is ${TABLE_RULE}` })
+    .meta({ description })
+
+const target = {
+  table: tableName('Name of the table. Default: namespace and last part of the stream.').optional(),
+  mode: z.enum(['upsert', 'append']).optional().meta({
+    description: 'upsert keeps the newest row of each key; append keeps every record.',
+    default: 'upsert when there is a key',
+  }),
+  key: columns('Key columns. Default: the key of the source.').optional(),
+  ordering: text('Column whose higher value wins. Default: the order of the source.').optional(),
+  partitionBy: columns('Columns whose values become folders of the table.').optional(),
+  deleteWhen: z
+    .strictObject({
+      column: text('Column that marks deletes.'),
+      equals: text('Rows with this value delete their key.'),
+    })
+    .optional()
+    .meta({ description: 'For sources without deletes of their own.' }),
+}
+
+const override = z.strictObject(target)
+
+const pipeline = z.strictObject({
+  name: name('Name of the pipeline; part of what the tables store, so do not change it later.'),
+  from: text('Name of the source.'),
+  tables: z
+    .array(text('A stream.'))
+    .min(1, { error: 'a pipeline needs at least one stream' })
+    .meta({ description: 'Streams to read: `public.orders` for Postgres, names for files.' }),
+  to: z
+    .strictObject({
+      namespace: tableName(
+        'Put before the names of the tables: `shop` makes `shop.orders`.',
+      ).optional(),
+      ...target,
+    })
+    .optional()
+    .meta({ description: 'How the streams become tables.' }),
+  overrides: z
+    .record(z.string(), override)
+    .optional()
+    .meta({ description: 'Stream → what differs for it from `to`.' }),
+  ...tuning,
+})
+
+/** The whole file; the entries of `sources` are checked against the spec of their type. */
+export const CONFIG_SCHEMA = z.strictObject({
+  apiVersion: z.literal('v1').meta({ description: 'Version of this format.' }),
+  name: name('Name of this installation.').optional().meta({ default: 'sluice' }),
+  store: z
+    .strictObject({
+      url: text('Folder that holds the tables: a path (relative to this file) or file:///path.'),
+    })
+    .meta({ description: 'Where the tables are.' }),
+  workFolder: text('Folder for temporary and status files, relative to this file.')
+    .optional()
+    .meta({ default: '.sluice' }),
+  defaults: TUNING_SCHEMA.optional().meta({
+    description: 'Settings of every pipeline that does not say otherwise.',
+  }),
+  sources: z
+    .record(
+      z.string().regex(NAME_PATTERN, { error: `a name is ${NAME_RULE}` }),
+      z.record(z.string(), z.unknown()),
+    )
+    .meta({ description: 'Name → one type of source with its settings.' }),
+  pipelines: z
+    .array(pipeline)
+    .min(1, { error: 'at least one pipeline' })
+    .meta({ description: 'What is read from where into which tables.' }),
+})
+
+/** A configuration that keeps all rules of `CONFIG_SCHEMA`. */
+export type CheckedConfig = z.output<typeof CONFIG_SCHEMA>
+/** One pipeline of it. */
+export type CheckedPipeline = CheckedConfig['pipelines'][number]
+/** Settings that `defaults` and a pipeline share. */
+export type CheckedTuning = z.output<typeof TUNING_SCHEMA>
