@@ -1,0 +1,161 @@
+/** The change relation of a landed file, as SQL. One row a record, in the order of the file. */
+
+import { duckType, identifier, literal } from '../engine/index.ts'
+import type { ColumnType, SourceColumn, StreamSchema, TableColumn } from '../model/index.ts'
+import { copyTextValue } from './copy-text.ts'
+
+/** Column of the change relation: what happened, as a number of `OP_CODES`. UTINYINT. */
+export const CHANGE_OP = '__sluice_op'
+/** Column of the change relation: source position. BIGINT. */
+export const CHANGE_POSITION = '__sluice_position'
+/** Column of the change relation: source time in epoch micros, or NULL. BIGINT. */
+export const CHANGE_TIME = '__sluice_time'
+
+/** Kinds of changes as numbers; the letters stand in landed `copy-text` lines. */
+export const OP_CODES = { insert: 0, update: 1, delete: 2, moved: 3, truncate: 4 } as const
+
+/** A file of whole records of one stream and one schema, as the lander left it. */
+export interface LandedSegment {
+  readonly path: string
+  readonly format: 'copy-text' | 'json-lines'
+  readonly schema: StreamSchema
+  readonly firstPosition: bigint
+  readonly recordCount: number
+  /** Records that lack columns (unchanged TOAST). */
+  readonly partialCount: number
+  /** Length of the longest line at most this, in bytes. */
+  readonly lineBytesMax: number
+}
+
+/** What to make of a segment. */
+export interface ChangeQuery {
+  readonly segment: LandedSegment
+  /** Columns of the table to yield, without meta columns; those the stream lacks become NULL. */
+  readonly columns: readonly TableColumn[]
+  /** Adds `maskColumn(n)` columns that tell which `maybeMissing` columns were not sent. */
+  readonly withMasks: boolean
+  /**
+   * For `json-lines`: numbers the lines, which costs a serial pass. Without it the reader of the relation counts
+   * rows itself (`rowid` of a table made from it). `copy-text` carries its positions.
+   */
+  readonly withLinePositions: boolean
+  readonly deleteWhen: { readonly column: string; readonly equals: string } | null
+}
+
+const MASK_BITS = 32
+
+/** Name of the n-th mask column; bit b stands for entry `32 n + b` of `maybeMissing`. UINTEGER. */
+export function maskColumn(number: number): string {
+  return `__sluice_missing_${number}`
+}
+
+/** The columns that a source may leave out of an update: those stored out of line when long. */
+export function maybeMissing(columns: readonly TableColumn[]): readonly TableColumn[] {
+  return columns.filter(({ type }) => isLong(type))
+}
+
+function isLong(type: ColumnType): boolean {
+  return (
+    type === 'string' || type === 'binary' || (typeof type !== 'string' && type.kind !== 'decimal')
+  )
+}
+
+/**
+ * SELECT that yields op, position, time, the columns under their logical names and, when asked, the masks.
+ * Running it throws SLU-ENG-7002 when a value does not fit its type.
+ */
+export function changeSql(query: ChangeQuery): string {
+  return query.segment.format === 'copy-text' ? copyTextSql(query) : jsonLinesSql(query)
+}
+
+const BUFFER_BYTES_MIN = 8 * 1024 * 1024
+
+function copyTextSql(query: ChangeQuery): string {
+  const { segment, columns } = query
+  const names = new Map(segment.schema.columns.map((column, index) => [column.name, index]))
+  const bufferBytes = Math.max(BUFFER_BYTES_MIN, segment.lineBytesMax + 4096)
+  const fileColumns = [
+    "op: 'VARCHAR'",
+    "position: 'BIGINT'",
+    "time: 'BIGINT'",
+    ...segment.schema.columns.map(
+      (column, index) =>
+        `c${index}: ${literal(isLong(column.type) ? 'VARCHAR' : duckType(column.type))}`,
+    ),
+  ]
+  const relation = `read_csv(${literal(segment.path)}, columns = {${fileColumns.join(', ')}},
+    delim = '\t', quote = '', escape = '', nullstr = '\\N', header = false, auto_detect = false,
+    new_line = '\\n', strict_mode = true, max_line_size = ${bufferBytes}, buffer_size = ${bufferBytes})`
+  const select = [
+    `(CASE op WHEN 'u' THEN 1 WHEN 'd' THEN 2 WHEN 'm' THEN 3 WHEN 't' THEN 4 ELSE 0 END)::UTINYINT
+      AS ${CHANGE_OP}`,
+    `position AS ${CHANGE_POSITION}`,
+    `time AS ${CHANGE_TIME}`,
+    ...columns.map((column) => {
+      const index = names.get(column.name)
+      const value =
+        index === undefined
+          ? 'NULL'
+          : copyTextValue(`c${index}`, (segment.schema.columns[index] as SourceColumn).type)
+      return `${castTo(value, column.type)} AS ${identifier(column.name)}`
+    }),
+    ...(query.withMasks ? maskSql(query, names) : []),
+  ]
+  return `SELECT ${select.join(',\n  ')}\nFROM ${relation}`
+}
+
+/** A column the stream does not have counts as not sent only when the stream never sends it: NULL then. */
+function maskSql(query: ChangeQuery, names: ReadonlyMap<string, number>): string[] {
+  const candidates = maybeMissing(query.columns)
+  const masks: string[] = []
+  for (let from = 0; from < candidates.length; from += MASK_BITS) {
+    const bits = candidates.slice(from, from + MASK_BITS).flatMap((column, bit) => {
+      const index = names.get(column.name)
+      const type = index === undefined ? undefined : query.segment.schema.columns[index]?.type
+      if (index === undefined || type === undefined || !isLong(type)) return []
+      return [`(CASE WHEN c${index} = '\\U' THEN ${2 ** bit} ELSE 0 END)`]
+    })
+    const sum = bits.length === 0 ? '0' : bits.join(' + ')
+    masks.push(`(${sum})::UINTEGER AS ${maskColumn(from / MASK_BITS)}`)
+  }
+  return masks
+}
+
+function jsonLinesSql(query: ChangeQuery): string {
+  const { segment, columns, deleteWhen } = query
+  const byName = new Map(segment.schema.columns.map((column) => [column.name, column]))
+  const fileColumns = segment.schema.columns.map(
+    (column) => `${identifier(column.name)}: ${literal(duckType(column.type))}`,
+  )
+  const objectBytesMax = Math.max(BUFFER_BYTES_MIN, segment.lineBytesMax + 4096)
+  const relation = `read_json(${literal(segment.path)}, format = 'newline_delimited',
+    columns = {${fileColumns.join(', ')}}, maximum_object_size = ${objectBytesMax})`
+  const op =
+    deleteWhen === null
+      ? '0'
+      : `CASE WHEN ${identifier(deleteWhen.column)}::VARCHAR = ${literal(deleteWhen.equals)}
+        THEN ${OP_CODES.delete} ELSE ${OP_CODES.insert} END`
+  const masks = query.withMasks
+    ? Array.from(
+        { length: Math.ceil(maybeMissing(columns).length / MASK_BITS) },
+        (_, number) => `0::UINTEGER AS ${maskColumn(number)}`,
+      )
+    : []
+  const select = [
+    `(${op})::UTINYINT AS ${CHANGE_OP}`,
+    ...(query.withLinePositions
+      ? [`${segment.firstPosition} + row_number() OVER () - 1 AS ${CHANGE_POSITION}`]
+      : []),
+    `NULL::BIGINT AS ${CHANGE_TIME}`,
+    ...columns.map((column) => {
+      const value = byName.has(column.name) ? identifier(column.name) : 'NULL'
+      return `${castTo(value, column.type)} AS ${identifier(column.name)}`
+    }),
+    ...masks,
+  ]
+  return `SELECT ${select.join(',\n  ')}\nFROM ${relation}`
+}
+
+function castTo(value: string, type: ColumnType): string {
+  return `CAST(${value} AS ${duckType(type)})`
+}

@@ -1,0 +1,17 @@
+/**
+ * Formats: how landed bytes become a change relation.
+ * Comes in: a landed file and the columns wanted. Goes out: SQL that yields `op`, position, time and columns.
+ * Must never: run SQL, drop a record, or let a mistyped value pass as NULL.
+ */
+
+export {
+  CHANGE_OP,
+  CHANGE_POSITION,
+  CHANGE_TIME,
+  type ChangeQuery,
+  changeSql,
+  type LandedSegment,
+  maskColumn,
+  maybeMissing,
+  OP_CODES,
+} from './change-sql.ts'

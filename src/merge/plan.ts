@@ -1,0 +1,242 @@
+/** What a batch does to a table: one surviving change per key, old rows to delete, partial images resolved. */
+
+import { NO_FILE, type RowLocations, TOMBSTONE_FILE } from '../contracts/index.ts'
+import { assert } from '../model/index.ts'
+import type { KeyGroups } from './key-groups.ts'
+
+/** The changes of a batch in arrival order, as parallel columns of `count` items. */
+export interface ChangeColumns {
+  readonly count: number
+  /** `OP` numbers: 0 insert, 1 update, 2 delete, 3 insert after a key change, 4 truncate. */
+  readonly ops: Uint8Array
+  readonly orderings: BigInt64Array
+  /** Per mask column one u32 a change; bit b of mask m stands for partial column 32 m + b. Empty without partials. */
+  readonly masks: readonly Uint32Array[]
+  /** How many columns may be missing. */
+  readonly partialColumnCount: number
+}
+
+/** Where the rows of the batch's groups were before it, entry g belongs to group g of `KeyGroups`. */
+export type OldRows = RowLocations
+
+/** One column's values that changes take from elsewhere; parallel arrays. */
+export interface ValuePatch {
+  /** Index in `maybeMissing`. */
+  readonly column: number
+  /** Changes to patch, as row numbers of the change relation. */
+  readonly targets: Uint32Array
+  /** Row number of the change that has the value; 0xffffffff when an old row has it. */
+  readonly sources: Uint32Array
+  /** Old row that has the value, where `sources` says so. */
+  readonly oldFiles: Uint32Array
+  readonly oldRows: Uint32Array
+}
+
+/** The decision about a batch. */
+export interface MergePlan {
+  /** Changes whose rows are written, ascending row numbers. */
+  readonly keep: Uint32Array
+  /** True when every change is kept. */
+  readonly keepAll: boolean
+  /** Old rows to delete: parallel, in no order. */
+  readonly deleteFiles: Uint32Array
+  readonly deleteRows: Uint32Array
+  /** Groups that end in a delete: index entries to replace. Parallel. */
+  readonly goneGroups: Uint32Array
+  readonly goneOrderings: BigInt64Array
+  /** A truncate stood in the batch: every row of the table before it goes. */
+  readonly truncates: boolean
+  readonly patches: readonly ValuePatch[]
+  readonly applied: number
+  readonly superseded: number
+  readonly inserted: number
+  readonly updated: number
+  readonly deleted: number
+}
+
+const OP_DELETE = 2
+const OP_MOVED = 3
+const OP_TRUNCATE = 4
+const FROM_OLD_ROW = 0xffff_ffff
+
+/**
+ * Row number after the last truncate; changes before it are superseded and old rows do not count.
+ * Zero when there is none.
+ */
+export function firstAfterTruncate(ops: Uint8Array, count: number): number {
+  for (let row = count - 1; row >= 0; row--) if (ops[row] === OP_TRUNCATE) return row + 1
+  return 0
+}
+
+/**
+ * Plans a batch.
+ * `oldRows` must hold what the key index says of each group. With `byOrdering` the highest ordering of a key wins
+ * and an older one than the stored row's is superseded; without it arrival order decides.
+ */
+export function planMerge(
+  changes: ChangeColumns,
+  groups: KeyGroups,
+  oldRows: OldRows,
+  byOrdering: boolean,
+): MergePlan {
+  const start = firstAfterTruncate(changes.ops, changes.count)
+  const winners = pickWinners(changes, groups, start, byOrdering)
+  const keepFlags = new Uint8Array(changes.count)
+  const deletes = {
+    files: new Uint32Array(groups.groupCount),
+    rows: new Uint32Array(groups.groupCount),
+  }
+  const gone = {
+    groups: new Uint32Array(groups.groupCount),
+    orderings: new BigInt64Array(groups.groupCount),
+  }
+  const counts = { inserted: 0, updated: 0, deleted: 0, deletes: 0, gone: 0, kept: 0, noops: 0 }
+  for (let group = 0; group < groups.groupCount; group++) {
+    const row = winners[group] as number
+    if (row < 0) continue
+    const file = start > 0 ? NO_FILE : (oldRows.files[group] as number)
+    if (byOrdering && file !== NO_FILE) {
+      const stored = oldRows.orderings[group] as bigint
+      if ((changes.orderings[row] as bigint) < stored) continue
+    }
+    const isLive = file < TOMBSTONE_FILE
+    if (isLive) {
+      deletes.files[counts.deletes] = file
+      deletes.rows[counts.deletes] = oldRows.rows[group] as number
+      counts.deletes++
+    }
+    if (changes.ops[row] === OP_DELETE) {
+      gone.groups[counts.gone] = group
+      gone.orderings[counts.gone] = changes.orderings[row] as bigint
+      counts.gone++
+      if (isLive) counts.deleted++
+      else counts.noops++
+    } else {
+      keepFlags[row] = 1
+      counts.kept++
+      if (isLive) counts.updated++
+      else counts.inserted++
+    }
+  }
+  const truncates = start > 0
+  const applied =
+    counts.inserted + counts.updated + counts.deleted + counts.noops + (truncates ? 1 : 0)
+  const keep = collect(keepFlags, counts.kept)
+  return {
+    keep,
+    keepAll: counts.kept === changes.count,
+    deleteFiles: deletes.files.subarray(0, counts.deletes),
+    deleteRows: deletes.rows.subarray(0, counts.deletes),
+    goneGroups: gone.groups.subarray(0, counts.gone),
+    goneOrderings: gone.orderings.subarray(0, counts.gone),
+    truncates,
+    patches: changes.masks.length === 0 ? [] : planPatches(changes, groups, oldRows, keep, start),
+    applied,
+    superseded: changes.count - applied,
+    inserted: counts.inserted,
+    updated: counts.updated,
+    deleted: counts.deleted,
+  }
+}
+
+/** Per group the change that survives the batch, or -1 when all of them lie before a truncate. */
+function pickWinners(
+  changes: ChangeColumns,
+  groups: KeyGroups,
+  start: number,
+  byOrdering: boolean,
+): Int32Array {
+  const { orderings, ops, count } = changes
+  const winners = new Int32Array(groups.groupCount).fill(-1)
+  for (let row = start; row < count; row++) {
+    if (ops[row] === OP_TRUNCATE) continue
+    const group = groups.groupOf[row] as number
+    const current = winners[group] as number
+    if (byOrdering && current >= 0 && (orderings[row] as bigint) < (orderings[current] as bigint)) {
+      continue
+    }
+    winners[group] = row
+  }
+  return winners
+}
+
+function collect(flags: Uint8Array, count: number): Uint32Array {
+  const rows = new Uint32Array(count)
+  let at = 0
+  for (let row = 0; row < flags.length; row++) if (flags[row] === 1) rows[at++] = row
+  return rows
+}
+
+/**
+ * Where each kept partial row takes its missing values from: the nearest earlier change of the key that has the
+ * value, else the old row. A moved row (key change) looks at what the line before it, the delete of the old key,
+ * stands for.
+ */
+function planPatches(
+  changes: ChangeColumns,
+  groups: KeyGroups,
+  oldRows: OldRows,
+  keep: Uint32Array,
+  start: number,
+): ValuePatch[] {
+  const patches: ValuePatch[] = []
+  for (let column = 0; column < changes.partialColumnCount; column++) {
+    const mask = changes.masks[column >>> 5] as Uint32Array
+    const bit = 1 << (column & 31)
+    if (!mask.some((value) => (value & bit) !== 0)) continue
+    const origins = originsOf(mask, bit, changes, groups, start)
+    const targets = keep.filter((row) => ((mask[row] as number) & bit) !== 0)
+    if (targets.length === 0) continue
+    const patch = {
+      column,
+      targets,
+      sources: new Uint32Array(targets.length),
+      oldFiles: new Uint32Array(targets.length),
+      oldRows: new Uint32Array(targets.length),
+    }
+    for (const [index, target] of targets.entries()) {
+      const origin = origins[target] as number
+      if (origin >= 0) {
+        patch.sources[index] = origin
+        continue
+      }
+      const group = -1 - origin
+      const file = start > 0 ? NO_FILE : (oldRows.files[group] as number)
+      assert(
+        file < TOMBSTONE_FILE,
+        'SLU-ING-4004',
+        'a change leaves a column out, but neither the batch nor the table has its row',
+      )
+      patch.sources[index] = FROM_OLD_ROW
+      patch.oldFiles[index] = file
+      patch.oldRows[index] = oldRows.rows[group] as number
+    }
+    patches.push(patch)
+  }
+  return patches
+}
+
+/** Per change the row number that has its value of one column, or -1 - group when the group's old row has it. */
+function originsOf(
+  mask: Uint32Array,
+  bit: number,
+  changes: ChangeColumns,
+  groups: KeyGroups,
+  start: number,
+): Int32Array {
+  const origins = new Int32Array(changes.count)
+  for (let row = start; row < changes.count; row++) {
+    if (((mask[row] as number) & bit) === 0 && changes.ops[row] !== OP_DELETE) {
+      origins[row] = row
+      continue
+    }
+    // A delete carries no values: what it stands for is its predecessor, which a moved row then inherits.
+    const base = changes.ops[row] === OP_MOVED ? row - 1 : row
+    const isMoved = base !== row
+    const before = isMoved ? base : (groups.previous[row] as number)
+    if (isMoved) origins[row] = origins[before] as number
+    else if (before >= start) origins[row] = origins[before] as number
+    else origins[row] = -1 - (groups.groupOf[row] as number)
+  }
+  return origins
+}
