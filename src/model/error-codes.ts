@@ -323,6 +323,11 @@ export const ERROR_CODES = define({
     meaning: 'A checkpoint of the table cannot be read and the log before it is gone.',
     remedy: 'Restore the checkpoint named in the message from a backup.',
   },
+  'SLU-ING-4008': {
+    kind: 'corrupt',
+    meaning: 'The log of the pipeline cannot be read.',
+    remedy: 'Restore the file named in the message; the tables themselves are not touched.',
+  },
   'SLU-BUG-9001': {
     kind: 'bug',
     meaning: 'Something that must always hold did not.',
