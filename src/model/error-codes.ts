@@ -328,6 +328,48 @@ export const ERROR_CODES = define({
     meaning: 'The log of the pipeline cannot be read.',
     remedy: 'Restore the file named in the message; the tables themselves are not touched.',
   },
+  'SLU-SQL-6001': {
+    kind: 'invalid-config',
+    meaning:
+      'The SQL statement is not valid: it cannot be parsed, or names a column that is not there.',
+    remedy:
+      'Correct the place named in the message. DESCRIBE TABLE_NAME lists the columns of a table.',
+  },
+  'SLU-SQL-6002': {
+    kind: 'invalid-config',
+    meaning: 'The SQL statement names a table that does not exist.',
+    remedy:
+      "Use one of the names that SHOW TABLES lists, or delta('path') for a table by its path.",
+  },
+  'SLU-SQL-6003': {
+    kind: 'unsupported',
+    meaning: 'The SQL statement is not a query, or uses a function that reads outside the tables.',
+    remedy:
+      'Use SELECT, WITH, VALUES, DESCRIBE, SUMMARIZE, SHOW TABLES or EXPLAIN over tables. Nothing was changed.',
+  },
+  'SLU-SQL-6004': {
+    kind: 'bad-data',
+    meaning: 'The query is valid but failed while it ran.',
+    remedy:
+      'The message names the value or the limit; change the query. The tables are not affected.',
+  },
+  'SLU-SQL-6005': {
+    kind: 'transient',
+    meaning: 'The query was cancelled or ran longer than allowed.',
+    remedy: 'Run it again with a larger --timeout, or read less. The tables are not affected.',
+  },
+  'SLU-SQL-6006': {
+    kind: 'invalid-config',
+    meaning: 'AT, changes(), meta() or delta() has wrong arguments.',
+    remedy:
+      "Write t AT (VERSION => 3), t AT (TIMESTAMP => '2026-01-31 12:00:00'), changes('t', 3, 7), meta('t') or delta('path').",
+  },
+  'SLU-SQL-6007': {
+    kind: 'unsupported',
+    meaning:
+      'A table cannot be read because it has a column of a type or layout that is not supported.',
+    remedy: 'Read the table with another engine, or read an older version without that column.',
+  },
   'SLU-BUG-9001': {
     kind: 'bug',
     meaning: 'Something that must always hold did not.',
