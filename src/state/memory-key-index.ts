@@ -10,6 +10,7 @@ import { assert, SluiceError } from '../model/index.ts'
 import {
   type BatchColumns,
   type BatchRun,
+  createLanes,
   createPartition,
   forgetTombstones,
   LOAD_MAX,
@@ -33,7 +34,7 @@ const PARTITION_COUNT = 256
 /** Slots of the smallest partition. */
 const CAPACITY_MIN = 16
 /** Each growth copies a partition once: smaller factors save memory and copy more often. */
-const GROWTH_FACTOR = 1.25
+const GROWTH_FACTOR = 1.5
 /** Keys ordered at a time: bounds the scratch arrays to 2 MiB. */
 const CHUNK_KEYS_MAX = 262_144
 
@@ -148,6 +149,7 @@ interface Scratch {
   readonly order: Uint32Array
   /** Where each partition's run ends in `order`; it starts where the one before ends. */
   readonly ends: Uint32Array
+  readonly lanes: Uint32Array
 }
 
 function createScratch(capacity: number): Scratch {
@@ -155,6 +157,7 @@ function createScratch(capacity: number): Scratch {
     mixed: new Uint32Array(capacity),
     order: new Uint32Array(capacity),
     ends: new Uint32Array(PARTITION_COUNT),
+    lanes: createLanes(),
   }
 }
 
@@ -182,14 +185,18 @@ function runOf(scratch: Scratch, p: number): BatchRun {
     order: scratch.order,
     start: p === 0 ? 0 : scratch.ends[p - 1]!,
     end: scratch.ends[p]!,
+    lanes: scratch.lanes,
   }
 }
 
 function putGrowing(partition: Partition, p: number, run: BatchRun, columns: BatchColumns): void {
   let next = putRun(partition, run, columns)
   while (next < run.end) {
-    guardMemory(() => resizePartition(partition, capacityAbove(p, partition.capacity)))
-    next = putRun(partition, { order: run.order, start: next, end: run.end }, columns)
+    // Half of what is left may well be new: growing for it at once spares a first batch many small steps.
+    const keys = partition.count + (run.end - next) / 2
+    const capacity = capacityAbove(p, Math.max(partition.capacity, keys / LOAD_MAX))
+    guardMemory(() => resizePartition(partition, capacity))
+    next = putRun(partition, { ...run, start: next }, columns)
   }
 }
 
