@@ -14,7 +14,9 @@ import { validateAt } from './validate.ts'
 
 /** How a check of a configuration ended. */
 export type ConfigResult =
-  | { readonly kind: 'valid'; readonly config: Config; readonly warnings: readonly ConfigProblem[] }
+  | { readonly kind: 'valid'; readonly config: Config }
+  /** Without error, but variables that are needed are missing (`allowMissingVariables`). */
+  | { readonly kind: 'incomplete'; readonly warnings: readonly ConfigProblem[] }
   | { readonly kind: 'invalid'; readonly problems: readonly ConfigProblem[] }
 
 /** How to read a configuration. */
@@ -36,7 +38,7 @@ export function loadConfig(
 ): Config {
   const result = checkConfig(path, specs, options)
   if (result.kind === 'valid') return result.config
-  throw errorFromProblems(result.problems)
+  throw errorFromProblems(result.kind === 'invalid' ? result.problems : result.warnings)
 }
 
 /** Checks the file or folder and lists every problem. Throws SLU-CFG-1001 when nothing can be read. */
@@ -59,8 +61,10 @@ export function checkConfig(
   const isWarning = (problem: ConfigProblem): boolean =>
     options.allowMissingVariables === true && problem.code === 'SLU-CFG-1003'
   const errors = sortProblems(problems.filter((problem) => !isWarning(problem)))
-  if (config === null || errors.length > 0) return { kind: 'invalid', problems: errors }
-  return { kind: 'valid', config, warnings: sortProblems(problems.filter(isWarning)) }
+  if (errors.length > 0) return { kind: 'invalid', problems: errors }
+  const warnings = sortProblems(problems.filter(isWarning))
+  if (config === null || warnings.length > 0) return { kind: 'incomplete', warnings }
+  return { kind: 'valid', config }
 }
 
 /** The configuration to use: the given path, $SLUICE_CONFIG, ./sluice.yaml, the quickstart's. Null when none is there. */
