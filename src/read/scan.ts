@@ -1,0 +1,161 @@
+/** SQL that reads data files as one relation with the columns of a schema. Text only; nothing runs here. */
+
+import { duckType, identifier, list, literal } from '../engine/index.ts'
+import type { DataFile, TableColumn, TableSchema } from '../model/index.ts'
+
+/** One reading of a data file; a file may be read several times with other labels. */
+export interface ScanEntry {
+  /** Path or URL for DuckDB. */
+  readonly url: string
+  readonly partitionValues: DataFile['partitionValues']
+  /** SQL literals that every row of this reading carries, one per label of the request. */
+  readonly labels: readonly string[]
+}
+
+/** A temp table `(file UINTEGER, "row" UINTEGER)`: position of the entry in the request, row in the file. */
+export interface RowPositions {
+  readonly table: string
+  /** `except` leaves the rows out, `only` yields nothing else. */
+  readonly use: 'except' | 'only'
+}
+
+/** What to read. */
+export interface ScanRequest {
+  readonly entries: readonly ScanEntry[]
+  readonly schema: TableSchema
+  /** How the table's protocol finds columns in files: `delta.columnMapping.mode`. */
+  readonly columnMapping: 'id' | 'name'
+  readonly positions: RowPositions | null
+  /** Names of the label columns. */
+  readonly labels: readonly string[]
+}
+
+/**
+ * Files in one `read_parquet`: keeps a statement's text and the list DuckDB holds per scan within a few megabytes.
+ */
+export const FILES_PER_SCAN_MAX = 10_000
+
+/** Name of the i-th column of the schema in a scan: never the name of one of DuckDB's virtual columns. */
+export function scanColumn(index: number): string {
+  return `c${index}`
+}
+
+/** SELECT of the labels, then `c0, c1, …` with the types of the schema. At least one entry. */
+export function scanSql(request: ScanRequest): string {
+  const parts: string[] = []
+  for (let from = 0; from < request.entries.length; from += FILES_PER_SCAN_MAX) {
+    parts.push(chunkSql(request, request.entries.slice(from, from + FILES_PER_SCAN_MAX), from))
+  }
+  return parts.join('\nUNION ALL ')
+}
+
+/** SELECT with the columns of a scan and no rows. */
+export function emptyScanSql(schema: TableSchema): string {
+  const columns = schema.columns.map(
+    (column, index) => `CAST(NULL AS ${duckType(column.type)}) AS ${scanColumn(index)}`,
+  )
+  return `SELECT ${columns.join(', ')} WHERE false`
+}
+
+/** `c0 AS "id", c1 AS "name"` for the columns that the filter keeps. */
+export function namedColumns(
+  schema: TableSchema,
+  keep: (column: TableColumn) => boolean,
+): readonly string[] {
+  return schema.columns.flatMap((column, index) =>
+    keep(column) ? [`${scanColumn(index)} AS ${identifier(column.name)}`] : [],
+  )
+}
+
+/** Takes the special meaning from `*`, `?` and `[` in a path, which DuckDB reads as a pattern. */
+export function escapePattern(path: string): string {
+  return path.replaceAll(/[*?[]/g, (sign) => `[${sign}]`)
+}
+
+function chunkSql(request: ScanRequest, entries: readonly ScanEntry[], from: number): string {
+  const { schema, positions } = request
+  const partition = new Set(schema.partitionBy)
+  const stored = schema.columns.map((column, index) => ({ column, name: scanColumn(index) }))
+  const inFile = stored.filter(({ column }) => !partition.has(column.name))
+  const extras = extrasOf(request, entries)
+  const select = [
+    ...request.labels.map((label) => `${extras.label(label)} AS ${identifier(label)}`),
+    ...stored.map(({ column, name }) =>
+      partition.has(column.name)
+        ? `${partitionSql(extras.partition(column.physicalName), column)} AS ${name}`
+        : `f.${name}`,
+    ),
+  ]
+  return `SELECT ${select.join(', ')}
+FROM read_parquet(${list(entries.map((entry) => escapePattern(entry.url)))},
+  hive_partitioning = false, schema = MAP {${inFile.map((item) => fileColumn(request, item)).join(', ')}}) AS f
+${extras.join}${positions === null ? '' : positionsJoin(positions, from)}`
+}
+
+/**
+ * A column by its identity in the file. Unlike `union_by_name` this opens no file to bind, gives missing columns
+ * NULL, casts, and leaves the virtual columns `file_index` and `file_row_number` usable; the options of the same
+ * names must stay unset, they end in an internal error together with a schema.
+ */
+function fileColumn(
+  request: ScanRequest,
+  item: { readonly column: TableColumn; readonly name: string },
+): string {
+  const { column, name } = item
+  const key = request.columnMapping === 'id' ? String(column.fieldId) : literal(column.physicalName)
+  return `${key}: {name: ${literal(name)}, type: ${literal(duckType(column.type))}, default_value: NULL}`
+}
+
+function positionsJoin(positions: RowPositions, from: number): string {
+  const file = from === 0 ? 'f.file_index' : `f.file_index + ${from}`
+  const kind = positions.use === 'except' ? 'ANTI JOIN' : 'SEMI JOIN'
+  return `${kind} ${positions.table} AS d ON d.file = ${file} AND d."row" = f.file_row_number`
+}
+
+interface Extras {
+  readonly join: string
+  label(name: string): string
+  partition(physicalName: string): string
+}
+
+/** Labels and partition values: constants when all entries agree, else joined by the number of the file. */
+function extrasOf(request: ScanRequest, entries: readonly ScanEntry[]): Extras {
+  const byName = new Map(request.schema.columns.map((column) => [column.name, column]))
+  const partitions = request.schema.partitionBy.map(
+    (name) => byName.get(name)?.physicalName ?? name,
+  )
+  const rows = entries.map((entry) => [
+    ...entry.labels,
+    ...partitions.map((name) => partitionLiteral(entry.partitionValues[name])),
+  ])
+  const first = rows[0] ?? []
+  const labelIndex = (name: string): number => request.labels.indexOf(name)
+  const partitionIndex = (name: string): number => request.labels.length + partitions.indexOf(name)
+  const isConstant = rows.every((row) => row.every((value, index) => value === first[index]))
+  if (isConstant) {
+    return {
+      join: '',
+      label: (name) => first[labelIndex(name)] as string,
+      partition: (name) => first[partitionIndex(name)] as string,
+    }
+  }
+  const values = rows.map((row, index) => `(${[index, ...row].join(', ')})`)
+  const names = ['file', ...first.map((_, index) => `v${index}`)]
+  return {
+    join: `JOIN (VALUES ${values.join(', ')}) AS e(${names.join(', ')}) ON e.file = f.file_index\n`,
+    label: (name) => `e.v${labelIndex(name)}`,
+    partition: (name) => `e.v${partitionIndex(name)}`,
+  }
+}
+
+/** An empty text is NULL for every type. Source: Delta protocol, partition value serialization. */
+function partitionLiteral(value: string | null | undefined): string {
+  return value === null || value === undefined || value === ''
+    ? 'CAST(NULL AS VARCHAR)'
+    : literal(value)
+}
+
+function partitionSql(value: string, column: TableColumn): string {
+  if (column.type === 'binary') return `encode(${value})`
+  return `CAST(${value} AS ${duckType(column.type)})`
+}

@@ -1,0 +1,64 @@
+/** A table at one version as a relation: files without a vector as they are, the others without their deleted rows. */
+
+import type { Snapshot, Table } from '../contracts/index.ts'
+import { type DataFile, isMetaColumn } from '../model/index.ts'
+import { emptyScanSql, namedColumns, type ScanEntry, type ScanRequest, scanSql } from './scan.ts'
+import type { FileRows, Workspace } from './workspace.ts'
+
+/** What to make of a snapshot. */
+export interface SnapshotRelationRequest {
+  readonly table: Table
+  readonly snapshot: Snapshot
+  /** True adds `_sluice_split` and `_sluice_position` behind the user's columns. */
+  readonly withMetaColumns: boolean
+}
+
+/**
+ * SELECT with the columns of the table in their order. Deleted positions are loaded into the workspace, so the text
+ * is good for its session and as long as that lives.
+ * Throws SLU-TAB-3002 on a damaged vector.
+ */
+export async function snapshotRelation(
+  workspace: Workspace,
+  request: SnapshotRelationRequest,
+): Promise<string> {
+  const { table, snapshot, withMetaColumns } = request
+  const whole: DataFile[] = []
+  const cut: DataFile[] = []
+  for (const file of snapshot.files()) (file.deletionVector === null ? whole : cut).push(file)
+  const base = scanBase(snapshot)
+  const scans: string[] = []
+  if (whole.length > 0) {
+    const entries = whole.map((file) => entryOf(table, file))
+    scans.push(scanSql({ ...base, entries, positions: null }))
+  }
+  if (cut.length > 0) {
+    const entries = cut.map((file) => entryOf(table, file))
+    const positions = await workspace.loadRows(deletedRows(table, cut))
+    scans.push(scanSql({ ...base, entries, positions: { table: positions, use: 'except' } }))
+  }
+  if (scans.length === 0) scans.push(emptyScanSql(snapshot.schema))
+  const columns = namedColumns(
+    snapshot.schema,
+    (column) => withMetaColumns || !isMetaColumn(column.name),
+  )
+  return `SELECT ${columns.join(', ')} FROM (\n${scans.join('\nUNION ALL ')})`
+}
+
+/** The parts of a scan that come from the snapshot. */
+export function scanBase(
+  snapshot: Snapshot,
+): Pick<ScanRequest, 'schema' | 'columnMapping' | 'labels'> {
+  const byId = snapshot.properties['delta.columnMapping.mode'] === 'id'
+  return { schema: snapshot.schema, columnMapping: byId ? 'id' : 'name', labels: [] }
+}
+
+function entryOf(table: Table, file: DataFile): ScanEntry {
+  return { url: table.readUrl(file), partitionValues: file.partitionValues, labels: [] }
+}
+
+async function* deletedRows(table: Table, files: readonly DataFile[]): AsyncIterable<FileRows> {
+  for (const [index, file] of files.entries()) {
+    yield { file: index, rows: await table.deletedRows(file) }
+  }
+}

@@ -1,0 +1,91 @@
+/** A place of its own inside DuckDB for one statement: views under the names of tables, positions of rows. */
+
+import { type Engine, identifier, type Session } from '../engine/index.ts'
+
+/** Rows of several files, as positions. */
+export interface FileRows {
+  /** Number of the file in its scan. */
+  readonly file: number
+  /** Ascending. */
+  readonly rows: Uint32Array
+}
+
+/** A session with a database of its own, gone when disposed. */
+export interface Workspace extends AsyncDisposable {
+  readonly session: Session
+  /** Creates the view `view` in `schema`. */
+  define(schema: string, view: string, sql: string): Promise<void>
+  /** Loads positions into a new temp table `(file UINTEGER, "row" UINTEGER)`; returns its name. */
+  loadRows(files: AsyncIterable<FileRows>): Promise<string>
+}
+
+/** Rows collected before they go to DuckDB: a quarter of a megabyte in each of two columns. */
+const ROWS_PER_APPEND = 65_536
+
+/** Opens a workspace on a session of its own. */
+export async function openWorkspace(engine: Engine): Promise<Workspace> {
+  const session = await engine.session()
+  try {
+    const made = await session.query('SELECT CAST(uuid() AS VARCHAR)')
+    const database = `sluice_${String(made.rows[0]?.[0])}`
+    await session.run(`ATTACH ':memory:' AS ${identifier(database)}`)
+    await session.run(`USE ${identifier(database)}`)
+    return createWorkspace(session, database)
+  } catch (error) {
+    await session[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+function createWorkspace(session: Session, database: string): Workspace {
+  let tableCount = 0
+  let closed = false
+  return {
+    session,
+    define: async (schema, view, sql) => {
+      await session.run(`CREATE SCHEMA IF NOT EXISTS ${identifier(schema)}`)
+      await session.run(`CREATE VIEW ${identifier(schema)}.${identifier(view)} AS ${sql}`)
+    },
+    loadRows: async (files) => {
+      const table = `sluice_rows_${++tableCount}`
+      await session.run(`CREATE TEMP TABLE ${table}(file UINTEGER, "row" UINTEGER)`)
+      await appendRows(session, table, files)
+      return table
+    },
+    [Symbol.asyncDispose]: async () => {
+      if (closed) return
+      closed = true
+      try {
+        await session.run('USE memory')
+        await session.run(`DETACH ${identifier(database)}`)
+      } finally {
+        await session[Symbol.asyncDispose]()
+      }
+    },
+  }
+}
+
+async function appendRows(
+  session: Session,
+  table: string,
+  files: AsyncIterable<FileRows>,
+): Promise<void> {
+  const fileColumn = new Uint32Array(ROWS_PER_APPEND)
+  const rowColumn = new Uint32Array(ROWS_PER_APPEND)
+  let count = 0
+  const flush = async (): Promise<void> => {
+    if (count > 0) await session.append(table, [fileColumn, rowColumn], count)
+    count = 0
+  }
+  for await (const { file, rows } of files) {
+    for (let from = 0; from < rows.length; ) {
+      const taken = Math.min(rows.length - from, ROWS_PER_APPEND - count)
+      rowColumn.set(rows.subarray(from, from + taken), count)
+      fileColumn.fill(file, count, count + taken)
+      count += taken
+      from += taken
+      if (count === ROWS_PER_APPEND) await flush()
+    }
+  }
+  await flush()
+}
