@@ -136,6 +136,8 @@ export interface Table extends AsyncDisposable {
   deletedRows(file: DataFile): Promise<Uint32Array>
   /** Path or URL under which DuckDB reads a data file. */
   readUrl(file: DataFile): string
+  /** Path or URL under which DuckDB reads a staged file before a commit names it. */
+  stagedUrl(path: string): string
   /** Puts a local Parquet file at a new object path of the table; invisible until a commit names it. */
   stageFile(localPath: string, path: string): Promise<void>
   /** Puts other bytes (tombstones) at a new object path of the table. */

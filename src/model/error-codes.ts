@@ -207,6 +207,49 @@ export const ERROR_CODES = define({
     meaning: 'Another living process runs the embedded Postgres of this folder.',
     remedy: 'Stop that process, or choose another folder.',
   },
+  'SLU-SRC-1401': {
+    kind: 'invalid-config',
+    meaning: 'The folder of a files source does not exist, is no folder or may not be read.',
+    remedy: 'Correct `path`, or give the user that runs Sluice the right to read the folder.',
+  },
+  'SLU-SRC-1402': {
+    kind: 'invalid-config',
+    meaning: 'The columns of a files source cannot be inferred from its first lines.',
+    remedy: 'Declare them under `columns`, such as `id: bigint`, or put a first file in place.',
+  },
+  'SLU-SRC-1403': {
+    kind: 'gap',
+    meaning: 'A file that was read already has changed, shrunk or vanished since.',
+    remedy:
+      'Put the file back as it was, or use a new pipeline name to read the folder into a new table. The table stays readable as it is.',
+  },
+  'SLU-SRC-1404': {
+    kind: 'gap',
+    meaning: 'A new file sorts before one that was read already, so its records would be skipped.',
+    remedy:
+      'Rename it so that it sorts last; names should grow with time. Nothing was skipped: Sluice stopped.',
+  },
+  'SLU-SRC-1405': {
+    kind: 'bad-data',
+    meaning: 'A line of a file is not valid UTF-8.',
+    remedy: 'Correct the line named in the message; everything before it is in the table.',
+  },
+  'SLU-SRC-1406': {
+    kind: 'bad-data',
+    meaning: 'A line of a file is longer than 16 MiB.',
+    remedy: 'Split or shorten the record named in the message; everything before it is in the table.',
+  },
+  'SLU-SRC-1407': {
+    kind: 'bad-data',
+    meaning: 'A line of a file is not a JSON object.',
+    remedy:
+      'Write one JSON object a line. Correct the line named in the message; everything before it is in the table.',
+  },
+  'SLU-SRC-1408': {
+    kind: 'transient',
+    meaning: 'A file of the source could not be read.',
+    remedy: 'Sluice retries with back-off. If it stays, check disk and rights. Nothing is lost.',
+  },
   'SLU-STA-5001': {
     kind: 'unsupported',
     meaning: 'The key index does not fit into memory.',
@@ -369,6 +412,41 @@ export const ERROR_CODES = define({
     meaning:
       'A table cannot be read because it has a column of a type or layout that is not supported.',
     remedy: 'Read the table with another engine, or read an older version without that column.',
+  },
+  'SLU-ING-4009': {
+    kind: 'unsupported',
+    meaning: 'An append table receives updates that lack columns.',
+    remedy: 'Use mode: upsert with a key, or set REPLICA IDENTITY FULL on the source table.',
+  },
+  'SLU-CLI-8001': {
+    kind: 'invalid-config',
+    meaning: 'The command line is wrong: an unknown command, option or argument.',
+    remedy: 'See `sluice --help`, or `sluice COMMAND --help` for one command.',
+  },
+  'SLU-CLI-8002': {
+    kind: 'invalid-config',
+    meaning: 'There is no table of that name in the configuration.',
+    remedy: 'Use one of the names that `sluice tables` lists.',
+  },
+  'SLU-CLI-8003': {
+    kind: 'invalid-config',
+    meaning: 'There is no pipeline of that name in the configuration.',
+    remedy: 'Use one of the names that `sluice status` lists.',
+  },
+  'SLU-CLI-8004': {
+    kind: 'invalid-config',
+    meaning: 'The table is in the configuration but holds nothing yet.',
+    remedy: 'Start its pipeline with `sluice run`; the first commit creates the table.',
+  },
+  'SLU-CLI-8005': {
+    kind: 'invalid-config',
+    meaning: 'There is no error code or commit of that name or number.',
+    remedy: 'Codes are listed in docs/reference/errors.md, commits by `sluice timeline TABLE`.',
+  },
+  'SLU-CLI-8006': {
+    kind: 'unsupported',
+    meaning: 'The source of the table cannot be read again, so the table cannot be compared.',
+    remedy: 'Use `sluice sql` to compare by hand. Nothing was changed.',
   },
   'SLU-BUG-9001': {
     kind: 'bug',

@@ -1,0 +1,99 @@
+/** Stages a unit whose records cannot meet earlier rows: append tables, and rows of an initial copy. */
+
+import { join } from 'node:path'
+import { CHANGE_OP, CHANGE_POSITION, changeSql, OP_CODES } from '../decode/index.ts'
+import { assert, type StagedFile, userColumns } from '../model/index.ts'
+import { decodeFailure } from './decode-failure.ts'
+import { type LaneContext, orderingColumn, timed } from './lane-context.ts'
+import { indexFile, stageRows } from './stager.ts'
+import type { StagedUnit, Unit } from './unit.ts'
+
+/** Streams the landed records straight into Parquet; for keyed tables the index learns their places. */
+export async function stageAppend(
+  context: LaneContext,
+  unit: Unit,
+  removeAllFiles: boolean,
+): Promise<StagedUnit> {
+  await using session = await context.engine.session()
+  const add = await timed(context.clock, unit.timingsMs, 'stage', () =>
+    unit.segments.length === 0
+      ? Promise.resolve([] as readonly StagedFile[])
+      : stageRows({
+          table: context.table,
+          session,
+          schema: unit.schema,
+          splitNumber: unit.header.splitNumber,
+          from: landedRelation(context, unit),
+          position: CHANGE_POSITION,
+          compressionLevel: context.compressionLevel,
+          folder: join(
+            context.spoolFolder,
+            `${unit.header.number}-${unit.header.split}-out-${context.target.root.replaceAll('/', '.')}`,
+          ),
+          uniqueName: context.clock.uuid(),
+          onWritten: () => context.failpoints.hit('file-written'),
+        }).catch((error: unknown) => {
+          throw decodeFailure(error, context, unit)
+        }),
+  )
+  context.failpoints.hit('staged')
+  const written = add.reduce((sum, file) => sum + file.statistics.recordCount, 0)
+  if (context.target.mode === 'upsert') {
+    if (removeAllFiles) await context.index.clear()
+    await timed(context.clock, unit.timingsMs, 'index', async () => {
+      for (const file of add) {
+        await indexFile({
+          session,
+          schema: unit.schema,
+          ordering: orderingColumn(context, unit.schema),
+          url: context.table.stagedUrl(file.path),
+          ordinal: context.ordinals.ordinalOf(file.path),
+          rowCount: file.statistics.recordCount,
+          deletedRows: new Uint32Array(0),
+          index: context.index,
+        })
+      }
+    })
+  }
+  return {
+    unit,
+    add,
+    deletes: [],
+    removeAllFiles,
+    accounting: {
+      read: unit.recordCount,
+      applied: written,
+      superseded: 0,
+      filtered: unit.recordCount - written,
+      late: 0,
+      rejected: 0,
+      inserted: written,
+      updated: 0,
+      deleted: 0,
+    },
+    details: {},
+  }
+}
+
+/** Inserted and updated rows of all segments; deletes and truncates have no row to append. */
+function landedRelation(context: LaneContext, unit: Unit): string {
+  const parts = unit.segments.map((segment) => {
+    assert(
+      segment.partialCount === 0,
+      'SLU-ING-4009',
+      `${segment.schema.stream} sends updates without all columns, which an append table cannot complete`,
+    )
+    return changeSql({
+      segment,
+      columns: userColumns(unit.schema),
+      withMasks: false,
+      withLinePositions: true,
+      deleteWhen: context.target.deleteWhen,
+    })
+  })
+  const filter =
+    context.target.mode === 'append'
+      ? ` WHERE ${CHANGE_OP} NOT IN (${OP_CODES.delete}, ${OP_CODES.truncate})`
+      : ''
+  return `(${parts.join('\nUNION ALL\n')}) AS landed${filter}`
+}

@@ -1,0 +1,14 @@
+/**
+ * The loop: fetch, land, decode, merge, look up, stage, commit, apply, acknowledge.
+ * Comes in: checked settings, a source, an object store, a table format. Goes out: a running pipeline and its status.
+ * Must never: name a concrete connector or format, acknowledge what is not committed, or repair state in place.
+ */
+
+export { FAILPOINTS, type FailpointName, type Failpoints, failAt } from './failpoints.ts'
+export {
+  createPipeline,
+  type Pipeline,
+  type PipelineParts,
+  type RunEnd,
+} from './pipeline.ts'
+export { openPipelineLog, type PipelineLog, type PipelineNotes } from './pipeline-log.ts'

@@ -1,0 +1,114 @@
+/** Opens or creates a lane's table and rebuilds its key index from the newest snapshot. */
+
+import type { Snapshot, Table, TableFormat } from '../contracts/index.ts'
+import { type DataFile, SluiceError, type StreamSchema } from '../model/index.ts'
+import { createLane, type Lane, ownCursor } from './lane.ts'
+import { type LaneContext, orderingColumn } from './lane-context.ts'
+import { indexFile } from './stager.ts'
+import { createTableSchema } from './table-schema.ts'
+import { restoreTombstones } from './tombstones.ts'
+
+/** Opens the table at the target's root, creating it for the stream's schema when there is none. */
+export async function openTargetTable(
+  format: TableFormat,
+  context: Pick<LaneContext, 'target' | 'pipeline'>,
+  stream: StreamSchema,
+): Promise<Table> {
+  const { target } = context
+  const existing = await format.open(target.root)
+  if (existing !== null) return existing
+  return format.create(target.root, {
+    name: target.table,
+    schema: createTableSchema(stream, target),
+    properties: { 'sluice.pipeline': context.pipeline, 'sluice.stream': target.stream },
+    details: { pipeline: context.pipeline, stream: target.stream },
+  })
+}
+
+/** Checks that the table is this pipeline's, fills the index, and makes the lane. */
+export async function openLane(context: LaneContext): Promise<Lane> {
+  const snapshot = await context.table.latest()
+  checkOwner(context, snapshot)
+  if (context.target.mode === 'upsert') await rebuildIndex(context, snapshot)
+  return createLane(context, snapshot)
+}
+
+function checkOwner(context: LaneContext, snapshot: Snapshot): void {
+  const { target, pipeline } = context
+  const owner = snapshot.properties['sluice.pipeline']
+  const stream = snapshot.properties['sluice.stream']
+  if (owner !== pipeline || stream !== target.stream) {
+    const whose =
+      owner === undefined
+        ? 'was not made by Sluice'
+        : `belongs to pipeline ${owner}, stream ${stream}`
+    throw new SluiceError('SLU-ING-4006', {
+      message: `table ${target.table} at ${target.root} ${whose}`,
+      context: { table: target.table, root: target.root },
+    })
+  }
+  const wanted = target.mode === 'append' ? [] : target.key
+  const isKeyed = snapshot.schema.key.length > 0
+  const differs =
+    (target.mode === 'upsert') !== isKeyed ||
+    (wanted !== null && wanted.join('\0') !== snapshot.schema.key.join('\0')) ||
+    target.partitionBy.join('\0') !== snapshot.schema.partitionBy.join('\0')
+  if (differs) {
+    throw new SluiceError('SLU-ING-4006', {
+      message:
+        `table ${target.table} exists with key (${snapshot.schema.key.join(', ')}) and ` +
+        `partitions (${snapshot.schema.partitionBy.join(', ')}), not as configured`,
+      remedy: 'Set key, mode and partitionBy back, or give the table a new name.',
+      context: { table: target.table },
+    })
+  }
+}
+
+/** Files read at once: one keeps the engine busy while the other's keys are put. */
+const REBUILD_FILES_AT_ONCE = 2
+
+async function rebuildIndex(context: LaneContext, snapshot: Snapshot): Promise<void> {
+  if (ownCursor(context, snapshot)?.phase === 'copy') {
+    // An incomplete copy is thrown away by the next attempt: its keys are of no use.
+    return
+  }
+  const files = snapshot.files()[Symbol.iterator]()
+  await Promise.all(
+    Array.from({ length: REBUILD_FILES_AT_ONCE }, () => indexFiles(context, snapshot, files)),
+  )
+  if (context.target.orderingColumn !== null) {
+    const { table, index, clock, tombstoneTtlMs } = context
+    await restoreTombstones(table, index, clock.nowMs(), tombstoneTtlMs)
+  }
+}
+
+async function indexFiles(
+  context: LaneContext,
+  snapshot: Snapshot,
+  files: Iterator<DataFile>,
+): Promise<void> {
+  await using session = await context.engine.session()
+  for (let next = files.next(); !next.done; next = files.next()) {
+    const file = next.value
+    const url = context.table.readUrl(file)
+    const rowCount = file.statistics?.recordCount ?? (await countRows(session, url))
+    await indexFile({
+      session,
+      schema: snapshot.schema,
+      ordering: orderingColumn(context, snapshot.schema),
+      url,
+      ordinal: context.ordinals.ordinalOf(file.path),
+      rowCount,
+      deletedRows: await context.table.deletedRows(file),
+      index: context.index,
+    })
+  }
+}
+
+async function countRows(
+  session: { query(sql: string): Promise<{ rows: readonly (readonly unknown[])[] }> },
+  url: string,
+): Promise<number> {
+  const sql = `SELECT num_rows FROM parquet_file_metadata('${url.replaceAll("'", "''")}')`
+  return Number((await session.query(sql)).rows[0]?.[0])
+}

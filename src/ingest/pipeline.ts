@@ -1,0 +1,166 @@
+/** The loop: recover, read, batch, hand to the lanes, move the floor, acknowledge; start over after a failure. */
+
+import { join } from 'node:path'
+import type {
+  Clock,
+  ObjectStore,
+  PipelineSettings,
+  PipelineStatus,
+  Source,
+  TableFormat,
+  Telemetry,
+} from '../contracts/index.ts'
+import { createEngine } from '../engine/index.ts'
+import { assert, SluiceError, wrapError } from '../model/index.ts'
+import { decideOnError } from './error-policy.ts'
+import { type Failpoints, noFailpoints, withStoreFailpoints } from './failpoints.ts'
+import { SPOOL_FOLDER } from './limits.ts'
+import { openPipelineLog } from './pipeline-log.ts'
+import { readAll } from './read-loop.ts'
+import { recover } from './recover.ts'
+import { emptySpool } from './stager.ts'
+import { createStatusBoard, type StatusBoard } from './status.ts'
+
+/** What a pipeline is made of. */
+export interface PipelineParts {
+  readonly settings: PipelineSettings
+  readonly source: Source
+  readonly store: ObjectStore
+  /** Makes the table format over a store; the pipeline wraps the store with its failpoints. */
+  readonly openFormat: (store: ObjectStore) => TableFormat
+  readonly clock: Clock
+  readonly telemetry: Telemetry
+  /** Local folder for spooling; owned by this pipeline. */
+  readonly workFolder: string
+  readonly failpoints?: Failpoints
+}
+
+/** How a run ended. */
+export type RunEnd = 'drained' | 'source-ended'
+
+/** A pipeline ready to run. */
+export interface Pipeline {
+  readonly settings: PipelineSettings
+  /**
+   * Runs until the signal aborts (then what was read is committed: a drain) or a finite source ends.
+   * Throws the SluiceError that stopped it.
+   */
+  run(signal: AbortSignal): Promise<RunEnd>
+  status(): PipelineStatus
+}
+
+/** Makes a pipeline; nothing is opened before `run`. */
+export function createPipeline(parts: PipelineParts): Pipeline {
+  const board = createStatusBoard(parts.settings.name, parts.clock)
+  return {
+    settings: parts.settings,
+    run: (signal) => runWithRestarts(parts, board, signal),
+    status: () => board.snapshot(),
+  }
+}
+
+async function runWithRestarts(
+  parts: PipelineParts,
+  board: StatusBoard,
+  signal: AbortSignal,
+): Promise<RunEnd> {
+  const { clock, telemetry, settings } = parts
+  let attempt = 0
+  let lastProgressMs = clock.monotonicMs()
+  let commitsSeen = 0
+  for (;;) {
+    try {
+      board.event('start')
+      const end = await runOnce(parts, board, signal)
+      board.event('drained')
+      return end
+    } catch (thrown) {
+      const error = wrapError(thrown, 'SLU-BUG-9001', 'the pipeline failed')
+      const commits = board.snapshot().commits
+      if (commits > commitsSeen) {
+        commitsSeen = commits
+        attempt = 0
+        lastProgressMs = clock.monotonicMs()
+      }
+      attempt++
+      const withoutProgressMs = clock.monotonicMs() - lastProgressMs
+      const decision = decideOnError(error, attempt, withoutProgressMs, clock.random())
+      board.failed(error)
+      telemetry.count('sluice_pipeline_errors_total', 1, { code: error.code })
+      if (decision.kind === 'stop') throw error
+      telemetry.log('warn', 'starting over', {
+        pipeline: settings.name,
+        code: error.code,
+        reason: error.message,
+        attempt,
+        delayMs: Math.round(decision.delayMs),
+      })
+      await clock.sleep(decision.delayMs, signal)
+      if (signal.aborted) {
+        board.event('drained')
+        return 'drained'
+      }
+    }
+  }
+}
+
+/** One life between two recoveries: everything in memory belongs to it and ends with it. */
+async function runOnce(
+  parts: PipelineParts,
+  board: StatusBoard,
+  signal: AbortSignal,
+): Promise<RunEnd> {
+  const { settings, clock } = parts
+  const failpoints = parts.failpoints ?? noFailpoints
+  const store = parts.failpoints ? withStoreFailpoints(parts.store, failpoints) : parts.store
+  const spoolFolder = join(parts.workFolder, SPOOL_FOLDER)
+  await emptySpool(spoolFolder).catch((error: unknown) => {
+    throw new SluiceError('SLU-STO-2001', {
+      message: `the work folder ${parts.workFolder} cannot be written`,
+      cause: error,
+    })
+  })
+  await using engine = await createEngine({
+    memoryBytes: settings.engineMemoryBytes,
+    threads: settings.engineThreads,
+    temporaryFolder: join(spoolFolder, 'engine'),
+  })
+  const log = await openPipelineLog(store, settings.name, clock.uuid())
+  const streams = await parts.source.discover()
+  for (const target of settings.targets) {
+    const known = streams.some((stream) => stream.stream === target.stream)
+    assert(known, 'SLU-ING-4002', `the source has no ${target.stream} (${namesOf(streams)})`)
+  }
+  await using recovered = await recover({
+    settings,
+    streams,
+    format: parts.openFormat(store),
+    engine,
+    log,
+    spoolFolder,
+    failpoints,
+    clock,
+    telemetry: parts.telemetry,
+  })
+  failpoints.hit('recovered')
+  try {
+    return await readAll({
+      ...parts,
+      log,
+      lanes: recovered.lanes,
+      board,
+      failpoints,
+      spoolFolder,
+      signal,
+    })
+  } finally {
+    board.watch(null, null)
+  }
+}
+
+const NAMES_SHOWN_MAX = 20
+
+function namesOf(streams: readonly { readonly stream: string }[]): string {
+  const names = streams.slice(0, NAMES_SHOWN_MAX).map((stream) => stream.stream)
+  return `it has ${names.join(', ') || 'none'}${streams.length > NAMES_SHOWN_MAX ? ', …' : ''}`
+}

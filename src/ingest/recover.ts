@@ -1,0 +1,70 @@
+/** Recovery: tables are opened or created, indexes rebuilt. The only way a run begins. */
+
+import type { Clock, PipelineSettings, TableFormat, Telemetry } from '../contracts/index.ts'
+import type { Engine } from '../engine/index.ts'
+import type { StreamSchema } from '../model/index.ts'
+import { createFileOrdinals, createMemoryKeyIndex } from '../state/index.ts'
+import type { Failpoints } from './failpoints.ts'
+import type { Lane } from './lane.ts'
+import type { LaneContext } from './lane-context.ts'
+import { openLane, openTargetTable } from './open-lane.ts'
+import type { PipelineLog } from './pipeline-log.ts'
+
+/** What recovery needs. */
+export interface RecoverRequest {
+  readonly settings: PipelineSettings
+  readonly streams: readonly StreamSchema[]
+  readonly format: TableFormat
+  readonly engine: Engine
+  readonly log: PipelineLog
+  readonly spoolFolder: string
+  readonly failpoints: Failpoints
+  readonly clock: Clock
+  readonly telemetry: Telemetry
+}
+
+/** The lanes of a run, in the order of the targets. */
+export interface Recovered extends AsyncDisposable {
+  readonly lanes: readonly Lane[]
+}
+
+/** Opens every lane; closes all again when one cannot be opened. */
+export async function recover(request: RecoverRequest): Promise<Recovered> {
+  const { settings, clock, telemetry } = request
+  const opened = new AsyncDisposableStack()
+  const lanes: Lane[] = []
+  try {
+    for (const target of settings.targets) {
+      const startMs = clock.monotonicMs()
+      const stream = request.streams.find((one) => one.stream === target.stream) as StreamSchema
+      const owner = { target, pipeline: settings.name }
+      const table = opened.use(await openTargetTable(request.format, owner, stream))
+      const index = opened.use(createMemoryKeyIndex())
+      const context: LaneContext = {
+        ...owner,
+        table,
+        engine: request.engine,
+        index,
+        ordinals: createFileOrdinals(),
+        spoolFolder: request.spoolFolder,
+        compressionLevel: settings.compressionLevel,
+        tombstoneTtlMs: settings.tombstoneTtlMs,
+        failpoints: request.failpoints,
+        clock,
+        telemetry,
+      }
+      const lane = await openLane(context)
+      lanes.push(lane)
+      telemetry.log('info', 'table opened', {
+        table: target.table,
+        version: lane.status.version,
+        keys: index.keyCount,
+        durationMs: Math.round(clock.monotonicMs() - startMs),
+      })
+    }
+  } catch (error) {
+    await opened.disposeAsync()
+    throw error
+  }
+  return { lanes, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+}

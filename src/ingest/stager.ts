@@ -1,0 +1,197 @@
+/** Stages a batch: rows become Parquet files at new object paths, and where each key went is read back from them. */
+
+import { mkdir, readdir, rm } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { DuckDBMapValue } from '@duckdb/node-api'
+import { createRowLocations, type KeyIndex, type Table } from '../contracts/index.ts'
+import type { Session, SqlValue } from '../engine/index.ts'
+import {
+  assert,
+  type RowDeletes,
+  type StagedFile,
+  type TableColumn,
+  type TableSchema,
+} from '../model/index.ts'
+import type { FileOrdinals } from '../state/index.ts'
+import { storedKeysSql, type WriteQuery, writeSql } from './stage-sql.ts'
+import { type ColumnFacts, fileStatistics } from './statistics.ts'
+
+/** A file written by the engine, still in the spool. */
+interface WrittenFile {
+  readonly localPath: string
+  readonly staged: StagedFile
+}
+
+/** What staging needs to know. */
+export interface StageRequest extends Omit<WriteQuery, 'target'> {
+  readonly table: Table
+  readonly session: Session
+  /** Empty spool folder of this batch and table. */
+  readonly folder: string
+  /** Unique part of the object names. */
+  readonly uniqueName: string
+  /** Called when the engine has written the files, before they are put. */
+  readonly onWritten: () => void
+}
+
+/** Writes the rows and puts the files; returns them in no particular order. No rows, no files. */
+export async function stageRows(request: StageRequest): Promise<readonly StagedFile[]> {
+  const { schema, folder, session } = request
+  await mkdir(folder, { recursive: true })
+  const isPartitioned = schema.partitionBy.length > 0
+  const target = isPartitioned ? join(folder, 'parts') : join(folder, 'part.parquet')
+  const result = await session.query(writeSql({ ...request, target }))
+  request.onWritten()
+  const names = result.columns.map((column) => column.name)
+  const files: WrittenFile[] = []
+  for (const [index, row] of result.rows.entries()) {
+    const facts = Object.fromEntries(names.map((name, at) => [name, row[at] as SqlValue]))
+    if (Number(facts.count) === 0) continue
+    files.push(writtenFile(schema, facts, `${request.uniqueName}-${index}.parquet`))
+  }
+  for (const file of files) await request.table.stageFile(file.localPath, file.staged.path)
+  await rm(folder, { recursive: true, force: true })
+  return files.map((file) => file.staged)
+}
+
+function writtenFile(
+  schema: TableSchema,
+  facts: Readonly<Record<string, SqlValue>>,
+  name: string,
+): WrittenFile {
+  const columnFacts = new Map<string, ColumnFacts>()
+  for (const { key, value } of mapEntries(facts.column_statistics)) {
+    const column = unquote(String(key))
+    const entries = mapEntries(value).map((fact) => [String(fact.key), String(fact.value)] as const)
+    columnFacts.set(column, new Map(entries))
+  }
+  const partitionValues: Record<string, string | null> = {}
+  for (const { key, value } of mapEntries(facts.partition_keys)) {
+    partitionValues[String(key)] = partitionValue(value)
+  }
+  const folders = Object.entries(partitionValues).map(
+    ([column, value]) =>
+      `${encodeURIComponent(column)}=${value === null ? NULL_FOLDER : encodeURIComponent(value)}/`,
+  )
+  return {
+    localPath: String(facts.filename),
+    staged: {
+      path: `${folders.join('')}part-${name}`,
+      sizeBytes: Number(facts.file_size_bytes),
+      partitionValues,
+      statistics: fileStatistics(schema, Number(facts.count), columnFacts),
+    },
+  }
+}
+
+const NULL_FOLDER = '__HIVE_DEFAULT_PARTITION__'
+
+/** Delta cannot tell an empty string from NULL in a partition column; both become NULL. */
+function partitionValue(value: SqlValue): string | null {
+  if (value === null || value === '' || value === NULL_FOLDER) return null
+  return String(value)
+}
+
+function mapEntries(value: SqlValue | undefined): readonly { key: SqlValue; value: SqlValue }[] {
+  return value instanceof DuckDBMapValue ? value.entries : []
+}
+
+/** Column paths come quoted; only top-level ones are of use here. */
+function unquote(path: string): string {
+  const inner = /^"((?:[^"]|"")*)"$/.exec(path)?.[1]
+  return inner === undefined ? path : inner.replaceAll('""', '"')
+}
+
+/** Reads a stored file's keys back and points the index at its rows. Returns the number of rows. */
+export async function indexFile(options: {
+  readonly session: Session
+  readonly schema: TableSchema
+  readonly ordering: TableColumn | null
+  readonly url: string
+  readonly ordinal: number
+  readonly rowCount: number
+  /** Ascending row positions that are deleted. */
+  readonly deletedRows: Uint32Array
+  readonly index: KeyIndex
+}): Promise<void> {
+  const { rowCount, deletedRows, ordinal } = options
+  const hashes = new Uint32Array(rowCount * 4)
+  const locations = createRowLocations(rowCount)
+  const isDeleted = deletedRows.length === 0 ? null : bitmap(deletedRows, rowCount)
+  let read = 0
+  let live = 0
+  const sql = storedKeysSql(options.schema, options.ordering, options.url)
+  await options.session.columns(sql, ['u128', 'u32', 'i64'], ([hash, row, ordering], count) => {
+    assert(
+      read + count <= rowCount,
+      'SLU-TAB-3005',
+      `${options.url} has more rows than its log entry says`,
+    )
+    read += count
+    if (isDeleted === null) {
+      hashes.set(hash, live * 4)
+      locations.rows.set(row, live)
+      locations.orderings.set(ordering, live)
+      live += count
+      return
+    }
+    for (let at = 0; at < count; at++) {
+      const position = row[at] as number
+      if (((isDeleted[position >>> 5] as number) >>> (position & 31)) & 1) continue
+      hashes.set(hash.subarray(at * 4, at * 4 + 4), live * 4)
+      locations.rows[live] = position
+      locations.orderings.set(ordering.subarray(at, at + 1), live)
+      live++
+    }
+  })
+  assert(read === rowCount, 'SLU-TAB-3005', `${options.url} has fewer rows than its log entry says`)
+  locations.files.fill(ordinal, 0, live)
+  await options.index.put(hashes, live, locations)
+}
+
+function bitmap(rows: Uint32Array, rowCount: number): Uint32Array {
+  const bits = new Uint32Array((rowCount + 31) >>> 5)
+  for (const row of rows) {
+    assert(row < rowCount, 'SLU-TAB-3005', 'a deletion vector names a row beyond its file')
+    bits[row >>> 5] = (bits[row >>> 5] as number) | (1 << (row & 31))
+  }
+  return bits
+}
+
+/** Groups parallel (file ordinal, row) columns into one ascending row list per file. */
+export function groupDeletes(
+  files: Uint32Array,
+  rows: Uint32Array,
+  ordinals: FileOrdinals,
+): readonly RowDeletes[] {
+  // file * 2^32 + row is exact below 2^53: two million files, asserted where it matters.
+  const packed = new Float64Array(files.length)
+  for (let at = 0; at < files.length; at++) {
+    const file = files[at] as number
+    assert(file < 2 ** 21, 'SLU-BUG-9001', 'too many files for one batch of deletes')
+    packed[at] = file * 2 ** 32 + (rows[at] as number)
+  }
+  packed.sort()
+  const groups: RowDeletes[] = []
+  let from = 0
+  while (from < packed.length) {
+    const file = Math.floor((packed[from] as number) / 2 ** 32)
+    let to = from
+    while (to < packed.length && (packed[to] as number) < (file + 1) * 2 ** 32) to++
+    const path = ordinals.pathOf(file)
+    assert(path !== null, 'SLU-BUG-9001', 'the key index names a file that left the table')
+    const ofFile = new Uint32Array(to - from)
+    for (let at = from; at < to; at++) ofFile[at - from] = (packed[at] as number) % 2 ** 32
+    groups.push({ path, rows: ofFile })
+    from = to
+  }
+  return groups
+}
+
+/** Empties a spool folder left by an earlier run. */
+export async function emptySpool(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  for (const name of await readdir(folder)) {
+    await rm(join(folder, basename(name)), { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,146 @@
+/** What a running pipeline tells about itself, kept up to date by the loop. */
+
+import type { Clock, PipelineStatus, SourceProgress } from '../contracts/index.ts'
+import { msFromMicros, type SluiceError } from '../model/index.ts'
+import type { Lane } from './lane.ts'
+import { IDLE_AFTER_MS } from './limits.ts'
+import { errorEvent, nextPhase, type PhaseEvent } from './phases.ts'
+
+/** Window over which `rowsPerSecond` is averaged. */
+const RATE_WINDOW_MS = 5_000
+
+/** Collects facts and renders them. */
+export interface StatusBoard {
+  event(event: PhaseEvent): void
+  failed(error: SluiceError): void
+  read(recordCount: number): void
+  committed(recordCount: number): void
+  floor(position: bigint): void
+  /** What the board shows from now on; null between two recoveries. */
+  watch(lanes: readonly Lane[] | null, progress: (() => SourceProgress) | null): void
+  snapshot(): PipelineStatus
+}
+
+interface Facts {
+  state: PipelineStatus['state']
+  floorPosition: bigint | null
+  recordsRead: number
+  commits: number
+  lastCommitAtMs: number | null
+  lastReadAtMs: number | null
+  lastError: PipelineStatus['lastError']
+  lanes: readonly Lane[] | null
+  progress: (() => SourceProgress) | null
+}
+
+/** Makes the board of one pipeline. */
+export function createStatusBoard(pipeline: string, clock: Clock): StatusBoard {
+  const startedAtMs = clock.nowMs()
+  const rate: { atMs: number; recordCount: number }[] = []
+  const facts: Facts = {
+    state: 'created',
+    floorPosition: null,
+    recordsRead: 0,
+    commits: 0,
+    lastCommitAtMs: null,
+    lastReadAtMs: null,
+    lastError: null,
+    lanes: null,
+    progress: null,
+  }
+  const event = (name: PhaseEvent): void => {
+    facts.state = nextPhase(facts.state, name)
+  }
+  return {
+    event,
+    failed: (error) => {
+      facts.lastError = { code: error.code, message: error.message, remedy: error.remedy }
+      event(errorEvent(error))
+    },
+    read: (recordCount) => {
+      if (recordCount === 0) return
+      facts.recordsRead += recordCount
+      facts.lastReadAtMs = clock.monotonicMs()
+    },
+    committed: (recordCount) => {
+      facts.commits++
+      facts.lastCommitAtMs = clock.nowMs()
+      facts.lastError = null
+      rate.push({ atMs: clock.monotonicMs(), recordCount })
+    },
+    floor: (position) => {
+      facts.floorPosition = position
+    },
+    watch: (lanes, progress) => {
+      facts.lanes = lanes
+      facts.progress = progress
+    },
+    snapshot: () => {
+      const nowMs = clock.monotonicMs()
+      while (rate.length > 0 && (rate[0] as { atMs: number }).atMs < nowMs - RATE_WINDOW_MS)
+        rate.shift()
+      const isQuiet = facts.lastReadAtMs === null || nowMs - facts.lastReadAtMs > IDLE_AFTER_MS
+      if (facts.state === 'running' && isQuiet) event('quiet')
+      return render(pipeline, startedAtMs, facts, rate, clock)
+    },
+  }
+}
+
+function render(
+  pipeline: string,
+  startedAtMs: number,
+  facts: Facts,
+  rate: readonly { readonly recordCount: number }[],
+  clock: Clock,
+): PipelineStatus {
+  const progress = facts.progress?.() ?? null
+  const copies = new Map(progress?.copies.map((copy) => [copy.stream, copy]))
+  const tables = (facts.lanes ?? []).map((lane) => {
+    const copy = copies.get(lane.context.target.stream)
+    const { status } = lane
+    return {
+      table: lane.context.target.table,
+      stream: lane.context.target.stream,
+      version: status.version,
+      rowCount: status.rowCount,
+      keyCount: lane.context.index.keyCount,
+      copy:
+        copy === undefined || copy.complete
+          ? null
+          : { rowsCopied: copy.rowsCopied, rowsExpected: copy.rowsExpected },
+      commits: status.commits,
+      rowsApplied: status.rowsApplied,
+    }
+  })
+  const endPosition = progress?.endPosition ?? null
+  return {
+    pipeline,
+    state: facts.state,
+    startedAtMs,
+    observedAtMs: clock.nowMs(),
+    tables,
+    floorPosition: facts.floorPosition,
+    endPosition,
+    lagMs: lagMs(facts, endPosition, clock),
+    rowsPerSecond: Math.round(
+      rate.reduce((sum, sample) => sum + sample.recordCount, 0) / (RATE_WINDOW_MS / 1000),
+    ),
+    commits: facts.commits,
+    recordsRead: facts.recordsRead,
+    lastCommitAtMs: facts.lastCommitAtMs,
+    lastError: facts.lastError,
+  }
+}
+
+/** Zero at the end of the source; else the age of the newest committed change; null when not known. */
+function lagMs(facts: Facts, endPosition: bigint | null, clock: Clock): number | null {
+  if (facts.floorPosition !== null && endPosition !== null && facts.floorPosition >= endPosition) {
+    return 0
+  }
+  const times = (facts.lanes ?? [])
+    .map((lane) => lane.status.lastSourceTimeMicros)
+    .filter((micros) => micros !== null)
+  if (times.length === 0) return null
+  const newest = times.reduce((left, right) => (left > right ? left : right))
+  return Math.max(0, clock.nowMs() - msFromMicros(newest))
+}

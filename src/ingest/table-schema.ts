@@ -1,0 +1,144 @@
+/** From a stream's schema to a table's: creation and the changes that a table follows. Pure. */
+
+import type { TableTarget } from '../contracts/index.ts'
+import {
+  type ColumnType,
+  POSITION_COLUMN,
+  SluiceError,
+  type SourceColumn,
+  SPLIT_COLUMN,
+  type StreamSchema,
+  type TableColumn,
+  type TableSchema,
+  userColumns,
+} from '../model/index.ts'
+
+/** The schema of a new table. Throws SLU-ING-4002 when the target names columns the stream lacks. */
+export function createTableSchema(stream: StreamSchema, target: TableTarget): TableSchema {
+  const key = target.mode === 'append' ? [] : (target.key ?? stream.key)
+  const names = new Set(stream.columns.map((column) => column.name))
+  const wanted = [...key, ...target.partitionBy, ...optional(target.orderingColumn)]
+  for (const name of wanted) {
+    if (!names.has(name)) throw missingColumn(name, stream, target)
+  }
+  if (target.mode === 'upsert' && key.length === 0) {
+    throw new SluiceError('SLU-ING-4002', {
+      message: `${stream.stream} has no key, so changes cannot be applied by key`,
+      remedy: `Give ${target.table} a \`key\`, give ${stream.stream} a primary key, or set mode: append.`,
+    })
+  }
+  for (const name of target.partitionBy) checkPartitionType(name, stream)
+  const columns: TableColumn[] = []
+  for (const column of stream.columns)
+    columns.push(addedColumn(columns, column, columns.length + 1))
+  return {
+    columns: [...columns, ...metaColumns(columns.length + 1)],
+    partitionBy: target.partitionBy,
+    key,
+    maxFieldId: columns.length + 2,
+  }
+}
+
+function metaColumns(firstFieldId: number): TableColumn[] {
+  return [
+    metaColumn(SPLIT_COLUMN, 'integer', firstFieldId),
+    metaColumn(POSITION_COLUMN, 'long', firstFieldId + 1),
+  ]
+}
+
+function metaColumn(name: string, type: ColumnType, fieldId: number): TableColumn {
+  return { name, physicalName: name, fieldId, type, nullable: true }
+}
+
+const optional = (name: string | null): string[] => (name === null ? [] : [name])
+
+function missingColumn(name: string, stream: StreamSchema, target: TableTarget): SluiceError {
+  const known = stream.columns.map((column) => column.name).join(', ')
+  return new SluiceError('SLU-ING-4002', {
+    message: `${target.table} names column ${name}, which ${stream.stream} does not have (${known})`,
+    context: { table: target.table, column: name },
+  })
+}
+
+const PARTITION_TYPES = new Set(['string', 'long', 'integer', 'short', 'byte', 'date', 'boolean'])
+
+function checkPartitionType(name: string, stream: StreamSchema): void {
+  const type = stream.columns.find((column) => column.name === name)?.type
+  if (typeof type === 'string' && PARTITION_TYPES.has(type)) return
+  throw new SluiceError('SLU-ING-4002', {
+    message: `${stream.stream}.${name} cannot be a partition column: its type is not text, whole number, date or boolean`,
+  })
+}
+
+function addedColumn(
+  existing: readonly TableColumn[],
+  column: SourceColumn,
+  fieldId: number,
+): TableColumn {
+  const taken = existing.some((other) => other.name.toLowerCase() === column.name.toLowerCase())
+  const meta = column.name === SPLIT_COLUMN || column.name === POSITION_COLUMN
+  if (taken || meta) {
+    throw new SluiceError('SLU-ING-4005', {
+      message: `column ${column.name} cannot be stored: a column of that name is there already`,
+    })
+  }
+  return {
+    name: column.name,
+    physicalName: column.name,
+    fieldId,
+    type: column.type,
+    nullable: true,
+  }
+}
+
+/**
+ * The table's schema after a batch with these stream schemas: new columns are added before the meta columns,
+ * columns that the stream lost stay (NULL from then on). Returns the same object when nothing changes.
+ * Throws SLU-ING-4005 when a column's type changed so that its values no longer fit.
+ */
+export function followSchemas(table: TableSchema, streams: readonly StreamSchema[]): TableSchema {
+  let columns = [...userColumns(table)]
+  let maxFieldId = table.maxFieldId
+  const byName = new Map(columns.map((column) => [column.name, column]))
+  for (const stream of streams) {
+    for (const column of stream.columns) {
+      const known = byName.get(column.name)
+      if (known === undefined) {
+        const added = addedColumn(columns, column, ++maxFieldId)
+        columns = [...columns, added]
+        byName.set(added.name, added)
+      } else if (!fits(column.type, known.type)) {
+        throw new SluiceError('SLU-ING-4005', {
+          message:
+            `${stream.stream}.${column.name} is now ${column.sourceType}, ` +
+            'whose values the table column cannot hold',
+          context: { stream: stream.stream, column: column.name },
+        })
+      }
+    }
+  }
+  if (maxFieldId === table.maxFieldId) return table
+  const meta = table.columns.filter((column) => !byName.has(column.name))
+  return { ...table, columns: [...columns, ...meta], maxFieldId }
+}
+
+const WHOLE_NUMBERS: readonly ColumnType[] = ['byte', 'short', 'integer', 'long']
+
+/** True when every value of `from` has an equal value in `to`. */
+export function fits(from: ColumnType, to: ColumnType): boolean {
+  if (JSON.stringify(from) === JSON.stringify(to)) return true
+  const fromRank = WHOLE_NUMBERS.indexOf(from)
+  const toRank = WHOLE_NUMBERS.indexOf(to)
+  if (fromRank >= 0 && toRank >= 0) return fromRank <= toRank
+  if (from === 'float' && to === 'double') return true
+  if (isDecimal(from) && isDecimal(to)) {
+    return from.scale <= to.scale && from.precision - from.scale <= to.precision - to.scale
+  }
+  return false
+}
+
+function isDecimal(
+  type: ColumnType,
+): type is { kind: 'decimal'; precision: number; scale: number } {
+  return typeof type !== 'string' && type.kind === 'decimal'
+}
