@@ -9,7 +9,7 @@ import type {
   SourceSession,
   Telemetry,
 } from '../contracts/index.ts'
-import { type Cursor, type JsonObject, SluiceError, type SourcePosition } from '../model/index.ts'
+import { assert, type Cursor, type JsonObject, type SourcePosition } from '../model/index.ts'
 import { createBatcher, type SealedBatch } from './batcher.ts'
 import type { Failpoints } from './failpoints.ts'
 import { effectiveCursor, type Lane } from './lane.ts'
@@ -97,8 +97,9 @@ async function pump(
   for (;;) {
     const deadline = new AbortController()
     const dueInMs = worker.dueInMs()
-    if (dueInMs !== null) request.clock.sleep(dueInMs, deadline.signal).then(wake)
-    await waiting.promise
+    const { promise, resolve } = waiting
+    if (dueInMs !== null) request.clock.sleep(dueInMs, deadline.signal).then(() => resolve())
+    await promise
     waiting = Promise.withResolvers<void>()
     deadline.abort()
     worker.throwIfFailed()

@@ -28,9 +28,12 @@ export type PrimitiveType =
   | 'timestamp'
   | 'timestamp_ntz'
 
-/** A named member of a struct type. */
+/** A named member of a struct type. Stored tables give each its own id and physical name. */
 export interface StructField {
   readonly name: string
+  /** Name in data files; the name itself when absent. */
+  readonly physicalName?: string
+  readonly fieldId?: number
   readonly type: ColumnType
   readonly nullable: boolean
 }
