@@ -1,11 +1,12 @@
 /** SQL over tables: names, versions, changes and paths become relations, DuckDB does the rest. */
 
-import type { Snapshot, SnapshotAt, Table } from '../contracts/index.ts'
+import type { Clock, Snapshot, SnapshotAt, Table } from '../contracts/index.ts'
 import { type Engine, literal } from '../engine/index.ts'
 import { isSluiceError, type JsonObject, SluiceError, wrapError } from '../model/index.ts'
 import { type CellReader, cellReader, type SqlCell, type TypeShape } from './cell.ts'
 import { changesRelation } from './changes-relation.ts'
 import { type AtClause, draftStatement } from './draft.ts'
+import { interruptOnAbort } from './interrupt.ts'
 import { snapshotRelation } from './snapshot-relation.ts'
 import {
   draftExpression,
@@ -33,6 +34,7 @@ export interface TableResolver {
 export interface ReaderOptions {
   readonly engine: Engine
   readonly tables: TableResolver
+  readonly clock: Clock
 }
 
 /** Bounds of a query. */
@@ -94,16 +96,15 @@ export function createReader(options: ReaderOptions): Reader {
 }
 
 async function runSql(
-  { engine, tables }: ReaderOptions,
+  { engine, tables, clock }: ReaderOptions,
   text: string,
   { rowsMax, signal }: SqlOptions,
 ): Promise<SqlResult> {
   if (signal?.aborted) throw interrupted(signal)
   const workspace = await openWorkspace(engine)
-  const interrupt = (): void => workspace.session.interrupt()
-  signal?.addEventListener('abort', interrupt)
+  const watch = interruptOnAbort(workspace.session, clock, signal)
   const close = async (): Promise<void> => {
-    signal?.removeEventListener('abort', interrupt)
+    await watch[Symbol.asyncDispose]()
     await workspace[Symbol.asyncDispose]()
   }
   try {
@@ -293,6 +294,7 @@ function createResult(
   async function* batches(): AsyncIterable<readonly (readonly SqlCell[])[]> {
     let left = rowsMax
     for (;;) {
+      if (signal?.aborted) throw interrupted(signal)
       const chunk = await fetchChunk().catch((error: unknown) => {
         throw failed(error, signal)
       })
