@@ -1,0 +1,235 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createEngine, type Engine } from '../../../../src/engine/index.ts'
+import type { TableSchema } from '../../../../src/model/index.ts'
+import { changesRelation, openWorkspace, snapshotRelation } from '../../../../src/read/index.ts'
+import { createPlainTable, type PlainTable } from '../../../support/read/plain-table.ts'
+import { schemaOf } from '../../../support/read/schemas.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'sluice-read-law-'))
+let engine: Engine
+
+beforeAll(async () => {
+  engine = await createEngine({
+    memoryBytes: 256 * 1024 * 1024,
+    threads: 1,
+    temporaryFolder: join(folder, 'spill'),
+  })
+})
+
+afterAll(async () => {
+  await engine[Symbol.asyncDispose]()
+  rmSync(folder, { recursive: true })
+})
+
+interface Row {
+  readonly id: number
+  readonly value: number | null
+  readonly position: number
+}
+
+interface Place {
+  readonly path: string
+  readonly index: number
+}
+
+/** What a commit does, as chosen by fast-check. */
+type Step =
+  | {
+      readonly kind: 'write'
+      readonly upserts: readonly (readonly [number, number | null])[]
+      readonly deletes: readonly number[]
+    }
+  | { readonly kind: 'compact' }
+  | { readonly kind: 'replace'; readonly ids: readonly number[] }
+
+const id = fc.integer({ min: 0, max: 6 })
+const steps = fc.array(
+  fc.oneof(
+    {
+      weight: 5,
+      arbitrary: fc.record({
+        kind: fc.constant('write' as const),
+        upserts: fc.uniqueArray(fc.tuple(id, fc.option(fc.integer({ min: 0, max: 2 }))), {
+          selector: ([key]) => key,
+          maxLength: 4,
+        }),
+        deletes: fc.uniqueArray(id, { maxLength: 3 }),
+      }),
+    },
+    { weight: 1, arbitrary: fc.constant({ kind: 'compact' as const }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ kind: fc.constant('replace' as const), ids: fc.uniqueArray(id) }),
+    },
+  ),
+  { minLength: 1, maxLength: 8 },
+)
+
+function rowsSql(rows: readonly Row[]): string {
+  return rows
+    .map(
+      ({ id: key, value, position }) =>
+        `SELECT ${key} AS id, ${value ?? 'NULL'}::INTEGER AS value,
+        0 AS _sluice_split, ${position}::BIGINT AS _sluice_position`,
+    )
+    .join(' UNION ALL ')
+}
+
+/** Plays the steps on a table and keeps the rows of every version. */
+async function play(
+  table: PlainTable,
+  list: readonly Step[],
+): Promise<readonly (readonly Row[])[]> {
+  const states: (readonly Row[])[] = [[]]
+  let live = new Map<number, { readonly row: Row; readonly place: Place }>()
+  let position = 0
+  let fileCount = 0
+  const settle = (rows: readonly Row[], onto: Map<number, { row: Row; place: Place }>): void => {
+    if (rows.length === 0) return
+    const path = `part-${fileCount++}.parquet`
+    for (const [index, row] of rows.entries()) onto.set(row.id, { row, place: { path, index } })
+  }
+  for (const step of list) {
+    const next = new Map(live)
+    if (step.kind === 'write') {
+      const deletes = new Map<string, number[]>()
+      const gone = [...step.deletes, ...step.upserts.map(([key]) => key)]
+      for (const key of new Set(gone)) {
+        const place = next.get(key)?.place
+        if (place !== undefined) {
+          deletes.set(place.path, [...(deletes.get(place.path) ?? []), place.index])
+        }
+        next.delete(key)
+      }
+      const rows = step.upserts.map(([key, value]) => ({ id: key, value, position: position++ }))
+      settle(rows, next)
+      await table.apply({ deletes, add: rows.length === 0 ? [] : [{ sql: rowsSql(rows) }] })
+    } else {
+      const old = [...next.values()].map(({ row }) => row)
+      next.clear()
+      const rows =
+        step.kind === 'compact'
+          ? old
+          : step.ids.map((key) => ({ id: key, value: 9, position: position++ }))
+      settle(rows, next)
+      const remove = [...(await table.latest()).files()].map(({ path }) => path)
+      await table.apply({ remove, add: rows.length === 0 ? [] : [{ sql: rowsSql(rows) }] })
+    }
+    live = next
+    states.push([...live.values()].map(({ row }) => row))
+  }
+  return states
+}
+
+const text = ({ id: key, value }: { id: unknown; value: unknown }): string => `${key}=${value}`
+
+async function readState(table: PlainTable, version: bigint): Promise<readonly string[]> {
+  await using workspace = await openWorkspace(engine)
+  const snapshot = await table.snapshot({ kind: 'version', version })
+  const sql = await snapshotRelation(workspace, { table, snapshot, withMetaColumns: false })
+  const { rows } = await workspace.session.query(sql)
+  return rows.map(([key, value]) => text({ id: key, value })).sort()
+}
+
+interface Change {
+  readonly row: string
+  readonly id: number
+  readonly type: string
+  readonly version: bigint
+}
+
+async function readChanges(
+  table: PlainTable,
+  from: bigint,
+  to: bigint,
+): Promise<readonly Change[]> {
+  await using workspace = await openWorkspace(engine)
+  const snapshot = await table.snapshot({ kind: 'version', version: to })
+  const sql = await changesRelation(workspace, {
+    table,
+    fromVersionExclusive: from,
+    to: snapshot,
+  })
+  const { rows } = await workspace.session.query(
+    `SELECT id, value, _change_type, _commit_version FROM (${sql}) ORDER BY _commit_version`,
+  )
+  return rows.map(([key, value, type, version]) => ({
+    row: text({ id: key, value }),
+    id: Number(key),
+    type: String(type),
+    version: version as bigint,
+  }))
+}
+
+/** Applies changes version by version; a row to take away must be there. */
+function apply(state: readonly string[], changes: readonly Change[]): readonly string[] {
+  const rows = [...state]
+  const versions = [...new Set(changes.map(({ version }) => version))]
+  for (const version of versions) {
+    const here = changes.filter((change) => change.version === version)
+    for (const { row } of here.filter(({ type }) => ['delete', 'update_preimage'].includes(type))) {
+      const index = rows.indexOf(row)
+      expect(index, `${row} is deleted in ${version} but not there`).toBeGreaterThanOrEqual(0)
+      rows.splice(index, 1)
+    }
+    rows.push(
+      ...here
+        .filter(({ type }) => ['insert', 'update_postimage'].includes(type))
+        .map(({ row }) => row),
+    )
+  }
+  return rows.sort()
+}
+
+async function checkLaw(schema: TableSchema, list: readonly Step[]): Promise<void> {
+  const run = mkdtempSync(join(folder, 'run-'))
+  const table = createPlainTable(engine, run, schema)
+  const states = await play(table, list)
+  const last = states.length - 1
+  for (const [version, state] of states.entries()) {
+    expect(await readState(table, BigInt(version))).toEqual(state.map(text).sort())
+    for (const to of new Set([version, Math.min(version + 1, last), last])) {
+      const changes = await readChanges(table, BigInt(version), BigInt(to))
+      expect(apply(state.map(text).sort(), changes)).toEqual(states[to]?.map(text).sort())
+      if (schema.key.length > 0) expectImages(states, changes)
+    }
+  }
+}
+
+/** In a version a key that was there and still is changes by one pair of images, any other by one row. */
+function expectImages(states: readonly (readonly Row[])[], changes: readonly Change[]): void {
+  for (const { id: key, type, version } of changes) {
+    const before = states[Number(version) - 1]?.find((row) => row.id === key)
+    const after = states[Number(version)]?.find((row) => row.id === key)
+    const expected =
+      before !== undefined && after !== undefined
+        ? ['update_preimage', 'update_postimage']
+        : [before === undefined ? 'insert' : 'delete']
+    const here = changes.filter((change) => change.version === version && change.id === key)
+    expect(here.map((change) => change.type).sort()).toEqual([...expected].sort())
+    expect(expected).toContain(type)
+    expect(before?.position).not.toBe(after?.position)
+  }
+}
+
+const columns = { id: 'integer', value: 'integer' } as const
+
+test('changes of a keyed table turn every version into every later one', async () => {
+  const schema = schemaOf(columns, { key: ['id'] })
+  await fc.assert(
+    fc.asyncProperty(steps, (list) => checkLaw(schema, list)),
+    { numRuns: 20 },
+  )
+})
+
+test('changes of a table without key turn every version into every later one', async () => {
+  const schema = schemaOf(columns)
+  await fc.assert(
+    fc.asyncProperty(steps, (list) => checkLaw(schema, list)),
+    { numRuns: 10 },
+  )
+})
