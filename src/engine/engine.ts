@@ -229,7 +229,7 @@ async function guard<Result>(work: () => Promise<Result>, sql?: string): Promise
 function engineError(error: unknown, sql?: string): SluiceError {
   const message = error instanceof Error ? error.message : String(error)
   const firstLine = message.split('\n', 1)[0] ?? message
-  const errorClass = /^(?:\w+ )?(?:TransactionContext )?([A-Z][\w ]*?) Error:/i.exec(message)?.[1]
+  const errorClass = /^([A-Za-z ]+?) Error:/.exec(message)?.[1]
   const details = {
     message: firstLine,
     cause: error,

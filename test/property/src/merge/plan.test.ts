@@ -1,0 +1,207 @@
+/** Any batch split of any stream of changes gives the same table as applying the changes one by one. */
+
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { createRowLocations, NO_FILE, TOMBSTONE_FILE } from '../../../../src/contracts/index.ts'
+import { KeyGroups, planMerge } from '../../../../src/merge/index.ts'
+
+/** A change of the model: `text` undefined means "not sent". */
+interface Change {
+  readonly op: 'insert' | 'update' | 'delete' | 'move' | 'truncate'
+  readonly key: number
+  readonly from: number
+  readonly value: number
+  readonly text: string | undefined
+  readonly ordering: number
+}
+
+interface Row {
+  readonly value: number
+  readonly text: string
+}
+
+/** Applies consistent changes one by one; inconsistent ones (update of nothing) become inserts or nothing. */
+function consistent(raw: readonly Change[]): Change[] {
+  const keys = new Set<number>()
+  const changes: Change[] = []
+  for (const change of raw) {
+    if (change.op === 'truncate') keys.clear()
+    else if (change.op === 'move') {
+      if (!keys.has(change.from) || keys.has(change.key)) continue
+      keys.delete(change.from)
+      keys.add(change.key)
+    } else if (change.op === 'delete') {
+      if (!keys.delete(change.key)) continue
+    } else if (keys.has(change.key)) {
+      changes.push({ ...change, op: 'update' })
+      continue
+    } else {
+      keys.add(change.key)
+      changes.push({ ...change, op: 'insert', text: change.text ?? `t${change.value}` })
+      continue
+    }
+    changes.push(change)
+  }
+  return changes
+}
+
+function fold(changes: readonly Change[]): Map<number, Row> {
+  const rows = new Map<number, Row>()
+  for (const { op, key, from, value, text } of changes) {
+    if (op === 'truncate') rows.clear()
+    else if (op === 'delete') rows.delete(key)
+    else {
+      const base = op === 'move' ? rows.get(from) : rows.get(key)
+      if (op === 'move') rows.delete(from)
+      rows.set(key, { value, text: text ?? (base as Row).text })
+    }
+  }
+  return rows
+}
+
+/** A table made of files, as the plans leave it: what the ingest room does, without engine and storage. */
+class ModelTable {
+  readonly files: { rows: (Row & { key: number })[]; deleted: Set<number> }[] = []
+  readonly index = new Map<number, { file: number; row: number; ordering: bigint }>()
+  private readonly groups = new KeyGroups()
+
+  apply(changes: readonly Change[]): void {
+    // A move lands as the delete of the old key and the line after it.
+    const lines = changes.flatMap((change) =>
+      change.op === 'move'
+        ? [{ ...change, op: 'delete' as const, key: change.from }, change]
+        : [change],
+    )
+    const count = lines.length
+    const hashes = new Uint32Array(count * 4)
+    const ops = new Uint8Array(count)
+    const masks = new Uint32Array(count)
+    const orderings = new BigInt64Array(count)
+    const codes = { insert: 0, update: 1, delete: 2, move: 3, truncate: 4 }
+    for (const [at, line] of lines.entries()) {
+      if (line.op !== 'truncate') hashes.set([line.key, 7, 0, line.key * 31], at * 4)
+      ops[at] = codes[line.op]
+      orderings[at] = BigInt(line.ordering)
+      if (line.text === undefined && (line.op === 'update' || line.op === 'move')) masks[at] = 1
+    }
+    this.groups.group(hashes, count)
+    const old = createRowLocations(this.groups.groupCount)
+    for (let group = 0; group < this.groups.groupCount; group++) {
+      const found = this.index.get(this.groups.groupHashes[group * 4] as number)
+      old.files[group] = found?.file ?? NO_FILE
+      old.rows[group] = found?.row ?? 0
+      old.orderings[group] = found?.ordering ?? 0n
+    }
+    const plan = planMerge(
+      { count, ops, orderings, masks: [masks], partialColumnCount: 1 },
+      this.groups,
+      old,
+      false,
+    )
+    expect(plan.applied + plan.superseded).toBe(count)
+    const texts = lines.map((line) => line.text)
+    for (const patch of plan.patches) {
+      for (const [at, target] of patch.targets.entries()) {
+        const source = patch.sources[at] as number
+        const file = this.files[patch.oldFiles[at] as number] as { rows: Row[] }
+        texts[target] =
+          source === 0xffff_ffff
+            ? (file.rows[patch.oldRows[at] as number] as Row).text
+            : texts[source]
+      }
+    }
+    if (plan.truncates) {
+      this.index.clear()
+      for (const file of this.files) file.deleted = new Set(file.rows.keys())
+    } else {
+      for (const [at, file] of plan.deleteFiles.entries()) {
+        const { deleted } = this.files[file] as { deleted: Set<number> }
+        const row = plan.deleteRows[at] as number
+        expect(deleted.has(row)).toBe(false)
+        deleted.add(row)
+      }
+    }
+    for (const group of plan.goneGroups)
+      this.index.delete(this.groups.groupHashes[group * 4] as number)
+    const rows = [...plan.keep].map((row) => {
+      const { key, value } = lines[row] as Change
+      return { key, value, text: texts[row] as string }
+    })
+    for (const [row, { key }] of rows.entries()) {
+      this.index.set(key, { file: this.files.length, row, ordering: 0n })
+    }
+    this.files.push({ rows, deleted: new Set() })
+  }
+
+  state(): Map<number, Row> {
+    const state = new Map<number, Row>()
+    for (const file of this.files) {
+      for (const [at, { key, value, text }] of file.rows.entries()) {
+        if (file.deleted.has(at)) continue
+        expect(state.has(key)).toBe(false)
+        state.set(key, { value, text })
+      }
+    }
+    return state
+  }
+}
+
+const change: fc.Arbitrary<Change> = fc.record({
+  op: fc.constantFrom('insert', 'update', 'update', 'delete', 'move', 'truncate'),
+  key: fc.integer({ min: 1, max: 6 }),
+  from: fc.integer({ min: 1, max: 6 }),
+  value: fc.nat(),
+  text: fc.option(fc.string(), { nil: undefined }),
+  ordering: fc.constant(0),
+})
+
+describe('planMerge', () => {
+  it('gives the same table as applying the changes one by one, whatever the batches', () => {
+    fc.assert(
+      fc.property(
+        fc.array(change, { maxLength: 80 }),
+        fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 20 }),
+        (raw, sizes) => {
+          const changes = consistent(raw)
+          const table = new ModelTable()
+          let from = 0
+          for (let batch = 0; from < changes.length; batch++) {
+            const size = sizes[batch % sizes.length] as number
+            table.apply(changes.slice(from, from + size))
+            from += size
+            expect(table.state()).toEqual(fold(changes.slice(0, from)))
+          }
+        },
+      ),
+      { numRuns: 2000 },
+    )
+  })
+})
+
+describe('planMerge by ordering', () => {
+  it('keeps the highest ordering of a key, drops older ones, and lets no late change bring a deleted key back', () => {
+    const groups = new KeyGroups()
+    const hashes = new Uint32Array([1, 0, 0, 1, 1, 0, 0, 1, 2, 0, 0, 2, 3, 0, 0, 3])
+    groups.group(hashes, 4)
+    const old = createRowLocations(3)
+    old.files.set([NO_FILE, TOMBSTONE_FILE, 5])
+    old.rows.set([0, 0, 9])
+    old.orderings.set([0n, 50n, 50n])
+    const plan = planMerge(
+      {
+        count: 4,
+        ops: new Uint8Array(4),
+        orderings: new BigInt64Array([20n, 10n, 49n, 50n]),
+        masks: [],
+        partialColumnCount: 0,
+      },
+      groups,
+      old,
+      true,
+    )
+    expect([...plan.keep]).toEqual([0, 3])
+    expect([...plan.deleteFiles]).toEqual([5])
+    expect([...plan.deleteRows]).toEqual([9])
+    expect(plan).toMatchObject({ applied: 2, superseded: 2, inserted: 1, updated: 1, deleted: 0 })
+  })
+})

@@ -1,0 +1,183 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { changeSql, type LandedSegment, maskColumn } from '../../../../src/decode/index.ts'
+import { createEngine, type Engine, type Session } from '../../../../src/engine/index.ts'
+import type { ColumnType, TableColumn } from '../../../../src/model/index.ts'
+
+let engine: Engine
+let session: Session
+let folder: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sluice-decode-'))
+  engine = await createEngine({ memoryBytes: 256 * 2 ** 20, threads: 2, temporaryFolder: folder })
+  session = await engine.session()
+})
+
+afterAll(async () => {
+  await session[Symbol.asyncDispose]()
+  await engine[Symbol.asyncDispose]()
+  await rm(folder, { recursive: true })
+})
+
+const BACKSLASH = '\\'
+
+async function decode(
+  types: Readonly<Record<string, ColumnType>>,
+  text: string,
+  format: 'copy-text' | 'json-lines' = 'copy-text',
+  withMasks = false,
+): Promise<unknown[][]> {
+  const path = join(folder, 'segment')
+  await writeFile(path, text)
+  const names = Object.keys(types)
+  const segment: LandedSegment = {
+    path,
+    format,
+    schema: {
+      stream: 's',
+      schemaId: 1,
+      key: [],
+      columns: names.map((name) => ({
+        name,
+        type: types[name] as ColumnType,
+        sourceType: '',
+        nullable: true,
+      })),
+    },
+    firstPosition: 100n,
+    recordCount: text.split('\n').length - 1,
+    partialCount: 0,
+    lineBytesMax: text.length,
+  }
+  const columns: TableColumn[] = names.map((name, index) => ({
+    name,
+    physicalName: name,
+    fieldId: index + 1,
+    type: types[name] as ColumnType,
+    nullable: true,
+  }))
+  const sql = changeSql({
+    segment,
+    columns,
+    withMasks,
+    withLinePositions: true,
+    deleteWhen: null,
+  })
+  const shown = names.map((name) => `"${name}"::VARCHAR`)
+  if (withMasks) shown.push(maskColumn(0))
+  const rows = await session.query(
+    `SELECT __sluice_op, __sluice_position, ${shown.join(', ')} FROM (${sql})`,
+  )
+  return rows.rows.map((row) => [...row])
+}
+
+describe('copy-text lines', () => {
+  it('tells NULL, empty text, the escapes and a literal backslash-N apart', async () => {
+    const rows = await decode(
+      { a: 'string', b: 'string' },
+      [
+        'i\t5\t\\N\t\\N\t',
+        'u\t6\t1\ttab\\tline\\nreturn\\rback\\\\slash\t\\\\N',
+        'd\t7\t1\t\\\\\\\\n\t\\\\t',
+      ]
+        .map((line) => `${line}\n`)
+        .join(''),
+    )
+    expect(rows).toEqual([
+      [0, 5n, null, ''],
+      [1, 6n, `tab\tline\nreturn\rback${BACKSLASH}slash`, `${BACKSLASH}N`],
+      [2, 7n, `${BACKSLASH}${BACKSLASH}n`, `${BACKSLASH}t`],
+    ])
+  })
+
+  it('marks columns that were not sent, and only those', async () => {
+    const rows = await decode(
+      {
+        id: 'integer',
+        a: 'string',
+        b: 'binary',
+        c: { kind: 'array', element: 'string', containsNull: true },
+      },
+      'u\t1\t\\N\t7\t\\U\t\\U\t\\U\nu\t1\t\\N\t8\t\\\\U\t\\\\x00ff\t{a}\n',
+      'copy-text',
+      true,
+    )
+    expect(rows).toEqual([
+      [1, 1n, '7', null, null, null, 7],
+      [1, 1n, '8', `${BACKSLASH}U`, '\\x00\\xFF', '[a]', 0],
+    ])
+  })
+
+  it('reads arrays with quotes, commas, NULLs, brackets and empty elements', async () => {
+    const rows = await decode(
+      { c: { kind: 'array', element: 'string', containsNull: true } },
+      `i\t1\t\\N\t{"a b",c,"d\\\\"e","x,y",NULL,"NULL","",it's,a[b,"\\\\\\\\"}\ni\t2\t\\N\t{}\n`,
+    )
+    const [first, second] = rows
+    expect(first?.[2]).toBe(
+      `[a b, c, 'd"e', 'x,y', NULL, 'NULL', '', 'it\\'s', 'a[b', ${BACKSLASH}]`,
+    )
+    expect(second?.[2]).toBe('[]')
+  })
+
+  it('keeps numbers, decimals and times exact', async () => {
+    const rows = await decode(
+      {
+        l: 'long',
+        d: { kind: 'decimal', precision: 38, scale: 9 },
+        t: 'timestamp',
+        n: 'timestamp_ntz',
+        f: 'double',
+        b: 'boolean',
+        day: 'date',
+      },
+      'i\t1\t\\N\t9223372036854775807\t12345678901234567890.123456789\t2024-02-29 23:59:59.123456+00\t' +
+        '1999-12-31 00:00:00.000001\tNaN\tt\t0001-01-01\n',
+    )
+    expect(rows[0]?.slice(2)).toEqual([
+      '9223372036854775807',
+      '12345678901234567890.123456789',
+      '2024-02-29 23:59:59.123456+00',
+      '1999-12-31 00:00:00.000001',
+      'nan',
+      'true',
+      '0001-01-01',
+    ])
+  })
+
+  it('refuses a value that does not fit its type', async () => {
+    await expect(decode({ id: 'integer' }, 'i\t1\t\\N\t2147483648\n')).rejects.toMatchObject({
+      code: 'SLU-ENG-7002',
+    })
+  })
+
+  it('refuses an array of arrays instead of storing part of it', async () => {
+    const type: ColumnType = { kind: 'array', element: 'integer', containsNull: true }
+    await expect(decode({ c: type }, 'i\t1\t\\N\t{{1,2},{3,4}}\n')).rejects.toMatchObject({
+      code: 'SLU-ENG-7002',
+    })
+  })
+})
+
+describe('JSON lines', () => {
+  it('numbers lines from the first position and gives NULL for what is missing', async () => {
+    const rows = await decode(
+      { id: 'long', name: 'string' },
+      '{"id":9223372036854775807,"name":"a\\u0000b"}\n{"id":2}\n',
+      'json-lines',
+    ).catch((error: unknown) => error)
+    expect(rows).toEqual([
+      [0, 100n, '9223372036854775807', 'a\u0000b'],
+      [0, 101n, '2', null],
+    ])
+  })
+
+  it('refuses a mistyped value instead of storing NULL', async () => {
+    await expect(decode({ id: 'long' }, '{"id":"many"}\n', 'json-lines')).rejects.toMatchObject({
+      code: 'SLU-ENG-7002',
+    })
+  })
+})
