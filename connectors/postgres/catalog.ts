@@ -1,0 +1,208 @@
+/** What the server knows: tables, types, publications, slots, settings. All catalogue SQL stands here. */
+
+import { SluiceError } from '../../src/model/index.ts'
+import type { Connection } from './connection.ts'
+import type { TypeCatalog, TypeRow } from './types.ts'
+
+/** A table as the catalogue describes it. */
+export interface TableFacts {
+  readonly oid: number
+  /** `schema.table`. */
+  readonly stream: string
+  readonly schemaName: string
+  readonly tableName: string
+  /** relkind: r ordinary, p partitioned. */
+  readonly kind: string
+  /** Replica identity: d default, i index, f full, n nothing. */
+  readonly identity: string
+  readonly readable: boolean
+  /** Null when never analysed. */
+  readonly rowsEstimated: number | null
+  readonly columns: readonly {
+    readonly name: string
+    readonly typeOid: number
+    readonly typmod: number
+  }[]
+  /** Key columns in key order: the identity index's where one is chosen, else the primary key's. */
+  readonly key: readonly string[]
+}
+
+/** A row of pg_replication_slots. */
+export interface SlotRow {
+  readonly plugin: string | null
+  readonly slotType: string
+  readonly database: string | null
+  readonly activeProcessId: number | null
+  readonly restartLsn: string | null
+  readonly confirmedFlushLsn: string | null
+  /** reserved, extended, unreserved, lost; null when invalidated or before version 13. */
+  readonly walStatus: string | null
+}
+
+/** Facts of the server that do not change while connected. */
+export interface ServerFacts {
+  /** 180004 for 18.4. */
+  readonly versionNumber: number
+  readonly walLevel: string
+  readonly walSenderTimeoutMs: number
+  readonly isStandby: boolean
+  readonly user: string
+}
+
+interface TableRow {
+  readonly oid: number
+  readonly schema_name: string
+  readonly table_name: string
+  readonly kind: string
+  readonly identity: string
+  readonly readable: boolean
+  readonly rows_estimated: number
+  readonly columns: { name: string; type: number; typmod: number }[] | null
+  readonly primary_key: string[] | null
+  readonly identity_key: string[] | null
+}
+
+const KEY_COLUMNS = (which: string): string => `(
+  SELECT json_agg(a.attname ORDER BY k.ordinal)
+  FROM pg_catalog.pg_index i
+  CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k(number, ordinal)
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
+  WHERE i.indrelid = c.oid AND i.${which} AND k.ordinal <= i.indnkeyatts)`
+
+const TABLES_SQL = `
+SELECT c.oid::int8::float8 AS oid, n.nspname AS schema_name, c.relname AS table_name,
+  c.relkind AS kind, c.relreplident AS identity,
+  has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE') AS readable,
+  c.reltuples::float8 AS rows_estimated,
+  (SELECT json_agg(json_build_object(
+      'name', a.attname, 'type', a.atttypid::int8, 'typmod', a.atttypmod) ORDER BY a.attnum)
+    FROM pg_catalog.pg_attribute a
+    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+  ) AS columns,
+  ${KEY_COLUMNS('indisprimary')} AS primary_key,
+  ${KEY_COLUMNS('indisreplident')} AS identity_key
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p'`
+
+/** The named tables; a name that is missing from the answer does not exist. */
+export async function readTables(
+  connection: Connection,
+  streams: readonly string[],
+): Promise<readonly TableFacts[]> {
+  const rows = await connection.query<TableRow>(
+    `${TABLES_SQL} AND n.nspname || '.' || c.relname = ANY($1)`,
+    [[...streams]],
+  )
+  return rows.map(tableFacts)
+}
+
+/** All tables a user made, partitions hidden behind their root. */
+export async function readAllTables(connection: Connection): Promise<readonly TableFacts[]> {
+  const rows = await connection.query<TableRow>(
+    `${TABLES_SQL} AND NOT c.relispartition
+      AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%'
+    ORDER BY n.nspname, c.relname`,
+  )
+  return rows.map(tableFacts)
+}
+
+/** Like `readTables`, in the order asked for. Throws SLU-SRC-1206 and 1204. */
+export async function requireTables(
+  connection: Connection,
+  streams: readonly string[],
+): Promise<readonly TableFacts[]> {
+  const found = new Map(
+    (await readTables(connection, streams)).map((table) => [table.stream, table]),
+  )
+  return streams.map((stream) => {
+    const table = found.get(stream)
+    if (table === undefined) {
+      throw new SluiceError('SLU-SRC-1206', {
+        message: `there is no table ${stream}`,
+        context: { stream },
+      })
+    }
+    if (!table.readable) {
+      throw new SluiceError('SLU-SRC-1204', {
+        message: `the user may not read ${stream}`,
+        context: { stream },
+        remedy: `GRANT USAGE ON SCHEMA ${quote(table.schemaName)} TO <user>; GRANT SELECT ON ${quotedTable(table)} TO <user>;`,
+      })
+    }
+    return table
+  })
+}
+
+/** Every type the server knows. */
+export async function readTypes(connection: Connection): Promise<TypeCatalog> {
+  const rows = await connection.query<TypeRow>(`
+    SELECT t.oid::int8::float8 AS oid, format_type(t.oid, NULL) AS name, t.typtype AS kind,
+      CASE WHEN e.typarray = t.oid THEN t.typelem::int8::float8 ELSE 0 END AS "elementOid",
+      t.typbasetype::int8::float8 AS "baseOid", t.typtypmod AS "baseTypmod"
+    FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem
+    WHERE t.typtype IN ('b', 'd', 'e', 'r', 'm')`)
+  return new Map(rows.map((row) => [row.oid, row]))
+}
+
+/** Server-wide facts. */
+export async function readServer(connection: Connection): Promise<ServerFacts> {
+  const rows = await connection.query<ServerFacts>(`
+    SELECT current_setting('server_version_num')::int AS "versionNumber",
+      current_setting('wal_level') AS "walLevel",
+      (SELECT setting::float8 FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout')
+        AS "walSenderTimeoutMs",
+      pg_is_in_recovery() AS "isStandby", current_user::text AS "user"`)
+  return rows[0]!
+}
+
+/** The slot of that name, or null. */
+export async function readSlot(connection: Connection, slot: string): Promise<SlotRow | null> {
+  const rows = await connection.query<SlotRow>(
+    `SELECT plugin::text, slot_type::text AS "slotType", database::text,
+      active_pid AS "activeProcessId", restart_lsn::text AS "restartLsn",
+      confirmed_flush_lsn::text AS "confirmedFlushLsn", wal_status AS "walStatus"
+    FROM pg_catalog.pg_replication_slots WHERE slot_name = $1`,
+    [slot],
+  )
+  return rows[0] ?? null
+}
+
+/** The newest position that is safe on the server's disk, as text. */
+export async function readFlushLsn(connection: Connection): Promise<string> {
+  const rows = await connection.query<{ lsn: string }>(
+    'SELECT pg_current_wal_flush_lsn()::text AS lsn',
+  )
+  return rows[0]!.lsn
+}
+
+/** A quoted identifier. */
+export function quote(identifier: string): string {
+  return `"${identifier.replaceAll('"', '""')}"`
+}
+
+/** A quoted string constant, whatever `standard_conforming_strings` says. */
+export function quoteText(text: string): string {
+  const quoted = text.replaceAll("'", "''")
+  return text.includes('\\') ? `E'${quoted.replaceAll('\\', '\\\\')}'` : `'${quoted}'`
+}
+
+/** Schema and table, quoted. */
+export function quotedTable(table: TableFacts): string {
+  return `${quote(table.schemaName)}.${quote(table.tableName)}`
+}
+
+function tableFacts(row: TableRow): TableFacts {
+  const key = row.identity === 'i' ? row.identity_key : row.primary_key
+  return {
+    oid: row.oid,
+    stream: `${row.schema_name}.${row.table_name}`,
+    schemaName: row.schema_name,
+    tableName: row.table_name,
+    kind: row.kind,
+    identity: row.identity,
+    readable: row.readable,
+    rowsEstimated: row.rows_estimated >= 0 ? row.rows_estimated : null,
+    columns: (row.columns ?? []).map(({ name, type, typmod }) => ({ name, typeOid: type, typmod })),
+    key: key ?? [],
+  }
+}

@@ -1,0 +1,171 @@
+/** What `sluice check` asks of a Postgres server before the first start. */
+
+import type { SourceCheck, SourceContext } from '../../src/contracts/index.ts'
+import { isSluiceError, type SluiceError } from '../../src/model/index.ts'
+import { quotedTable, readServer, readSlot, readTables, type TableFacts } from './catalog.ts'
+import { type Connection, connect } from './connection.ts'
+import { postgresError } from './errors.ts'
+import { planPublication, publicationSql, readPublication } from './publication.ts'
+import { requireUsableServer } from './session.ts'
+import { defaultSlotName, lintPostgresSettings, type PostgresSettings } from './spec.ts'
+
+interface Limits {
+  readonly slots_max: number
+  readonly slots_used: number
+  readonly senders_max: number
+  readonly senders_used: number
+  readonly keep_mb: number
+  readonly may_replicate: boolean
+}
+
+/** All findings; stops early only where the next question could not be asked. */
+export async function checkSource(
+  settings: PostgresSettings,
+  context: SourceContext,
+  streams: readonly string[],
+): Promise<readonly SourceCheck[]> {
+  const checks: SourceCheck[] = lintPostgresSettings(settings).map((finding) => ({
+    name: `setting ${finding.setting}`,
+    status: 'warn',
+    seen: finding.problem,
+    remedy: finding.remedy,
+  }))
+  try {
+    await using connection = await connect({ settings, context, replication: false })
+    checks.push(ok('connection', 'connected'))
+    checks.push(...(await checkServer(connection)))
+    checks.push(...(await checkTables(connection, streams)))
+    checks.push(...(await checkOwnObjects(connection, settings, context, streams)))
+    await using replication = await connect({ settings, context, replication: true })
+    await replication.query('IDENTIFY_SYSTEM')
+    checks.push(ok('replication connection', 'allowed'))
+  } catch (error) {
+    checks.push(failed('connection', postgresError(error, 'checking Postgres')))
+  }
+  return checks
+}
+
+async function checkServer(connection: Connection): Promise<SourceCheck[]> {
+  const server = await readServer(connection)
+  const checks: SourceCheck[] = []
+  const version = `version ${Math.floor(server.versionNumber / 10000)}, wal_level ${server.walLevel}`
+  try {
+    requireUsableServer(server)
+    checks.push(ok('server', version))
+  } catch (error) {
+    checks.push(failed('server', postgresError(error, 'checking the server')))
+  }
+  const rows = await connection.query<Limits>(`
+    SELECT current_setting('max_replication_slots')::int AS slots_max,
+      (SELECT count(*)::int FROM pg_catalog.pg_replication_slots) AS slots_used,
+      current_setting('max_wal_senders')::int AS senders_max,
+      (SELECT count(*)::int FROM pg_catalog.pg_stat_replication) AS senders_used,
+      (SELECT setting::int FROM pg_catalog.pg_settings WHERE name = 'max_slot_wal_keep_size')
+        AS keep_mb,
+      (SELECT rolsuper OR rolreplication FROM pg_catalog.pg_roles WHERE rolname = current_user)
+        AS may_replicate`)
+  const limits = rows[0]!
+  checks.push(
+    limits.may_replicate
+      ? ok('replication right', `user ${server.user} may replicate`)
+      : {
+          name: 'replication right',
+          status: 'fail',
+          seen: `user ${server.user} may not replicate`,
+          remedy: `ALTER ROLE "${server.user}" REPLICATION;`,
+        },
+  )
+  checks.push(
+    room('replication slots', limits.slots_used, limits.slots_max, 'max_replication_slots'),
+  )
+  checks.push(room('WAL senders', limits.senders_used, limits.senders_max, 'max_wal_senders'))
+  if (limits.keep_mb < 0) {
+    checks.push({
+      name: 'WAL kept for slots',
+      status: 'warn',
+      seen: 'max_slot_wal_keep_size is not limited: a stopped pipeline can fill the disk of Postgres',
+      remedy: 'Set max_slot_wal_keep_size to what the disk can spare, and watch the lag.',
+    })
+  }
+  return checks
+}
+
+async function checkTables(
+  connection: Connection,
+  streams: readonly string[],
+): Promise<SourceCheck[]> {
+  const found = new Map((await readTables(connection, streams)).map((row) => [row.stream, row]))
+  return streams.map((stream) => checkTable(stream, found.get(stream) ?? null))
+}
+
+function checkTable(stream: string, table: TableFacts | null): SourceCheck {
+  const name = `table ${stream}`
+  if (table === null) {
+    const remedy = 'Correct the name (schema.table), or create the table.'
+    return { name, status: 'fail', seen: 'does not exist', remedy }
+  }
+  if (!table.readable) {
+    const remedy = `GRANT SELECT ON ${quotedTable(table)} TO <user>;`
+    return { name, status: 'fail', seen: 'may not be read', remedy }
+  }
+  const identity = { d: 'default', i: 'index', f: 'full', n: 'nothing' }[table.identity]
+  const seen = `key (${table.key.join(', ')}), replica identity ${identity}`
+  const isBlind = table.identity === 'n' || (table.identity === 'd' && table.key.length === 0)
+  if (isBlind) {
+    return {
+      name,
+      status: 'warn',
+      seen: `${seen}: Postgres refuses updates and deletes of a published table without identity`,
+      remedy: `Give it a primary key, or: ALTER TABLE ${quotedTable(table)} REPLICA IDENTITY FULL;`,
+    }
+  }
+  return ok(name, seen)
+}
+
+async function checkOwnObjects(
+  connection: Connection,
+  settings: PostgresSettings,
+  context: SourceContext,
+  streams: readonly string[],
+): Promise<SourceCheck[]> {
+  const fallback = defaultSlotName(context.pipeline)
+  const publication = settings.publication ?? fallback
+  const server = await readServer(connection)
+  const tables = await readTables(connection, streams)
+  const found = await readPublication(connection, publication, server.versionNumber)
+  const plan = planPublication(found, tables)
+  const sql = publicationSql(publication, plan)
+  const slotName = settings.slot ?? fallback
+  const slot = await readSlot(connection, slotName)
+  const publicationCheck: SourceCheck =
+    sql === null || settings.createPublication
+      ? ok('publication', sql === null ? `${publication} holds every table` : `will run: ${sql}`)
+      : {
+          name: 'publication',
+          status: 'fail',
+          seen: `${publication} lacks ${plan.kind === 'create' ? 'everything' : 'tables'}`,
+          remedy: `${sql};`,
+        }
+  const slotSeen =
+    slot === null
+      ? `${slotName} will be made`
+      : `${slotName} exists at ${slot.confirmedFlushLsn ?? 'no position'}, ${slot.activeProcessId === null ? 'idle' : `read by process ${slot.activeProcessId}`}`
+  return [publicationCheck, ok('replication slot', slotSeen)]
+}
+
+function room(name: string, used: number, max: number, setting: string): SourceCheck {
+  const seen = `${used} of ${max} in use`
+  // One for the stream, one more for copies and for verify.
+  if (max - used >= 2) return ok(name, seen)
+  const status = used >= max ? 'fail' : 'warn'
+  return { name, status, seen, remedy: `Raise ${setting} and restart Postgres.` }
+}
+
+function ok(name: string, seen: string): SourceCheck {
+  return { name, status: 'ok', seen, remedy: '' }
+}
+
+function failed(name: string, error: SluiceError): SourceCheck {
+  const code = isSluiceError(error) ? error.code : ''
+  return { name, status: 'fail', seen: `${code} ${error.message}`, remedy: error.remedy }
+}

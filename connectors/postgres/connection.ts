@@ -1,0 +1,224 @@
+/** Connections: opening one with pinned session settings, and reading its socket ourselves during a COPY. */
+
+import type { Socket } from 'node:net'
+import pg from 'pg'
+import type { SourceContext } from '../../src/contracts/index.ts'
+import { SluiceError } from '../../src/model/index.ts'
+import { postgresError, serverError } from './errors.ts'
+import { type FrameHandler, FrameSplitter, readServerMessage } from './frames.ts'
+import type { PostgresSettings } from './spec.ts'
+
+/**
+ * Values must look the same whatever the server's defaults are, and no limit of the server may end a long
+ * copy. `row_security` off makes a copy that a policy would thin out fail instead.
+ */
+const SESSION_SETTINGS = [
+  "client_encoding TO 'UTF8'",
+  "datestyle TO 'ISO, MDY'",
+  "intervalstyle TO 'postgres'",
+  "timezone TO 'UTC'",
+  'extra_float_digits TO 3',
+  "bytea_output TO 'hex'",
+  'statement_timeout TO 0',
+  'lock_timeout TO 0',
+  'idle_in_transaction_session_timeout TO 0',
+  'row_security TO off',
+]
+
+/** An open connection. Never used for two things at a time. */
+export interface Connection extends AsyncDisposable {
+  /** Simple or parameterised statement; rows as objects: for the catalogue, not for data. */
+  query<Row extends object>(text: string, values?: readonly unknown[]): Promise<readonly Row[]>
+  /** The socket, for a COPY; the connection must be idle. */
+  takeSocket(): CopySocket
+  /** Set when the connection broke. */
+  readonly failure: SluiceError | null
+  close(): Promise<void>
+}
+
+/** What a connection is for. */
+export interface ConnectionPurpose {
+  readonly settings: PostgresSettings
+  readonly context: SourceContext
+  readonly replication: boolean
+  readonly signal?: AbortSignal
+}
+
+interface ClientInside {
+  readonly connection: { readonly stream: Socket }
+}
+
+/** Opens a connection with our session settings. Throws by `errors.ts`. */
+export async function connect(purpose: ConnectionPurpose): Promise<Connection> {
+  const { settings, context, replication } = purpose
+  const client = new pg.Client({
+    connectionString: settings.url,
+    ...(settings.password === undefined ? {} : { password: settings.password }),
+    connectionTimeoutMillis: settings.connectTimeoutMs,
+    application_name: `sluice ${context.pipeline}`,
+    keepAlive: true,
+    ...(replication ? { replication: 'database' } : {}),
+  })
+  const connection = new PostgresConnection(client, purpose.signal)
+  try {
+    await client.connect()
+    await client.query(SESSION_SETTINGS.map((setting) => `SET ${setting}`).join('; '))
+    return connection
+  } catch (error) {
+    await connection.close()
+    throw postgresError(error, 'connecting to Postgres')
+  }
+}
+
+class PostgresConnection implements Connection {
+  failure: SluiceError | null = null
+  readonly #client: pg.Client
+  readonly #signal: AbortSignal | undefined
+  #closing: Promise<void> | null = null
+
+  constructor(client: pg.Client, signal: AbortSignal | undefined) {
+    this.#client = client
+    this.#signal = signal
+    client.on('error', (error) => {
+      this.failure ??= postgresError(error, 'the connection to Postgres broke')
+    })
+    signal?.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  async query<Row extends object>(
+    text: string,
+    values?: readonly unknown[],
+  ): Promise<readonly Row[]> {
+    const result = await this.#client.query<Row & pg.QueryResultRow>(
+      text,
+      values === undefined ? undefined : [...values],
+    )
+    return result.rows
+  }
+
+  takeSocket(): CopySocket {
+    return new CopySocket(this.#socket)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#end()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  get #socket(): Socket {
+    return (this.#client as unknown as ClientInside).connection.stream
+  }
+
+  /** The server notices a closed socket at once; a polite goodbye could wait behind a COPY for ever. */
+  async #end(): Promise<void> {
+    this.#signal?.removeEventListener('abort', this.#onAbort)
+    this.#socket.removeAllListeners('data')
+    const ended = this.#client.end().catch(() => undefined)
+    this.#socket.destroy()
+    await ended
+  }
+
+  readonly #onAbort = (): void => {
+    void this.close()
+  }
+}
+
+type DataListener = (chunk: Buffer) => void
+
+/**
+ * The raw socket of a connection while a COPY runs on it: `pg` would make an object and a copy per row.
+ * `release` hands it back to `pg`, once the server has said ReadyForQuery.
+ */
+export class CopySocket {
+  readonly #socket: Socket
+  readonly #ownListeners: DataListener[]
+  #splitter: FrameSplitter | null = null
+  #onFailure: ((error: SluiceError) => void) | null = null
+  #released = false
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+    this.#ownListeners = socket.listeners('data') as DataListener[]
+    socket.removeAllListeners('data')
+    socket.on('data', this.#onData)
+    socket.on('error', this.#onError)
+    socket.on('close', this.#onClose)
+  }
+
+  /** Sends a statement in the simple protocol; messages go to the handler, a broken socket to `onFailure`. */
+  start(text: string, handle: FrameHandler, onFailure: (error: SluiceError) => void): void {
+    this.#splitter = new FrameSplitter(handle)
+    this.#onFailure = onFailure
+    const size = Buffer.byteLength(text)
+    const message = Buffer.alloc(size + 6)
+    message[0] = 0x51 // Q
+    message.writeInt32BE(size + 5, 1)
+    message.write(text, 5, 'utf8')
+    this.#socket.write(message)
+  }
+
+  /** Sends CopyData. */
+  sendCopyData(payload: Buffer): void {
+    const message = Buffer.allocUnsafe(payload.length + 5)
+    message[0] = 0x64 // d
+    message.writeInt32BE(payload.length + 4, 1)
+    payload.copy(message, 5)
+    if (this.#socket.writable) this.#socket.write(message)
+  }
+
+  /** Sends CopyDone. */
+  sendCopyDone(): void {
+    if (this.#socket.writable) this.#socket.write(Buffer.from([0x63, 0, 0, 0, 4]))
+  }
+
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  /** Gives the socket back to `pg`; idempotent. */
+  release(): void {
+    if (this.#released) return
+    this.#released = true
+    this.#socket.off('data', this.#onData)
+    this.#socket.off('error', this.#onError)
+    this.#socket.off('close', this.#onClose)
+    for (const listener of this.#ownListeners) this.#socket.on('data', listener)
+    this.#socket.resume()
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    try {
+      this.#splitter?.push(chunk)
+    } catch (error) {
+      this.#fail(postgresError(error, 'reading from Postgres'))
+    }
+  }
+
+  readonly #onError = (error: Error): void => {
+    this.#fail(postgresError(error, 'the connection to Postgres broke'))
+  }
+
+  readonly #onClose = (): void => {
+    this.#fail(new SluiceError('SLU-SRC-1200', { message: 'Postgres closed the connection' }))
+  }
+
+  #fail(error: SluiceError): void {
+    const onFailure = this.#onFailure
+    this.#onFailure = null
+    this.#splitter = null
+    onFailure?.(error)
+  }
+}
+
+/** The error that an ErrorResponse frame stands for. */
+export function frameError(bytes: Buffer, start: number, end: number, action: string): SluiceError {
+  return serverError(readServerMessage(bytes, start, end), action)
+}

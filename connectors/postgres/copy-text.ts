@@ -1,0 +1,66 @@
+/**
+ * COPY text format, written byte by byte.
+ *
+ * A line: fields separated by TAB, ended by LF. `\N` NULL · `\U` not sent · in values the bytes
+ * `\` TAB LF CR BS FF VT are written as `\\ \t \n \r \b \f \v`.
+ * Source: PostgreSQL 18 documentation, COPY, "Text Format"; `\U` is our own mark.
+ */
+
+/** The bytes that a line is built from. */
+export const TAB = 0x09
+export const LINE_FEED = 0x0a
+export const BACKSLASH = 0x5c
+export const NULL_MARK = 0x4e
+export const UNSENT_MARK = 0x55
+
+/** Bytes below this one may need an escape; of the others only the backslash does. */
+const CONTROL_LIMIT = 0x0e
+
+/** Byte → letter of its escape; 0 where the byte stands for itself. */
+const ESCAPES = buildEscapes()
+
+/** Most bytes that `byteCount` bytes can become. */
+export function escapedSizeMax(byteCount: number): number {
+  return byteCount * 2
+}
+
+/** Writes `source[start, end)` escaped at `offset` of the target, which has room; returns the end offset. */
+export function writeEscaped(
+  target: Uint8Array,
+  offset: number,
+  source: Uint8Array,
+  start: number,
+  end: number,
+): number {
+  let at = offset
+  for (let index = start; index < end; index++) {
+    const byte = source[index]!
+    if (byte >= CONTROL_LIMIT && byte !== BACKSLASH) {
+      target[at++] = byte
+      continue
+    }
+    const letter = ESCAPES[byte]!
+    if (letter === 0) {
+      target[at++] = byte
+    } else {
+      target[at++] = BACKSLASH
+      target[at++] = letter
+    }
+  }
+  return at
+}
+
+function buildEscapes(): Uint8Array {
+  const table = new Uint8Array(256)
+  const pairs: readonly (readonly [number, string])[] = [
+    [0x08, 'b'],
+    [0x09, 't'],
+    [0x0a, 'n'],
+    [0x0b, 'v'],
+    [0x0c, 'f'],
+    [0x0d, 'r'],
+    [BACKSLASH, '\\'],
+  ]
+  for (const [byte, letter] of pairs) table[byte] = letter.charCodeAt(0)
+  return table
+}

@@ -1,0 +1,136 @@
+/** Settings of the Postgres source: type, default, unit, meaning, and what must hold between them. */
+
+import { z } from 'zod'
+
+/** Replication slot names: PostgreSQL's own rule. */
+const SLOT_PATTERN = /^[a-z0-9_]{1,63}$/
+
+const SECOND_MS = 1000
+
+/** Schema of the settings under a source of type `postgres`. Unknown keys are errors. */
+export const postgresSettingsSchema = z.strictObject({
+  url: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, { error: 'must begin with postgres://' })
+    .meta({
+      description: 'Connection URL: postgres://user[:password]@host[:port]/database[?sslmode=…].',
+      examples: ['postgres://sluice@db.example:5432/shop'],
+    }),
+  password: z
+    .string()
+    .optional()
+    .meta({
+      description: 'Password, when it is not in the url: `${PGPASSWORD}` keeps it out of files.',
+    }),
+  publication: z
+    .string()
+    .min(1)
+    .max(63)
+    .optional()
+    .meta({ description: 'Publication that is read. Default: sluice_<pipeline>.' }),
+  slot: z
+    .string()
+    .regex(SLOT_PATTERN, { error: 'a slot name is lower-case letters, digits and _, at most 63' })
+    .optional()
+    .meta({ description: 'Replication slot of this pipeline alone. Default: sluice_<pipeline>.' }),
+  createPublication: z
+    .boolean()
+    .default(true)
+    .meta({ description: 'Create the publication and add missing tables; false: only check it.' }),
+  onSlotLost: z
+    .literal('stop')
+    .default('stop')
+    .meta({ description: 'What to do when the slot is gone and changes are missing: stop.' }),
+  connectTimeoutMs: z
+    .number()
+    .int()
+    .min(100)
+    .max(600 * SECOND_MS)
+    .default(10 * SECOND_MS)
+    .meta({ description: 'How long one attempt to connect may take.', unit: 'ms' }),
+  slotWaitMs: z
+    .number()
+    .int()
+    .min(0)
+    .max(600 * SECOND_MS)
+    .default(20 * SECOND_MS)
+    .meta({
+      description: 'How long to wait for a slot that a killed predecessor still holds.',
+      unit: 'ms',
+    }),
+  statusIntervalMs: z
+    .number()
+    .int()
+    .min(100)
+    .max(30 * SECOND_MS)
+    .default(10 * SECOND_MS)
+    .meta({
+      description:
+        'Longest time between two status messages; at most a quarter of wal_sender_timeout is used.',
+      unit: 'ms',
+    }),
+  receiveTimeoutMs: z
+    .number()
+    .int()
+    .min(1000)
+    .max(3600 * SECOND_MS)
+    .default(60 * SECOND_MS)
+    .meta({
+      description: 'A server that has said nothing for so long although asked is taken for gone.',
+      unit: 'ms',
+    }),
+})
+
+/** Checked settings. */
+export type PostgresSettings = z.infer<typeof postgresSettingsSchema>
+
+/** What `compose.ts` lists: the type's name, its summary, its schema. */
+export const POSTGRES_SPEC = {
+  type: 'postgres',
+  summary: 'PostgreSQL 13 or newer: a consistent first copy, then the change stream of one slot.',
+  schema: postgresSettingsSchema,
+  hasKeys: true,
+} as const
+
+/** A finding of `lintPostgresSettings`. */
+export interface SettingsFinding {
+  readonly setting: string
+  /** What is wrong and why. */
+  readonly problem: string
+  /** What to set. */
+  readonly remedy: string
+}
+
+/** What the schema alone cannot see. */
+export function lintPostgresSettings(settings: PostgresSettings): readonly SettingsFinding[] {
+  const findings: SettingsFinding[] = []
+  const url = URL.canParse(settings.url) ? new URL(settings.url) : null
+  if (url === null || url.pathname.length < 2) {
+    findings.push({
+      setting: 'url',
+      problem: 'names no database: Postgres would take one of the name of the user',
+      remedy: 'write postgres://user@host:5432/database',
+    })
+  }
+  if (url !== null && url.password !== '' && settings.password !== undefined) {
+    findings.push({
+      setting: 'password',
+      problem: 'is given twice, in url and in password',
+      remedy: 'remove it from the url',
+    })
+  }
+  if (settings.receiveTimeoutMs < settings.statusIntervalMs * 2) {
+    findings.push({
+      setting: 'receiveTimeoutMs',
+      problem: 'leaves no time for an answer between two status messages',
+      remedy: `set it to ${settings.statusIntervalMs * 2} or more`,
+    })
+  }
+  return findings
+}
+
+/** Default name of slot and publication: the pipeline's name in the characters a slot allows. */
+export function defaultSlotName(pipeline: string): string {
+  const plain = pipeline.toLowerCase().replaceAll(/[^a-z0-9_]/g, '_')
+  return `sluice_${plain}`.slice(0, 63)
+}

@@ -1,0 +1,329 @@
+/** A real server, a source on it, and a plain model that applies the lines of its blocks in order. */
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import pg from 'pg'
+import {
+  createPostgresSource,
+  postgresSettingsSchema,
+} from '../../../../connectors/postgres/index.ts'
+import type {
+  BlockPart,
+  CopyProgress,
+  Source,
+  SourceBlock,
+  SourceMemory,
+  SourceSession,
+  Telemetry,
+} from '../../../../src/contracts/index.ts'
+import type { Cursor, JsonObject, StreamSchema } from '../../../../src/model/index.ts'
+import { createSystemClock } from '../../../../src/observe/system-clock.ts'
+import {
+  type EmbeddedPostgres,
+  startEmbeddedPostgres,
+} from '../../../../src/quickstart/embedded-postgres.ts'
+
+/** The clock of every test here. */
+export const clock = createSystemClock()
+
+/** Says nothing. */
+export const silent: Telemetry = {
+  log: () => undefined,
+  count: () => undefined,
+  gauge: () => undefined,
+  observe: () => undefined,
+}
+
+/** A server of the test's own. */
+export interface TestServer extends AsyncDisposable {
+  readonly url: string
+  readonly folder: string
+  sql(text: string, values?: readonly unknown[]): Promise<readonly Record<string, unknown>[]>
+  /** Stops the server and starts it again on the same port. */
+  restart(settings?: Readonly<Record<string, string>>): Promise<void>
+  stop(): Promise<void>
+}
+
+/** Starts a server in a temporary folder. */
+export async function startServer(
+  settings: Readonly<Record<string, string>> = {},
+): Promise<TestServer> {
+  const base = await mkdtemp(path.join(tmpdir(), 'sluice-pg-'))
+  const folder = path.join(base, 'data')
+  const start = (port?: number, more = {}): Promise<EmbeddedPostgres> =>
+    startEmbeddedPostgres({
+      folder,
+      clock,
+      ...(port === undefined ? {} : { port }),
+      settings: { fsync: 'off', ...settings, ...more },
+    })
+  let server = await start()
+  const stop = async (): Promise<void> => {
+    await server.stop()
+  }
+  return {
+    url: server.url,
+    folder,
+    sql: (text, values) => runSql(server.url, text, values),
+    restart: async (more) => {
+      await server.stop()
+      server = await start(server.port, more)
+    },
+    stop,
+    [Symbol.asyncDispose]: async () => {
+      await stop()
+      await rm(base, { recursive: true, force: true })
+    },
+  }
+}
+
+/** Runs statements on a connection of their own. */
+export async function runSql(
+  url: string,
+  text: string,
+  values?: readonly unknown[],
+): Promise<readonly Record<string, unknown>[]> {
+  const client = new pg.Client({ connectionString: url })
+  client.on('error', () => undefined)
+  await client.connect()
+  try {
+    const result = await client.query(text, values === undefined ? undefined : [...values])
+    return Array.isArray(result) ? [] : result.rows
+  } finally {
+    await client.end()
+  }
+}
+
+/** Notes kept in memory; they outlive sessions as the pipeline's log does. */
+export function createMemory(): SourceMemory & { notes: JsonObject | null } {
+  return {
+    notes: null,
+    read() {
+      return Promise.resolve(this.notes)
+    },
+    write(notes) {
+      this.notes = notes
+      return Promise.resolve()
+    },
+  }
+}
+
+/** A source with the settings of a test. */
+export function createSource(
+  url: string,
+  more: Readonly<Record<string, unknown>> = {},
+  pipeline = 'test',
+): Source {
+  const settings = postgresSettingsSchema.parse({ url, ...more })
+  return createPostgresSource(settings, { name: 'pg', pipeline, clock, telemetry: silent })
+}
+
+/** A row: column name → text, null for NULL. */
+export type Row = Readonly<Record<string, string | null>>
+
+/** What a stream looks like after the lines so far. */
+export class StreamModel {
+  readonly rows = new Map<string, Row>()
+  readonly ops: string[] = []
+  readonly positions: bigint[] = []
+  schema: StreamSchema | null = null
+  nextPosition = 0n
+  phase: Cursor['phase'] = 'copy'
+  copies: CopyProgress[] = []
+  identity: JsonObject = {}
+
+  apply(part: BlockPart): void {
+    this.schema = part.schema
+    let previous: Row | null = null
+    const lines = Buffer.from(part.bytes).toString('utf8').split('\n')
+    if (lines.pop() !== '') throw new Error('a part ends inside a line')
+    if (lines.length !== part.recordCount) throw new Error('recordCount is wrong')
+    let partials = 0
+    for (const line of lines) {
+      const [op, position, , ...fields] = line.split('\t')
+      this.ops.push(op!)
+      this.positions.push(BigInt(position!))
+      if (fields.length !== part.schema.columns.length) throw new Error(`fields: ${line}`)
+      if (fields.includes('\\U')) partials++
+      previous = this.#applyLine(op!, fields, part.schema, previous)
+    }
+    if (partials !== part.partialCount) throw new Error('partialCount is wrong')
+  }
+
+  #applyLine(op: string, fields: string[], schema: StreamSchema, previous: Row | null): Row | null {
+    const key = (row: Row): string => JSON.stringify(schema.key.map((name) => row[name]))
+    if (op === 't') {
+      this.rows.clear()
+      return null
+    }
+    const sent: Record<string, string | null> = {}
+    schema.columns.forEach((column, index) => {
+      const field = fields[index]!
+      if (field !== '\\U') sent[column.name] = field === '\\N' ? null : unescapeField(field)
+    })
+    const id = key(sent)
+    if (op === 'd') {
+      const removed = this.rows.get(id) ?? null
+      if (removed === null) throw new Error(`delete of a row that is not there: ${id}`)
+      this.rows.delete(id)
+      return removed
+    }
+    const known = op === 'm' ? previous : (this.rows.get(id) ?? null)
+    if (op === 'i' && known !== null) throw new Error(`insert of a row that is there: ${id}`)
+    if (op === 'u' && known === null) throw new Error(`update of a row that is not there: ${id}`)
+    if (op === 'r' && known !== null) throw new Error(`copied twice: ${id}`)
+    this.rows.set(id, { ...known, ...sent })
+    return null
+  }
+}
+
+function unescapeField(field: string): string {
+  const letters: Readonly<Record<string, string>> = {
+    n: '\n',
+    t: '\t',
+    r: '\r',
+    b: '\b',
+    f: '\f',
+    v: '\v',
+    '\\': '\\',
+  }
+  return field.replaceAll(/\\(.)/gs, (_, letter: string) => letters[letter] ?? `?${letter}`)
+}
+
+/** Reads a session into models, one a stream, as ingest would into tables. */
+export class Reader {
+  readonly streams = new Map<string, StreamModel>()
+  readonly memory: ReturnType<typeof createMemory>
+  blocks: SourceBlock[] = []
+  /** Last position at which the whole source was complete. */
+  nextPosition = 0n
+  session: SourceSession | null = null
+  #iterator: AsyncIterator<SourceBlock> | null = null
+  #abort = new AbortController()
+
+  constructor(streams: readonly string[], memory = createMemory()) {
+    this.memory = memory
+    for (const stream of streams) this.streams.set(stream, new StreamModel())
+  }
+
+  model(stream: string): StreamModel {
+    return this.streams.get(stream)!
+  }
+
+  /** Cursors as the tables would hold them. */
+  cursors(): Map<string, Cursor | null> {
+    return new Map(
+      [...this.streams].map(([stream, model]) => [
+        stream,
+        model.nextPosition === 0n
+          ? null
+          : {
+              split: 'slot',
+              splitNumber: 0,
+              nextPosition: model.nextPosition,
+              phase: model.phase,
+              identity: model.identity,
+              batchNumber: 1n,
+              sourceTimeMicros: null,
+            },
+      ]),
+    )
+  }
+
+  /** Begins a session at the cursors; copies that are not complete begin anew. */
+  async open(source: Source, bufferBytesMax = 8 * 1024 * 1024): Promise<void> {
+    this.#abort = new AbortController()
+    this.session = await source.start({
+      streams: this.cursors(),
+      memory: this.memory,
+      bufferBytesMax,
+      signal: this.#abort.signal,
+    })
+    this.#iterator = this.session.blocks()[Symbol.asyncIterator]()
+  }
+
+  /** Takes and applies one block; null at the end. */
+  async step(): Promise<SourceBlock | null> {
+    const result = await this.#iterator!.next()
+    if (result.done) return null
+    const block = result.value
+    this.blocks.push(block)
+    this.#apply(block)
+    return block
+  }
+
+  /** Reads until the condition holds. */
+  async until(condition: () => boolean | Promise<boolean>): Promise<void> {
+    while (!(await condition())) {
+      if ((await this.step()) === null) throw new Error('the source ended')
+    }
+  }
+
+  /** Reads until everything up to the position is applied. */
+  async untilPosition(position: bigint): Promise<void> {
+    await this.until(() => this.nextPosition >= position)
+  }
+
+  async close(): Promise<void> {
+    this.#abort.abort()
+    await this.session?.[Symbol.asyncDispose]()
+    this.session = null
+  }
+
+  #apply(block: SourceBlock): void {
+    if (block.copy !== null) {
+      const model = this.model(block.copy.stream)
+      if (block.copy.first) model.rows.clear()
+      for (const part of block.parts) model.apply(part)
+      model.copies.push(block.copy)
+      model.nextPosition = block.nextPosition
+      model.identity = block.identity
+      model.phase = block.copy.complete ? 'stream' : 'copy'
+      return
+    }
+    for (const part of block.parts) this.model(part.schema.stream).apply(part)
+    if (!block.endsTransaction) return
+    if (block.nextPosition < this.nextPosition) throw new Error('positions go back')
+    this.nextPosition = block.nextPosition
+    for (const model of this.streams.values()) {
+      if (block.nextPosition > model.nextPosition) model.nextPosition = block.nextPosition
+    }
+  }
+}
+
+/** The table's rows as Postgres prints them, keyed like a model's. */
+export async function tableRows(
+  server: TestServer,
+  schema: StreamSchema,
+): Promise<Map<string, Row>> {
+  const columns = schema.columns
+    .map(
+      ({ name }) =>
+        `CASE WHEN "${name}" IS NULL THEN NULL ELSE format('%s', "${name}") END AS "${name}"`,
+    )
+    .join(', ')
+  const [namespace, table] = schema.stream.split('.')
+  const rows = await server
+    .sql(`SET datestyle TO 'ISO'; SET timezone TO 'UTC'; SET bytea_output TO 'hex'`)
+    .then(() => server.sql(`SELECT ${columns} FROM "${namespace}"."${table}"`))
+  return new Map(
+    rows.map((row) => [JSON.stringify(schema.key.map((name) => row[name])), row as Row]),
+  )
+}
+
+/** Where the server's log ends now. */
+export async function currentPosition(server: TestServer): Promise<bigint> {
+  const rows = await server.sql(`SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::text AS position`)
+  return BigInt(rows[0]!.position as string)
+}
+
+/** Where the slot stands. */
+export async function confirmedPosition(server: TestServer, slot = 'sluice_test'): Promise<bigint> {
+  const rows = await server.sql(
+    `SELECT (confirmed_flush_lsn - '0/0'::pg_lsn)::text AS position
+     FROM pg_replication_slots WHERE slot_name = $1`,
+    [slot],
+  )
+  return BigInt((rows[0]?.position as string | undefined) ?? '-1')
+}
