@@ -1,6 +1,6 @@
-/** What the quickstart shows: the state of the pipeline as lines. Pure. */
+/** What the quickstart shows: the state of the pipeline as a picture on a terminal, as lines elsewhere. */
 
-import type { PipelineStatus, TableStatus } from '../contracts/index.ts'
+import type { Clock, PipelineStatus, TableStatus } from '../contracts/index.ts'
 
 /** Everything one picture is drawn from. */
 export interface QuickstartView {
@@ -8,9 +8,28 @@ export interface QuickstartView {
   readonly sourceAddress: string
   readonly transactions: number
   readonly status: PipelineStatus
-  readonly nowMs: number
   readonly processId: number
 }
+
+/** Where it is shown. */
+export interface ScreenStream {
+  write(text: string): unknown
+  /** True on a terminal. */
+  readonly isTTY?: boolean
+  readonly columns?: number
+}
+
+/** Shows the newest view. */
+export interface Screen {
+  show(view: QuickstartView): void
+  /** Leaves the last picture standing. */
+  end(): void
+}
+
+/** Where nothing is redrawn there is one line at most this often, and one at each change of state. */
+const LINE_INTERVAL_MS = 5_000
+/** Width when the terminal does not tell. */
+const COLUMNS_DEFAULT = 100
 
 /** Commands to try in another terminal, in the order to try them. */
 export const NEXT_COMMANDS: readonly string[] = [
@@ -21,6 +40,11 @@ export const NEXT_COMMANDS: readonly string[] = [
   'npx sluice changes orders --from 3 --limit 5',
   'npx sluice verify orders --against source',
 ]
+
+/** A screen that redraws a terminal in place and appends lines to anything else. */
+export function createScreen(stream: ScreenStream, clock: Clock): Screen {
+  return stream.isTTY === true ? redrawn(stream) : appended(stream, clock)
+}
 
 /** The whole picture, for a terminal that can be redrawn. */
 export function drawView(view: QuickstartView): readonly string[] {
@@ -51,6 +75,40 @@ export function nextLines(processId: number): readonly string[] {
     '',
     `Ctrl-C ends it. Then, or after kill -9 ${processId}, the same command goes on where it was.`,
   ]
+}
+
+function redrawn(stream: ScreenStream): Screen {
+  let drawn = 0
+  return {
+    show: (view) => {
+      const width = (stream.columns ?? COLUMNS_DEFAULT) - 1
+      const lines = drawView(view).map((line) => [...line].slice(0, width).join(''))
+      const erase = drawn === 0 ? '' : `\r\u001b[${drawn}A\u001b[0J`
+      stream.write(`${erase}${lines.join('\n')}\n`)
+      drawn = lines.length
+    },
+    end: () => undefined,
+  }
+}
+
+function appended(stream: ScreenStream, clock: Clock): Screen {
+  let state: string | null = null
+  let toldAtMs = 0
+  let hasNext = false
+  return {
+    show: (view) => {
+      const nowMs = clock.monotonicMs()
+      const { status } = view
+      if (status.state === state && nowMs - toldAtMs < LINE_INTERVAL_MS) return
+      state = status.state
+      toldAtMs = nowMs
+      stream.write(`${drawLine(view)}\n`)
+      if (hasNext || status.commits === 0) return
+      hasNext = true
+      stream.write(`\n${nextLines(view.processId).join('\n')}\n\n`)
+    },
+    end: () => undefined,
+  }
 }
 
 function rateText(status: PipelineStatus): string {

@@ -4,8 +4,10 @@
  * Must never: touch anything outside its folder, or be needed by another room to work.
  */
 
+export type { ScreenStream } from './display.ts'
 export {
   type EmbeddedPostgres,
   type EmbeddedPostgresOptions,
   startEmbeddedPostgres,
 } from './embedded-postgres.ts'
+export { type QuickstartOptions, runQuickstart } from './quickstart.ts'

@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import type { PipelineStatus, TableStatus } from '../../../../src/contracts/index.ts'
-import { drawLine, drawView, type QuickstartView } from '../../../../src/quickstart/display.ts'
+import type { Clock, PipelineStatus, TableStatus } from '../../../../src/contracts/index.ts'
+import {
+  createScreen,
+  drawLine,
+  drawView,
+  type QuickstartView,
+} from '../../../../src/quickstart/display.ts'
 
 const table = (name: string, more: Partial<TableStatus>): TableStatus => ({
   table: name,
@@ -35,7 +40,6 @@ const view = (more: Partial<PipelineStatus>): QuickstartView => ({
   sourceAddress: '127.0.0.1:5433',
   transactions: 99,
   status: { ...status, ...more },
-  nowMs: 0,
   processId: 77,
 })
 
@@ -66,5 +70,42 @@ describe('the picture of the quickstart', () => {
   it('names the code of the last error', () => {
     const lastError = { code: 'SLU-SRC-1200', message: 'gone', remedy: 'wait' }
     expect(drawLine(view({ lastError }))).toContain('SLU-SRC-1200')
+  })
+})
+
+describe('the screen', () => {
+  const clockAt = (time: { ms: number }): Clock => ({
+    nowMs: () => time.ms,
+    monotonicMs: () => time.ms,
+    sleep: async () => undefined,
+    uuid: () => '',
+    random: () => 0,
+  })
+
+  it('redraws a terminal in place', () => {
+    const written: string[] = []
+    const stream = { write: (text: string) => written.push(text), isTTY: true, columns: 40 }
+    const screen = createScreen(stream, clockAt({ ms: 0 }))
+    screen.show(view({}))
+    screen.show(view({}))
+    const lineCount = drawView(view({})).length
+    expect(written[0]).not.toContain('\u001b')
+    expect(written[1]).toContain(`\u001b[${lineCount}A\u001b[0J`)
+    expect(written[0]?.split('\n').every((line) => line.length < 40)).toBe(true)
+  })
+
+  it('appends a line every five seconds and at a change of state, and the commands once', () => {
+    const written: string[] = []
+    const time = { ms: 0 }
+    const screen = createScreen({ write: (text: string) => written.push(text) }, clockAt(time))
+    screen.show(view({ state: 'copying', commits: 0 }))
+    screen.show(view({ state: 'copying', commits: 0 }))
+    expect(written).toHaveLength(1)
+    screen.show(view({}))
+    expect(written).toHaveLength(3)
+    time.ms = 6_000
+    screen.show(view({}))
+    expect(written).toHaveLength(4)
+    expect(written.join('').match(/Try in another terminal/g)).toHaveLength(1)
   })
 })
