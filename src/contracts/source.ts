@@ -128,7 +128,8 @@ export interface Source extends AsyncDisposable {
   start(request: SourceStart): Promise<SourceSession>
   /**
    * For `verify`: rows of a stream as of a position that the callback is told, as `copy-text` lines with
-   * op `r`. The source must be able to name the position (Postgres: LSN of the exported snapshot).
+   * op `r`, or as `json-lines` of all its records in order, where the last one of a key counts.
+   * The source must be able to name the position (Postgres: LSN of the exported snapshot).
    * Null when the source cannot re-read itself.
    */
   readonly readBack: SourceReadBack | null

@@ -1,0 +1,100 @@
+/**
+ * Finds the records in a piece of an NDJSON file. Pure; no object and no string per line.
+ * A record is a line whose first character other than JSON white space is `{`; blank lines are no records.
+ */
+
+import { isUtf8 } from 'node:buffer'
+
+/** Longest line in bytes, its LF included: what one record may take of memory and of the engine's buffers. */
+export const LINE_BYTES_MAX = 16 * 1024 * 1024
+
+/** What is wrong with a line. */
+export type LineProblem = 'not-utf8' | 'not-an-object' | 'too-long'
+
+/** What a piece of a file holds, up to its last LF or to its first bad line. */
+export interface LineScan {
+  /** End of the last whole good line: the piece's bytes before it are `lineCount` lines. */
+  readonly endBytes: number
+  readonly lineCount: number
+  /** Lines that are records; the rest are blank. */
+  readonly recordCount: number
+  /** What is wrong with the line at `endBytes`; null when the scan reached the last LF. */
+  readonly problem: LineProblem | null
+}
+
+const LF = 0x0a
+const OPENING_BRACE = 0x7b
+
+/** Scans whole lines from the start of `bytes`. */
+export function scanLines(bytes: Buffer): LineScan {
+  const scan = scanShapes(bytes)
+  const whole = bytes.subarray(0, scan.endBytes)
+  return isUtf8(whole) ? scan : scanUntilNotUtf8(whole)
+}
+
+/** The bytes of the records alone: `bytes` itself when there are no blank lines. */
+export function withoutBlankLines(bytes: Buffer, scan: LineScan): Buffer {
+  const whole = bytes.subarray(0, scan.endBytes)
+  if (scan.lineCount === scan.recordCount) return whole
+  const result = Buffer.allocUnsafeSlow(scan.endBytes)
+  let written = 0
+  let start = 0
+  while (start < scan.endBytes) {
+    const end = whole.indexOf(LF, start) + 1
+    if (!isBlank(whole, start, end)) written += whole.copy(result, written, start, end)
+    start = end
+  }
+  return result.subarray(0, written)
+}
+
+function scanShapes(bytes: Buffer): LineScan {
+  let start = 0
+  let lineCount = 0
+  let recordCount = 0
+  for (;;) {
+    const end = bytes.indexOf(LF, start) + 1
+    if (end === 0) return { endBytes: start, lineCount, recordCount, problem: null }
+    if (end - start > LINE_BYTES_MAX) {
+      return { endBytes: start, lineCount, recordCount, problem: 'too-long' }
+    }
+    if (bytes[start] === OPENING_BRACE) recordCount++
+    else if (!isBlank(bytes, start, end)) {
+      if (bytes[skipSpace(bytes, start, end)] !== OPENING_BRACE) {
+        return { endBytes: start, lineCount, recordCount, problem: 'not-an-object' }
+      }
+      recordCount++
+    }
+    lineCount++
+    start = end
+  }
+}
+
+function scanUntilNotUtf8(bytes: Buffer): LineScan {
+  let start = 0
+  let lineCount = 0
+  let recordCount = 0
+  for (;;) {
+    const end = bytes.indexOf(LF, start) + 1
+    if (end === 0 || !isUtf8(bytes.subarray(start, end))) {
+      return { endBytes: start, lineCount, recordCount, problem: end === 0 ? null : 'not-utf8' }
+    }
+    if (!isBlank(bytes, start, end)) recordCount++
+    lineCount++
+    start = end
+  }
+}
+
+function isBlank(bytes: Buffer, start: number, end: number): boolean {
+  return skipSpace(bytes, start, end) === end
+}
+
+/** First place in `start..end` that is no JSON white space. */
+function skipSpace(bytes: Buffer, start: number, end: number): number {
+  let at = start
+  while (at < end) {
+    const byte = bytes[at]
+    if (byte !== 0x20 && byte !== 0x09 && byte !== LF && byte !== 0x0d) break
+    at++
+  }
+  return at
+}

@@ -1,0 +1,308 @@
+/** Reads a folder from a place on: whole lines as blocks, file after file, then, when following, as they come. */
+
+import type { FileHandle } from 'node:fs/promises'
+import type { Clock, SourceBlock } from '../../src/contracts/index.ts'
+import {
+  type ErrorCode,
+  SluiceError,
+  type SourcePosition,
+  type StreamSchema,
+  wrapError,
+} from '../../src/model/index.ts'
+import { checkBefore, checkPlace, type Folder, listNames, openFile, sizeOf } from './folder.ts'
+import {
+  LINE_BYTES_MAX,
+  type LineProblem,
+  type LineScan,
+  scanLines,
+  withoutBlankLines,
+} from './lines.ts'
+import { type FolderPlace, hashTail, nextFile, placeToJson, TAIL_BYTES_MAX } from './place.ts'
+
+/** Name of the one split of a files source. */
+export const FOLDER_SPLIT = 'folder'
+
+/** What a read needs. */
+export interface FolderRead {
+  readonly folder: Folder
+  readonly schema: StreamSchema
+  readonly place: FolderPlace
+  readonly position: SourcePosition
+  /** Bytes of a part, at most, unless one line is longer. */
+  readonly partBytesMax: number
+  /** Null ends at the end of the files there are at the start. */
+  readonly follow: { readonly clock: Clock; readonly pollIntervalMs: number } | null
+  readonly signal: AbortSignal
+  /** Told whenever the end is reached: the position after the last whole line there is. */
+  readonly onEnd: (position: SourcePosition) => void
+}
+
+/** What is read, as it moves. */
+interface Progress {
+  place: FolderPlace
+  position: SourcePosition
+}
+
+/** A file before the current one; its size when it was read in this session. */
+interface FileRead {
+  readonly name: string
+  readonly sizeBytes?: number
+}
+
+const LF = 0x0a
+const CR = 0x0d
+/** Smallest read: appended lines come in little pieces. */
+const READ_BYTES_MIN = 64 * 1024
+const BYTE_ORDER_MARK = Buffer.of(0xef, 0xbb, 0xbf)
+
+const PROBLEM_CODES = {
+  'not-utf8': 'SLU-SRC-1405',
+  'too-long': 'SLU-SRC-1406',
+  'not-an-object': 'SLU-SRC-1407',
+} as const satisfies Readonly<Record<LineProblem, ErrorCode>>
+
+const PROBLEM_WORDS = {
+  'not-utf8': 'is not valid UTF-8',
+  'too-long': 'is longer than 16 MiB',
+  'not-an-object': 'is not a JSON object',
+} as const satisfies Readonly<Record<LineProblem, string>>
+
+/**
+ * Yields blocks from `place` on, in order; each is a transaction of its own.
+ * Throws SLU-SRC-1401, 1403, 1404, 1408, and 1405 to 1407 after everything before the bad line was yielded.
+ */
+export async function* readFolder(read: FolderRead): AsyncGenerator<SourceBlock> {
+  const progress: Progress = { place: read.place, position: read.position }
+  let names = await listNames(read.folder)
+  await checkPlace(read.folder, names, read.place)
+  let before: readonly FileRead[] = namesBefore(names, read.place.file).map((name) => ({ name }))
+  let lastSize: number | null = null
+  while (!read.signal.aborted) {
+    const { file } = progress.place
+    const next = file === null ? names[0] : names[names.indexOf(file) + 1]
+    if (file !== null) {
+      const size = await sizeOf(read.folder, file)
+      // The last line may lack its LF because it is being written. It counts as whole when the read is
+      // finite, or when a later file is there and this one has stopped growing.
+      const takeTail = read.follow === null || (next !== undefined && size === lastSize)
+      lastSize = size
+      yield* readFile(read, progress, file, takeTail)
+      if (read.signal.aborted) return
+    }
+    if (next !== undefined && (await isReadWhole(read.folder, progress.place))) {
+      if (file !== null)
+        before = [...before, { name: file, sizeBytes: progress.place.fileOffsetBytes }]
+      progress.place = nextFile(progress.place, next)
+      lastSize = null
+      continue
+    }
+    // A file that grew while it was read finitely: what comes after it must wait for the rest of it.
+    if (next !== undefined && read.follow === null) continue
+    read.onEnd(progress.position)
+    if (read.follow === null) return
+    await read.follow.clock.sleep(read.follow.pollIntervalMs, read.signal)
+    if (read.signal.aborted) return
+    names = await listNames(read.folder)
+    await checkNames(read.folder, names, before, progress.place)
+  }
+}
+
+async function isReadWhole(folder: Folder, place: FolderPlace): Promise<boolean> {
+  return place.file === null || (await sizeOf(folder, place.file)) === place.fileOffsetBytes
+}
+
+function namesBefore(names: readonly string[], file: string | null): readonly string[] {
+  return file === null ? [] : names.filter((name) => name < file)
+}
+
+/** Checks a later listing against what was read since `checkPlace`. */
+async function checkNames(
+  folder: Folder,
+  names: readonly string[],
+  before: readonly FileRead[],
+  place: FolderPlace,
+): Promise<void> {
+  if (place.file === null) return
+  const found = namesBefore(names, place.file)
+  checkBefore(found.length, place)
+  const isSame = found.every((name, index) => name === before[index]?.name)
+  if (!isSame || !names.includes(place.file)) return checkPlace(folder, names, place)
+  // The file before this one is the likeliest to be written to by mistake; the others are checked on resume.
+  const last = before.at(-1)
+  if (last?.sizeBytes === undefined) return
+  if ((await sizeOf(folder, last.name)) !== last.sizeBytes) await checkPlace(folder, names, place)
+}
+
+/** Yields the lines of one file from the place on; moves `progress`. */
+async function* readFile(
+  read: FolderRead,
+  progress: Progress,
+  file: string,
+  takeTail: boolean,
+): AsyncGenerator<SourceBlock> {
+  await using handle = await openFile(read.folder, file)
+  const { size } = await reading(handle.stat(), file)
+  assertNotShrunk(size, progress.place)
+  let buffer = nextBuffer(read, size - progress.place.fileOffsetBytes)
+  let filled = 0
+  while (!read.signal.aborted) {
+    const from = progress.place.fileOffsetBytes + filled
+    const added = await fillBuffer(handle, buffer, filled, from, file)
+    filled += added.bytesRead
+    if (filled === 0) return
+    if (progress.place.unended) assertLineEnded(buffer, progress.place)
+    if (progress.place.fileOffsetBytes === 0 && startsWithMark(buffer)) {
+      buffer = buffer.subarray(BYTE_ORDER_MARK.length)
+      filled -= BYTE_ORDER_MARK.length
+      progress.place = moveTo(progress.place, BYTE_ORDER_MARK, { lineCount: 0 })
+      if (filled === 0) return
+    }
+    const scan = scanLines(buffer.subarray(0, filled))
+    if (scan.endBytes > 0) yield* emit(read, progress, buffer, scan)
+    if (scan.problem !== null) throw badLine(scan.problem, progress.place)
+    const rest = buffer.subarray(scan.endBytes, filled)
+    if (rest.length >= LINE_BYTES_MAX) throw badLine('too-long', progress.place)
+    if (added.atEnd) {
+      if (rest.length > 0 && takeTail) yield* emitTail(read, progress, rest)
+      return
+    }
+    const wanted = Math.max(rest.length * 2, size - progress.place.fileOffsetBytes)
+    buffer = nextBuffer(read, wanted, rest.length * 2)
+    filled = rest.copy(buffer)
+  }
+}
+
+/** A buffer of its own for each part: the receiver of a block owns its bytes. */
+function nextBuffer(read: FolderRead, wantedBytes: number, atLeastBytes = 0): Buffer {
+  const size = Math.min(read.partBytesMax, Math.max(wantedBytes + 1, READ_BYTES_MIN))
+  return Buffer.allocUnsafeSlow(Math.max(size, atLeastBytes))
+}
+
+async function fillBuffer(
+  handle: FileHandle,
+  buffer: Buffer,
+  filled: number,
+  fromBytes: number,
+  file: string,
+): Promise<{ readonly bytesRead: number; readonly atEnd: boolean }> {
+  let at = filled
+  while (at < buffer.length) {
+    const length = buffer.length - at
+    const { bytesRead } = await reading(
+      handle.read(buffer, at, length, fromBytes + at - filled),
+      file,
+    )
+    if (bytesRead === 0) return { bytesRead: at - filled, atEnd: true }
+    at += bytesRead
+  }
+  return { bytesRead: at - filled, atEnd: false }
+}
+
+function* emit(
+  read: FolderRead,
+  progress: Progress,
+  buffer: Buffer,
+  scan: LineScan,
+): Generator<SourceBlock> {
+  progress.place = moveTo(progress.place, buffer.subarray(0, scan.endBytes), scan)
+  if (scan.recordCount === 0) return
+  const firstPosition = progress.position
+  progress.position += BigInt(scan.recordCount)
+  const bytes = withoutBlankLines(buffer, scan)
+  yield blockOf(read, progress, bytes, scan.recordCount, firstPosition)
+}
+
+/** Yields the last line of a file, which no LF ends; the block's bytes get one. */
+function* emitTail(read: FolderRead, progress: Progress, rest: Buffer): Generator<SourceBlock> {
+  const ended = Buffer.allocUnsafeSlow(rest.length + 1)
+  rest.copy(ended)
+  ended[rest.length] = LF
+  const scan = scanLines(ended)
+  if (scan.problem !== null) throw badLine(scan.problem, progress.place)
+  progress.place = { ...moveTo(progress.place, rest, scan), unended: true }
+  if (scan.recordCount === 0) return
+  const firstPosition = progress.position
+  progress.position += 1n
+  yield blockOf(read, progress, ended, 1, firstPosition)
+}
+
+function moveTo(
+  place: FolderPlace,
+  bytes: Buffer,
+  lines: { readonly lineCount: number },
+): FolderPlace {
+  const tail = bytes.subarray(Math.max(0, bytes.length - TAIL_BYTES_MAX))
+  return {
+    ...place,
+    fileOffsetBytes: place.fileOffsetBytes + bytes.length,
+    lineCount: place.lineCount + lines.lineCount,
+    unended: false,
+    tailBytes: tail.length,
+    tailHash: hashTail(tail),
+  }
+}
+
+function blockOf(
+  read: FolderRead,
+  progress: Progress,
+  bytes: Buffer,
+  recordCount: number,
+  firstPosition: SourcePosition,
+): SourceBlock {
+  return {
+    split: FOLDER_SPLIT,
+    splitNumber: 0,
+    parts: [
+      {
+        schema: read.schema,
+        format: 'json-lines',
+        bytes,
+        recordCount,
+        firstPosition,
+        partialCount: 0,
+      },
+    ],
+    nextPosition: progress.position,
+    endsTransaction: true,
+    copy: null,
+    identity: placeToJson(progress.place),
+    sourceTimeMicros: null,
+  }
+}
+
+function assertNotShrunk(sizeBytes: number, place: FolderPlace): void {
+  if (sizeBytes >= place.fileOffsetBytes) return
+  throw new SluiceError('SLU-SRC-1403', {
+    message: `The file ${place.file} shrank from ${place.fileOffsetBytes} or more to ${sizeBytes} bytes.`,
+    context: { file: place.file, readBytes: place.fileOffsetBytes, sizeBytes },
+  })
+}
+
+/** A last line that was taken without LF must not have been continued since. */
+function assertLineEnded(buffer: Buffer, place: FolderPlace): void {
+  if (buffer[0] === LF || buffer[0] === CR) return
+  throw new SluiceError('SLU-SRC-1403', {
+    message: `The last line of ${place.file} was continued after it had been read.`,
+    context: { file: place.file, line: place.lineCount, fileOffsetBytes: place.fileOffsetBytes },
+  })
+}
+
+function startsWithMark(buffer: Buffer): boolean {
+  return buffer.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK)
+}
+
+function badLine(problem: LineProblem, place: FolderPlace): SluiceError {
+  const line = place.lineCount + 1
+  return new SluiceError(PROBLEM_CODES[problem], {
+    message: `Line ${line} of ${place.file} ${PROBLEM_WORDS[problem]}.`,
+    context: { file: place.file, line, fileOffsetBytes: place.fileOffsetBytes },
+  })
+}
+
+async function reading<Result>(work: Promise<Result>, file: string): Promise<Result> {
+  try {
+    return await work
+  } catch (error) {
+    throw wrapError(error, 'SLU-SRC-1408', `The file ${file} cannot be read`)
+  }
+}
