@@ -17,4 +17,10 @@ export {
   type TableResolver,
 } from './reader.ts'
 export { snapshotRelation } from './snapshot-relation.ts'
+export {
+  type RowDifference,
+  type VerifyRequest,
+  type VerifyResult,
+  verifyAgainst,
+} from './verify.ts'
 export { openWorkspace, type Workspace } from './workspace.ts'

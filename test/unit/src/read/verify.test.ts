@@ -1,0 +1,110 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { BlockPart } from '../../../../src/contracts/index.ts'
+import { createEngine, type Engine } from '../../../../src/engine/index.ts'
+import { type VerifyResult, verifyAgainst } from '../../../../src/read/index.ts'
+import { createPlainTable } from '../../../support/read/plain-table.ts'
+import { schemaOf } from '../../../support/read/schemas.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'sluice-verify-'))
+let engine: Engine
+
+beforeAll(async () => {
+  engine = await createEngine({
+    memoryBytes: 256 * 1024 * 1024,
+    threads: 1,
+    temporaryFolder: join(folder, 'spill'),
+  })
+})
+
+afterAll(async () => {
+  await engine[Symbol.asyncDispose]()
+  rmSync(folder, { recursive: true })
+})
+
+const part = (recordCount: number): BlockPart => ({
+  schema: { stream: 'public.t', schemaId: 1, columns: [], key: ['id'] },
+  format: 'copy-text',
+  bytes: new Uint8Array(),
+  recordCount,
+  firstPosition: 0n,
+  partialCount: 0,
+})
+
+/** Compares a table with a source given as one list of `id,value` rows per part. */
+async function verify(
+  key: readonly string[],
+  table: readonly string[],
+  source: readonly (readonly string[])[],
+): Promise<VerifyResult> {
+  const schema = schemaOf({ id: 'integer', value: 'string' }, { key })
+  const stored = createPlainTable(engine, mkdtempSync(join(folder, 't-')), schema)
+  const meta = '0 AS _sluice_split, 0::BIGINT AS _sluice_position'
+  const sql = `SELECT *, ${meta} FROM (VALUES ${table.join(', ')}) t(id, value)`
+  if (table.length > 0) await stored.apply({ add: [{ sql }] })
+  const left = [...source]
+  async function* parts(): AsyncIterable<BlockPart> {
+    for (const rows of source) yield part(rows.length)
+  }
+  return verifyAgainst({
+    engine,
+    table: stored,
+    snapshot: await stored.latest(),
+    parts: parts(),
+    land: async () => `SELECT value, id FROM (VALUES ${left.shift()?.join(', ')}) s(id, value)`,
+    sampleMax: 3,
+  })
+}
+
+test('finds no difference between equal rows in any order and cut, NULL included', async () => {
+  const result = await verify(
+    ['id'],
+    ["(1, 'a')", '(2, NULL)', "(3, '')"],
+    [["(3, '')", '(2, NULL)'], ["(1, 'a')"]],
+  )
+  expect(result).toEqual({
+    rowsTable: 3n,
+    rowsSource: 3n,
+    missingRows: 0n,
+    extraRows: 0n,
+    sample: [],
+  })
+})
+
+test('names keys that are missing, extra or different', async () => {
+  const result = await verify(
+    ['id'],
+    ["(1, 'a')", "(2, 'b')", "(4, 'd')"],
+    [["(1, 'a')", "(2, 'B')", '(3, NULL)']],
+  )
+  expect(result).toMatchObject({ rowsTable: 3n, rowsSource: 3n, missingRows: 2n, extraRows: 2n })
+  expect(result.sample).toEqual([
+    { kind: 'different', key: [2] },
+    { kind: 'missing', key: [3] },
+    { kind: 'extra', key: [4] },
+  ])
+})
+
+test('tells a NULL from an empty text', async () => {
+  const result = await verify(['id'], ["(1, '')"], [['(1, NULL)']])
+  expect(result).toMatchObject({ missingRows: 1n, extraRows: 1n })
+})
+
+test('counts duplicates', async () => {
+  const result = await verify([], ["(1, 'a')", "(1, 'a')"], [["(1, 'a')"]])
+  expect(result).toMatchObject({ missingRows: 0n, extraRows: 1n })
+  expect(result.sample).toEqual([{ kind: 'extra', key: [1, 'a'] }])
+})
+
+test('compares with an empty source and an empty table', async () => {
+  expect(await verify(['id'], ["(1, 'a')"], [])).toMatchObject({ rowsSource: 0n, extraRows: 1n })
+  expect(await verify(['id'], [], [["(1, 'a')"]])).toMatchObject({ rowsTable: 0n, missingRows: 1n })
+})
+
+test('names no more keys than asked for', async () => {
+  const rows = Array.from({ length: 9 }, (_, id) => `(${id}, 'x')`)
+  const result = await verify(['id'], rows, [])
+  expect(result.sample.map(({ key }) => key)).toEqual([[0], [1], [2]])
+})
