@@ -1,4 +1,7 @@
-/** What the quickstart shows: the state of the pipeline as a picture on a terminal, as lines elsewhere. */
+/**
+ * What the quickstart shows: the state of the pipeline as a picture on a terminal, as lines
+ * elsewhere.
+ */
 
 import type { Clock, PipelineStatus, TableStatus } from '../contracts/index.ts'
 
@@ -26,7 +29,9 @@ export interface Screen {
   end(): void
 }
 
-/** Where nothing is redrawn there is one line at most this often, and one at each change of state. */
+/**
+ * Where nothing is redrawn there is one line at most this often, and one at each change of state.
+ */
 const LINE_INTERVAL_MS = 5_000
 /** Width when the terminal does not tell. */
 const COLUMNS_DEFAULT = 100

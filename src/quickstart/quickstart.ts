@@ -1,4 +1,6 @@
-/** `sluice quickstart`: Postgres, shop, traffic, pipeline and picture, from one start to one end. */
+/**
+ * `sluice quickstart`: Postgres, shop, traffic, pipeline and picture, from one start to one end.
+ */
 
 import { appendFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
@@ -32,7 +34,8 @@ const DATABASE = 'shop'
 const READER_THREADS = 2
 
 /**
- * Runs the demo until the signal aborts. A second start on the folder goes on where the first one was,
+ * Runs the demo until the signal aborts. A second start on the folder goes on where the first one
+ * was,
  * however it ended. Throws SLU-SRC-1290, SLU-SRC-1291 and what stops a pipeline.
  */
 export async function runQuickstart(options: QuickstartOptions): Promise<void> {
@@ -138,7 +141,9 @@ function writeConfig(folder: string, url: string): string {
   return file
 }
 
-/** Log lines would tear the picture apart, so they go to a file that begins anew with each start. */
+/**
+ * Log lines would tear the picture apart, so they go to a file that begins anew with each start.
+ */
 function openLog(folder: string, clock: Clock): Telemetry {
   const file = path.join(folder, 'sluice.log')
   try {

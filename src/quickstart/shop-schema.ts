@@ -99,7 +99,8 @@ const SEED_SQL: readonly ((size: ShopSize) => string)[] = [
 ]
 
 /**
- * Creates and fills the shop in one transaction; a shop that is there already is left alone, so that
+ * Creates and fills the shop in one transaction; a shop that is there already is left alone, so
+ * that
  * a second start goes on where the first one was. Returns whether it was created.
  */
 export async function createShop(client: pg.Client, size: ShopSize): Promise<boolean> {

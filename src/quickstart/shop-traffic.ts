@@ -181,7 +181,8 @@ async function changePrice(shop: Shop): Promise<void> {
 
 async function changeCustomer(shop: Shop): Promise<void> {
   await shop.query(
-    `UPDATE customers SET updated_at = now(), email = 'customer' || id || '+' || $2 || '@shop.example',
+    `UPDATE customers SET updated_at = now(),
+       email = 'customer' || id || '+' || $2 || '@shop.example',
        preferences = jsonb_set(coalesce(preferences, '{}'), '{visits}', to_jsonb($3::int))
      WHERE id = $1`,
     [await shop.aCustomer(), String(shop.roll(1000)), shop.roll(100)],
@@ -216,7 +217,10 @@ async function moveItem(shop: Shop): Promise<void> {
   )
 }
 
-/** A change of a key whose row holds a long text that is not sent again, and of the rows that name it. */
+/**
+ * A change of a key whose row holds a long text that is not sent again, and of the rows that name
+ * it.
+ */
 async function renameProduct(shop: Shop): Promise<void> {
   const sku = await shop.aProduct()
   if (sku === null) return

@@ -105,6 +105,10 @@ describe('the ban test itself', () => {
     ])
   })
 
+  it('lets a file call a function of its own that has such a name', () => {
+    expect(usesOf(parseText('x.ts', 'fetch()\nfunction fetch() {}'))).toEqual([])
+  })
+
   it('finds the owner of a sub-path import', () => {
     expect(ownersOf('node:fs/promises')).toBe(OWNED_MODULES['node:fs'])
     expect(ownersOf('node:path')).toBeUndefined()
@@ -129,9 +133,14 @@ function ownersOf(specifier: string): readonly string[] | undefined {
 
 function usesOf(file: SourceFile): readonly { readonly use: string; readonly line: number }[] {
   const uses: { use: string; line: number }[] = []
+  const own = new Set<string>()
+  walk(file.program, (node) => {
+    const name = node.type === 'FunctionDeclaration' ? identifier(node.id) : null
+    if (name !== null) own.add(name)
+  })
   walk(file.program, (node) => {
     const use = useOf(node)
-    if (use !== null) uses.push({ use, line: lineOf(file.text, node.start) })
+    if (use !== null && !own.has(use)) uses.push({ use, line: lineOf(file.text, node.start) })
   })
   return uses
 }

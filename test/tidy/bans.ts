@@ -34,14 +34,15 @@ export const OWNED_MODULES: Readonly<Record<string, readonly string[]>> = {
     'table-format/object-store', // objects on local disk
     'connectors/files', // the folder that is the source
     'src/config', // the configuration file
+    'src/observe', // the status file of a running pipeline
     'src/engine', // the spool of DuckDB
     'src/ingest', // the spool of a batch
     'src/cli', // output and SQL files named on the command line
     'src/quickstart', // its folder
     'src/compose.ts', // the spool folder of a process
   ],
-  'node:net': ['src/quickstart'],
-  'node:tls': [],
+  'node:net': ['connectors', 'src/quickstart'],
+  'node:tls': ['connectors'],
   'node:http': [],
   'node:https': [],
   'node:dgram': [],

@@ -123,7 +123,10 @@ function linksOf(text: string): readonly { readonly target: string; readonly lin
   })
 }
 
-/** Anchors as code hosts make them: lower case, spaces to dashes, punctuation gone; explicit ids too. */
+/**
+ * Anchors as code hosts make them: lower case, spaces to dashes, punctuation gone; explicit ids
+ * too.
+ */
 function anchorsOf(text: string): ReadonlySet<string> {
   const headings = text.split('\n').filter((line) => /^#+ /.test(line))
   const slugs = headings.map((line) =>

@@ -75,7 +75,9 @@ function longFunctions(file: SourceFile, linesMax: number): readonly string[] {
   return long
 }
 
-/** `describe(…)`, `describe.skipIf(…)(…)`, `describe.each(…)(…)`: a list of tests, not a function. */
+/**
+ * `describe(…)`, `describe.skipIf(…)(…)`, `describe.each(…)(…)`: a list of tests, not a function.
+ */
 function isSuite(call: SyntaxNode): boolean {
   let callee: unknown = call.callee
   while (isNode(callee)) {

@@ -1,5 +1,6 @@
 /**
- * The checker: reads a table's log and Parquet files by itself, version by version, and says what is
+ * The checker: reads a table's log and Parquet files by itself, version by version, and says what
+ * is
  * wrong. It shares no code with the product; slow and plain on purpose.
  */
 

@@ -1,4 +1,7 @@
-/** The write load of the torture run: every awkward thing a transaction can do, from several connections. */
+/**
+ * The write load of the torture run: every awkward thing a transaction can do, from several
+ * connections.
+ */
 
 import pg from 'pg'
 import { createDice, type Dice } from './random.ts'
@@ -41,7 +44,9 @@ const DEEDS: readonly (readonly [string, number, Deed])[] = [
   ['sweepDocuments', 5, sweepDocuments],
 ]
 
-/** Postgres codes of transactions that lost against another one: deadlock, serialisation, key taken. */
+/**
+ * Postgres codes of transactions that lost against another one: deadlock, serialisation, key taken.
+ */
 const LOST = new Set(['40P01', '40001', '23505', '55P03'])
 
 /** Starts the load. */

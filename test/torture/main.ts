@@ -1,6 +1,8 @@
 /**
- * `npm run torture -- postgres [--kills N] [--seed N] [--short] [--json]`: prints what it does; the last
- * line is JSON with the cases; the exit code is 0 only when every case held. With --json nothing else
+ * `npm run torture -- postgres [--kills N] [--seed N] [--short] [--json]`: prints what it does; the
+ * last
+ * line is JSON with the cases; the exit code is 0 only when every case held. With --json nothing
+ * else
  * is printed to standard output.
  */
 

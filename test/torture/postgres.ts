@@ -1,6 +1,8 @@
 /**
- * The torture run against a real Postgres: real `sluice run` processes are killed at random moments and
- * at every failpoint while a write load runs; afterwards each table must equal Postgres row for row and
+ * The torture run against a real Postgres: real `sluice run` processes are killed at random moments
+ * and
+ * at every failpoint while a write load runs; afterwards each table must equal Postgres row for row
+ * and
  * no version may ever have been wrong.
  */
 
@@ -191,9 +193,8 @@ async function killAtRandom(world: World, counts: Record<string, number>): Promi
   const where = commits === 0 ? 'beforeFirstCommit' : wasCopied ? 'duringStream' : 'duringCopy'
   counts.killed = (counts.killed ?? 0) + 1
   counts[where] = (counts[where] ?? 0) + 1
-  world.options.print(
-    `kill ${counts.killed} after ${delayMs} ms and ${commits} commits: ${where} (${tableStates(world)})`,
-  )
+  const what = `kill ${counts.killed} after ${delayMs} ms and ${commits} commits: ${where}`
+  world.options.print(`${what} (${tableStates(world)})`)
 }
 
 async function finishCopy(world: World): Promise<void> {
@@ -257,7 +258,9 @@ interface State {
   readonly problems: readonly string[]
 }
 
-/** Every version by the independent checker, the last one row for row, and the product's own verify. */
+/**
+ * Every version by the independent checker, the last one row for row, and the product's own verify.
+ */
 async function checkState(world: World): Promise<State> {
   const problems: string[] = []
   const figures = { wrongRows: 0, comparedRows: 0, versions: 0, vectorsRead: 0, rowsWritten: 0 }

@@ -1,6 +1,7 @@
 /**
  * Deletion vectors read from scratch, for the checker: shares no code with what wrote them.
- * File: version byte, then per vector `size` (u32 big-endian), `size` bytes, CRC-32 (u32 big-endian).
+ * File: version byte, then per vector `size` (u32 big-endian), `size` bytes, CRC-32 (u32
+ * big-endian).
  * Vector: magic (u32 little-endian), count (u64), then per 2^32 rows a key (u32) and a roaring
  * bitmap in its portable form: cookie, container keys and cardinalities, offsets, containers.
  */
