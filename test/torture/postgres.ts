@@ -139,9 +139,8 @@ function createWorld(options: TortureOptions, client: pg.Client, url: string): W
   return { options, dice, client, configFile, storeFolder, problems: [] }
 }
 
-function startRun(world: World, extra: readonly string[] = []): SluiceProcess {
-  const args = ['run', '--config', world.configFile, ...extra]
-  return startSluice(world.options.folder, args)
+function startRun(world: World, variables: Readonly<Record<string, string>> = {}): SluiceProcess {
+  return startSluice(world.options.folder, ['run', '--config', world.configFile], variables)
 }
 
 async function kill(world: World, sluice: SluiceProcess, when: string): Promise<void> {
@@ -161,7 +160,7 @@ async function killAtFailpoint(
   occurrence: number,
   into: { readonly hit: Record<string, number>; readonly missed: string[] },
 ): Promise<void> {
-  const sluice = startRun(world, [`--failpoint=${name}:${occurrence}`])
+  const sluice = startRun(world, { SLUICE_FAILPOINT: `${name}:${occurrence}` })
   const ending = await sluice.endedWithin(FAILPOINT_WAIT_MS)
   if (ending?.signal === 'SIGKILL') {
     into.hit[name] = (into.hit[name] ?? 0) + 1
@@ -248,7 +247,7 @@ async function catchUp(world: World): Promise<void> {
     world.problems.push('did not end after SIGTERM')
     sluice.signal('SIGKILL')
     await sluice.ended
-  } else if (ending.code !== 143 && ending.code !== 0) {
+  } else if (ending.code !== 0) {
     world.problems.push(`ended with exit code ${ending.code} after SIGTERM: ${ending.output}`)
   }
 }

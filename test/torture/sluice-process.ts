@@ -25,11 +25,15 @@ export interface SluiceProcess {
 const MAIN = path.resolve(import.meta.dirname, '../../src/main.ts')
 const OUTPUT_CHARACTERS_KEPT = 4_000
 
-/** Starts `sluice` with the arguments in a folder. */
-export function startSluice(folder: string, args: readonly string[]): SluiceProcess {
+/** Starts `sluice` with the arguments in a folder; `variables` are added to the environment. */
+export function startSluice(
+  folder: string,
+  args: readonly string[],
+  variables: Readonly<Record<string, string>> = {},
+): SluiceProcess {
   const child = spawn(process.execPath, [MAIN, ...args], {
     cwd: folder,
-    env: { ...process.env, NO_COLOR: '1' },
+    env: { ...process.env, NO_COLOR: '1', ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const ended = watch(child)
