@@ -10,6 +10,7 @@ export {
   findConfig,
   type LoadOptions,
   loadConfig,
+  readFailpoint,
   readTerminalEnvironment,
   type TerminalEnvironment,
 } from './load.ts'

@@ -95,6 +95,11 @@ export function readTerminalEnvironment(): TerminalEnvironment {
   }
 }
 
+/** SLUICE_FAILPOINT, by which tests of crashes name the place where the process dies; null when not set. */
+export function readFailpoint(): string | null {
+  return process.env.SLUICE_FAILPOINT || null
+}
+
 /** Variables of this process and files of this machine. */
 export function processVariables(): Variables {
   return {

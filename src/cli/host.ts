@@ -1,0 +1,38 @@
+/** What surrounds a command: streams, folder, clock, signals. `main.ts` gives the real ones, tests their own. */
+
+import type { Clock } from '../contracts/index.ts'
+
+/** A stream of text. */
+export interface TextStream {
+  write(text: string): unknown
+  /** True on a terminal. */
+  readonly isTTY?: boolean
+  /** Width of the terminal. */
+  readonly columns?: number
+}
+
+/** How commands hear of SIGINT and SIGTERM. */
+export interface Interrupts {
+  /**
+   * From now on the first signal only aborts the returned signal, so that the command can end at its next safe
+   * point; a second one ends the process at once. Without this call the first signal ends the process.
+   */
+  drain(): AbortSignal
+}
+
+/** Everything a command may touch of its process. */
+export interface Host {
+  readonly stdout: TextStream
+  readonly stderr: TextStream
+  /** Folder that relative paths start from. */
+  readonly folder: string
+  readonly clock: Clock
+  readonly interrupts: Interrupts
+  readonly processId: number
+  /** True when a process of that id is alive. */
+  isAlive(processId: number): boolean
+  /** Ends this process as `kill -9` does: nothing is flushed or closed. */
+  killSelf(): void
+  /** Text of standard input, for `-f -`. */
+  readInput(): Promise<string>
+}

@@ -1,0 +1,72 @@
+/** One command from arguments to exit code. */
+
+import { openRuntime, type Runtime, sourceSpecs } from '../compose.ts'
+import { type Config, findConfig, loadConfig, readTerminalEnvironment } from '../config/index.ts'
+import { SluiceError } from '../model/index.ts'
+import { createTelemetry, isLogLevel } from '../observe/index.ts'
+import type { VerbContext } from './context.ts'
+import { asSluiceError, errorDocument, errorText } from './errors.ts'
+import { EXIT, exitCodeOf } from './exit-codes.ts'
+import type { Host } from './host.ts'
+import { createOutput, type GlobalOptions, type Output } from './output.ts'
+import { asksForJson, parseArguments } from './program.ts'
+
+/** Threads of the DuckDB that answers a query. */
+const READER_THREADS = 4
+
+/** Runs the command; every error that ends it is printed here and nowhere else. */
+export async function runCli(args: readonly string[], host: Host): Promise<number> {
+  let isVerbose = args.includes('--verbose') || args.includes('-v')
+  try {
+    const request = await parseArguments(args, host.stdout)
+    if (request.kind === 'done') return EXIT.ok
+    isVerbose = request.globals.verbose === true
+    const { verb, parsed, globals } = request
+    return await verb.run(createContext(host, globals, verb.usage), parsed)
+  } catch (thrown) {
+    const error = asSluiceError(thrown)
+    host.stderr.write(asksForJson(args) ? errorDocument(error) : errorText(error, { isVerbose }))
+    return exitCodeOf(error)
+  }
+}
+
+function createContext(host: Host, globals: GlobalOptions, usage: string): VerbContext {
+  const environment = readTerminalEnvironment()
+  const output = createOutput(host, globals, environment)
+  let config: Promise<Config> | null = null
+  const configPath = (): string => {
+    const path = findConfig(globals.config ?? null, host.folder)
+    if (path !== null) return path
+    throw new SluiceError('SLU-CFG-1006', {
+      message: `there is no sluice.yaml in ${host.folder}, and --config names none`,
+    })
+  }
+  const loadOnce = (): Promise<Config> => {
+    config ??= sourceSpecs().then((specs) => loadConfig(configPath(), specs))
+    return config
+  }
+  const isLong = /^(run|dev)\b/.test(usage)
+  const level = logLevel(environment.logLevel, output, isLong)
+  const openRuntimeOnce = async (onLog?: (line: string) => void): Promise<Runtime> => {
+    const stream = onLog === undefined ? host.stderr : { write: onLog }
+    const format = host.stderr.isTTY === true ? 'text' : 'json'
+    const telemetry = createTelemetry({ level, format, stream, clock: host.clock })
+    const readerThreads = READER_THREADS
+    return openRuntime(await loadOnce(), { clock: host.clock, telemetry, readerThreads })
+  }
+  return { host, output, configPath, loadConfig: loadOnce, openRuntime: openRuntimeOnce }
+}
+
+/** SLUICE_LOG_LEVEL wins, then --verbose and --quiet; commands that run for long tell more. */
+function logLevel(named: string | null, output: Output, isLong: boolean) {
+  if (named !== null) {
+    if (isLogLevel(named)) return named
+    throw new SluiceError('SLU-CLI-8001', {
+      message: `SLUICE_LOG_LEVEL=${named} is no level`,
+      remedy: 'Set it to debug, info, warn, error or silent.',
+    })
+  }
+  if (output.isVerbose) return 'debug'
+  if (output.isQuiet) return 'error'
+  return isLong ? 'info' : 'warn'
+}

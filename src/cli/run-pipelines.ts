@@ -1,0 +1,74 @@
+/** Several pipelines in one process: run together, drained together, each with an end of its own. */
+
+import { type DeathWish, type Runtime, runPipeline } from '../compose.ts'
+import type { PipelineSettings, PipelineStatus } from '../contracts/index.ts'
+import type { SluiceError } from '../model/index.ts'
+import { asSluiceError } from './errors.ts'
+import { EXIT, exitCodeOf } from './exit-codes.ts'
+
+/** How one pipeline ended. */
+export interface PipelineEnd {
+  readonly pipeline: string
+  readonly end: 'drained' | 'source-ended' | 'failed'
+  readonly error: SluiceError | null
+  /** The last status; null when the pipeline did not even open. */
+  readonly status: PipelineStatus | null
+}
+
+/** What to run and how. */
+export interface RunRequest {
+  readonly runtime: Runtime
+  readonly pipelines: readonly PipelineSettings[]
+  /** Aborting drains all. */
+  readonly signal: AbortSignal
+  /** Each pipeline ends when it has caught up with where its source stood. */
+  readonly once: boolean
+  readonly onStatus: (status: PipelineStatus) => void
+  readonly death?: DeathWish
+}
+
+/** Runs all to their end; a pipeline that fails does not end the others. */
+export function runPipelines(request: RunRequest): Promise<readonly PipelineEnd[]> {
+  return Promise.all(request.pipelines.map((settings) => runOne(request, settings)))
+}
+
+/** 0 when all ended well, the error's own code when all failed alike, 8 when only some failed. */
+export function exitCodeOfEnds(ends: readonly PipelineEnd[]): number {
+  const errors = ends.flatMap(({ error }) => (error === null ? [] : [error]))
+  const [first] = errors
+  if (first === undefined) return EXIT.ok
+  return errors.length < ends.length ? EXIT.partial : exitCodeOf(first)
+}
+
+async function runOne(request: RunRequest, settings: PipelineSettings): Promise<PipelineEnd> {
+  const { runtime, onStatus, death } = request
+  const caughtUp = new AbortController()
+  const signal = AbortSignal.any([request.signal, caughtUp.signal])
+  let last: PipelineStatus | null = null
+  let goal: bigint | null = null
+  const watch = (status: PipelineStatus): void => {
+    last = status
+    onStatus(status)
+    goal ??= status.endPosition
+    if (request.once && hasCaughtUp(status, goal)) caughtUp.abort()
+  }
+  try {
+    const end = await runPipeline(runtime, settings, {
+      signal,
+      onStatus: watch,
+      ...(death && { death }),
+    })
+    return { pipeline: settings.name, end, error: null, status: last }
+  } catch (thrown) {
+    const error = asSluiceError(thrown)
+    runtime.telemetry.log('error', error.message, { pipeline: settings.name, code: error.code })
+    return { pipeline: settings.name, end: 'failed', error, status: last }
+  }
+}
+
+/** True when everything before `goal`, the end of the source when the run began, is in every table. */
+export function hasCaughtUp(status: PipelineStatus, goal: bigint | null): boolean {
+  const isCopying = status.tables.some((table) => table.copy !== null)
+  if (goal === null || status.floorPosition === null || isCopying) return false
+  return status.floorPosition >= goal
+}

@@ -1,0 +1,69 @@
+#!/usr/bin/env node
+/**
+ * The `sluice` command: starts the entry point on a Node that can run it. Plain JavaScript for any Node.
+ * The build in dist/ runs from Node 22.12; the sources need 22.18, which strips types by itself.
+ */
+'use strict'
+
+const fs = require('node:fs')
+const path = require('node:path')
+
+const root = path.resolve(__dirname, '..', '..')
+const source = path.join(root, 'src', 'main.ts')
+const built = path.join(root, 'dist', 'src', 'main.js')
+const entry = fs.existsSync(source) ? source : built
+const needed = entry === source ? [22, 18] : [22, 12]
+
+if (isAtLeast(process.versions.node, needed)) {
+  require('node:module').enableCompileCache?.()
+  process.argv[1] = entry
+  import(require('node:url').pathToFileURL(entry).href).catch((error) => {
+    console.error(error)
+    process.exitCode = 1
+  })
+} else {
+  const node = findNode()
+  if (node === null) {
+    console.error(
+      `error: sluice needs Node ${needed.join('.')} or newer; this is ${process.versions.node}.\n` +
+        '  remedy:  run `npm ci` in its folder, which brings a Node along, or install Node 24.',
+    )
+    process.exitCode = 1
+  } else {
+    runOn(node)
+  }
+}
+
+/** The Node of the dev dependency `node`, beside the package or above it; null when there is none. */
+function findNode() {
+  const name = process.platform === 'win32' ? 'node.exe' : 'node'
+  for (let folder = root; ; folder = path.dirname(folder)) {
+    const candidate = path.join(folder, 'node_modules', 'node', 'bin', name)
+    if (fs.existsSync(candidate)) return candidate
+    if (path.dirname(folder) === folder) return null
+  }
+}
+
+function runOn(node) {
+  const { spawn } = require('node:child_process')
+  const child = spawn(node, [__filename, ...process.argv.slice(2)], { stdio: 'inherit' })
+  // A terminal sends Ctrl-C to both; what only this process gets is passed on. The child decides how to end.
+  process.on('SIGINT', () => undefined)
+  for (const signal of ['SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2']) {
+    process.on(signal, () => child.kill(signal))
+  }
+  child.on('error', (error) => {
+    console.error(`error: cannot start ${node}: ${error.message}`)
+    process.exitCode = 1
+  })
+  child.on('exit', (code, signal) => {
+    if (signal === null) process.exit(code ?? 1)
+    process.removeAllListeners(signal)
+    process.kill(process.pid, signal)
+  })
+}
+
+function isAtLeast(version, [major, minor]) {
+  const [haveMajor, haveMinor] = version.split('.').map(Number)
+  return haveMajor > major || (haveMajor === major && haveMinor >= minor)
+}

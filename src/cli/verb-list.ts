@@ -1,0 +1,283 @@
+/** Every command as data: the parser, the help and the reference page are made from this list. */
+
+import type { VerbContext } from './context.ts'
+
+/** An option of a command. */
+export interface OptionSpec {
+  /** As commander reads it: `--limit <n>`. */
+  readonly flags: string
+  readonly meaning: string
+  /** How the text is read; default: as it is. */
+  readonly parse?: 'count' | 'duration' | readonly string[]
+  readonly byDefault?: string | number
+  readonly isRequired?: boolean
+}
+
+/** What the parser found: arguments in order, options by name. */
+export interface Parsed {
+  readonly args: readonly (string | undefined)[]
+  readonly options: Readonly<Record<string, unknown>>
+}
+
+/** A command. */
+export interface VerbSpec {
+  /** Name and arguments as commander reads them: `show <table>`, `run [pipeline]`. */
+  readonly usage: string
+  readonly group: string
+  readonly summary: string
+  /** More lines for the help of the command. */
+  readonly details?: string
+  readonly options: readonly OptionSpec[]
+  /** Command lines with what they do. */
+  readonly examples: readonly (readonly [string, string])[]
+  /** Loads the command's code and runs it; returns the exit code. */
+  run(context: VerbContext, parsed: Parsed): Promise<number>
+}
+
+const DAY = 'Days, hours, minutes, seconds: 10s, 5m.'
+
+/** Commands in the order of the help. */
+export const VERBS: readonly VerbSpec[] = [
+  {
+    usage: 'quickstart',
+    group: 'Start',
+    summary: 'a demo in one command: a private Postgres with a small shop, ingested live',
+    details:
+      'Everything lives in .sluice/quickstart below this folder; other commands find it by themselves.\n' +
+      'Ctrl-C ends it clean; after a kill -9 the same command goes on where it was.',
+    options: [],
+    examples: [
+      ['sluice quickstart', 'start the demo'],
+      ['sluice sql "select count(*) from orders"', 'ask it, from another terminal'],
+    ],
+    run: async (context) => (await import('./verbs/quickstart.ts')).quickstartVerb(context),
+  },
+  {
+    usage: 'dev',
+    group: 'Start',
+    summary: 'run all pipelines with a live view and what to try next',
+    options: [],
+    examples: [['sluice dev -c sluice.yaml', 'run what the file declares']],
+    run: async (context) => {
+      const { runVerb } = await import('./verbs/run.ts')
+      return runVerb(context, undefined, { showsLive: true, death: null })
+    },
+  },
+  {
+    usage: 'validate [path]',
+    group: 'Configuration',
+    summary: 'check the configuration offline: syntax, settings, names',
+    details:
+      'Lists every problem with file:line:column, the rule and the fix. Exit code 78 on a problem.',
+    options: [
+      { flags: '--allow-missing-env', meaning: 'variables that are not set are warnings' },
+      { flags: '--deny-warnings', meaning: 'warnings count as problems' },
+    ],
+    examples: [
+      ['sluice validate', 'check the configuration that other commands would use'],
+      ['sluice validate conf.d --allow-missing-env', 'check a folder in CI, without its secrets'],
+    ],
+    run: async (context, { args, options }) =>
+      (await import('./verbs/validate.ts')).validateVerb(context, args[0], options),
+  },
+  {
+    usage: 'check [pipeline]',
+    group: 'Configuration',
+    summary: 'really reach the store and the sources: rights, settings, conditional writes',
+    options: [],
+    examples: [['sluice check', 'before the first start, and when something is odd']],
+    run: async (context, { args }) =>
+      (await import('./verbs/check.ts')).checkVerb(context, args[0]),
+  },
+  {
+    usage: 'run [pipeline]',
+    group: 'Run',
+    summary: 'run one pipeline or all: first copy, then changes, until Ctrl-C',
+    details:
+      'Ctrl-C or SIGTERM commits the open batch and exits 0; a second one exits at once (130, 143).\n' +
+      'Either way nothing is lost or doubled: the next start goes on from the last commit.',
+    options: [{ flags: '--once', meaning: 'catch up with where the source stands now, then exit' }],
+    examples: [
+      ['sluice run', 'run everything'],
+      ['sluice run shop --once', 'from cron: catch up and exit'],
+    ],
+    run: async (context, { args, options }) => {
+      const [{ runVerb }, { readDeathWish }] = await Promise.all([
+        import('./verbs/run.ts'),
+        import('./death-wish.ts'),
+      ])
+      const once = options.once === true
+      return runVerb(context, args[0], { once, showsLive: false, death: readDeathWish(context) })
+    },
+  },
+  {
+    usage: 'status [pipeline]',
+    group: 'Run',
+    summary: 'what each pipeline does: lag in time, rate, last commit, progress of the copy',
+    options: [],
+    examples: [
+      ['sluice status', 'all pipelines and their tables'],
+      ['sluice status shop --json | jq .pipelines[0].lagMs', 'for a probe'],
+    ],
+    run: async (context, { args }) =>
+      (await import('./verbs/status.ts')).statusVerb(context, args[0]),
+  },
+  {
+    usage: 'tables',
+    group: 'Tables',
+    summary: 'every table: rows, files, size, version, last commit',
+    options: [],
+    examples: [['sluice tables', '']],
+    run: async (context) => (await import('./verbs/tables.ts')).tablesVerb(context),
+  },
+  {
+    usage: 'show <table>',
+    group: 'Tables',
+    summary: 'columns, key, partitions, cursor of a table',
+    options: [],
+    examples: [['sluice show orders', '']],
+    run: async (context, { args }) =>
+      (await import('./verbs/show.ts')).showVerb(context, args[0] ?? ''),
+  },
+  {
+    usage: 'timeline <table>',
+    group: 'Tables',
+    summary: 'commits of a table, newest first',
+    options: [
+      { flags: '--limit <n>', meaning: 'how many commits', parse: 'count', byDefault: 20 },
+      { flags: '--compact', meaning: 'runs of commits of one kind as one line' },
+      { flags: '--full', meaning: 'every detail of each commit' },
+    ],
+    examples: [
+      ['sluice timeline orders', 'one line a commit: rows + inserted ~ updated - deleted'],
+      ['sluice timeline orders --compact --limit 1000', 'the long view'],
+    ],
+    run: async (context, { args, options }) =>
+      (await import('./verbs/timeline.ts')).timelineVerb(context, args[0] ?? '', {
+        ...options,
+        limit: options.limit as number,
+      }),
+  },
+  {
+    usage: 'commit <table> <version>',
+    group: 'Tables',
+    summary: 'everything about one commit: accounting, cursors, step timings',
+    options: [],
+    examples: [['sluice commit orders 42', '']],
+    run: async (context, { args }) =>
+      (await import('./verbs/commit.ts')).commitVerb(context, args[0] ?? '', args[1] ?? ''),
+  },
+  {
+    usage: 'verify <table>',
+    group: 'Tables',
+    summary: 'compare a table with its source at one position, row for row',
+    details: 'Exit code 10 when they differ; the differing keys are printed.',
+    options: [
+      {
+        flags: '--against <what>',
+        meaning: 'what to compare with',
+        parse: ['source'],
+        byDefault: 'source',
+      },
+      { flags: '--limit <n>', meaning: 'differing keys to print', parse: 'count', byDefault: 20 },
+      {
+        flags: '--timeout <time>',
+        meaning: `how long to wait for the table. ${DAY}`,
+        parse: 'duration',
+        byDefault: '60s',
+      },
+    ],
+    examples: [['sluice verify orders --against source', 'is the table what the database holds?']],
+    run: async (context, { args, options }) =>
+      (await import('./verbs/verify.ts')).verifyVerb(context, args[0] ?? '', {
+        sampleMax: options.limit as number,
+        timeoutMs: options.timeout as number,
+      }),
+  },
+  {
+    usage: 'sql [statement]',
+    group: 'Read',
+    summary: 'query the tables with SQL',
+    details:
+      "Tables by name, or delta('path'); t AT (VERSION => 3); t AT (TIMESTAMP => '2026-01-31 12:00');\n" +
+      "changes('t', 3, 7) with _change_type. Integers of 64 bits and decimals are exact in every format.",
+    options: [
+      {
+        flags: '--format <format>',
+        meaning: 'table, json or csv',
+        parse: ['table', 'json', 'csv'],
+      },
+      {
+        flags: '--max-rows <n>',
+        meaning: 'rows to print (a table prints 1000 unless told)',
+        parse: 'count',
+      },
+      { flags: '-f, --file <path>', meaning: 'read the statement from a file; - is stdin' },
+      { flags: '--timeout <time>', meaning: `give up after this time. ${DAY}`, parse: 'duration' },
+    ],
+    examples: [
+      ['sluice sql "select count(*) from orders"', ''],
+      ['sluice sql "select * from orders AT (VERSION => 3) limit 5"', 'as it was'],
+      ['sluice sql --format csv "from orders" > orders.csv', ''],
+      [`sluice sql "select * from delta('lake/orders')"`, 'any Delta table by path'],
+    ],
+    run: async (context, { args, options }) =>
+      (await import('./verbs/sql.ts')).sqlVerb(context, args[0], {
+        ...options,
+        ...(options.timeout !== undefined && { timeoutMs: options.timeout as number }),
+      }),
+  },
+  {
+    usage: 'changes <table>',
+    group: 'Read',
+    summary: 'inserts, updates (before and after) and deletes between two versions',
+    details:
+      'The versions after FROM up to TO. The next FROM is printed on stderr: going on from it neither\n' +
+      'misses nor repeats a change.',
+    options: [
+      { flags: '--from <version>', meaning: 'after this version, or: beginning', isRequired: true },
+      { flags: '--to <version>', meaning: 'up to this version; the newest unless told' },
+      { flags: '--follow', meaning: 'wait for new versions, until Ctrl-C' },
+      { flags: '--ndjson', meaning: 'one JSON object a line' },
+      { flags: '--limit <n>', meaning: 'changes to print', parse: 'count' },
+    ],
+    examples: [
+      ['sluice changes orders --from 3 --limit 5', ''],
+      ['sluice changes orders --from beginning --follow --ndjson', 'feed another program'],
+    ],
+    run: async (context, { args, options }) =>
+      (await import('./verbs/changes.ts')).changesVerb(context, args[0] ?? '', {
+        ...options,
+        from: options.from as string,
+      }),
+  },
+  {
+    usage: 'explain <code>',
+    group: 'Help',
+    summary: 'what an error code means and what to do',
+    options: [],
+    examples: [['sluice explain SLU-SRC-1203', '']],
+    run: async (context, { args }) =>
+      (await import('./verbs/explain.ts')).explainVerb(context, args[0] ?? ''),
+  },
+  {
+    usage: 'version',
+    group: 'Help',
+    summary: 'which version this is',
+    options: [],
+    examples: [['sluice version --json', '']],
+    run: async (context) => (await import('./verbs/version.ts')).versionVerb(context),
+  },
+]
+
+/** Options that every command takes. */
+export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
+  {
+    flags: '-c, --config <path>',
+    meaning: 'file or folder; else $SLUICE_CONFIG, ./sluice.yaml, the quickstart',
+  },
+  { flags: '--json', meaning: 'one JSON document on stdout, errors as JSON on stderr' },
+  { flags: '-q, --quiet', meaning: 'no notes on stderr, only errors' },
+  { flags: '-v, --verbose', meaning: 'debug log lines, and where errors come from' },
+  { flags: '--no-color', meaning: 'no colour (also with NO_COLOR, and off a terminal)' },
+]

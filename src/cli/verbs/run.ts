@@ -1,0 +1,103 @@
+/** `sluice run [PIPELINE]` and `sluice dev`: the pipelines of the configuration, until Ctrl-C. */
+
+import type { DeathWish, Runtime } from '../../compose.ts'
+import type { PipelineStatus } from '../../contracts/index.ts'
+import { formatDurationMs } from '../../model/index.ts'
+import { findPipelines, type VerbContext } from '../context.ts'
+import { errorText } from '../errors.ts'
+import { countText } from '../format.ts'
+import { createLiveView, type LiveView } from '../live-view.ts'
+import { exitCodeOfEnds, type PipelineEnd, runPipelines } from '../run-pipelines.ts'
+
+/** Options of the two commands. */
+export interface RunVerbOptions {
+  readonly once?: boolean
+  /** Show the live lines: `dev` always, `run` on a terminal. */
+  readonly showsLive: boolean
+  readonly death: DeathWish | null
+}
+
+/**
+ * Runs until the source ends, `once` has caught up, or a signal drains: the open batch is committed, then exit 0.
+ * A second signal ends at once; nothing is lost, the next start goes on from the last commit.
+ */
+export async function runVerb(
+  context: VerbContext,
+  name: string | undefined,
+  options: RunVerbOptions,
+): Promise<number> {
+  const { host, output } = context
+  const config = await context.loadConfig()
+  const pipelines = findPipelines(config, name ?? null)
+  const signal = host.interrupts.drain()
+  const mode = output.isQuiet
+    ? 'quiet'
+    : output.isLive
+      ? 'live'
+      : options.showsLive
+        ? 'lines'
+        : 'quiet'
+  const view = createLiveView(host.stderr, host.clock, mode)
+  await using runtime = await context.openRuntime((line) => view.above(line))
+  await runtime.probeStore()
+  greet(context, runtime, view)
+  signal.addEventListener('abort', () =>
+    view.above('draining: the open batch is committed, then it ends (again: end at once)\n'),
+  )
+  const startedMs = host.clock.monotonicMs()
+  const ends = await runPipelines({
+    runtime,
+    pipelines,
+    signal,
+    once: options.once === true,
+    onStatus: (status: PipelineStatus) => view.show(status),
+    ...(options.death && { death: options.death }),
+  })
+  view.end()
+  report(context, ends, host.clock.monotonicMs() - startedMs)
+  return exitCodeOfEnds(ends)
+}
+
+function greet({ host, output }: VerbContext, runtime: Runtime, view: LiveView): void {
+  if (output.isQuiet || output.isJson || !output.isLive) return
+  const { config, store } = runtime
+  const tables = config.pipelines.flatMap((pipeline) => pipeline.targets)
+  view.above(
+    [
+      `${config.name}: ${config.pipelines.length} pipelines, ${tables.length} tables → ${store.url} (pid ${host.processId})`,
+      `in another terminal: sluice status · sluice sql "select count(*) from ${tables[0]?.table ?? 't'}"`,
+      'Ctrl-C ends it after the open batch is committed',
+      '',
+      '',
+    ].join('\n'),
+  )
+}
+
+function report({ host, output }: VerbContext, ends: readonly PipelineEnd[], tookMs: number): void {
+  output.document('run', {
+    tookMs: Math.round(tookMs),
+    pipelines: ends.map(({ pipeline, end, error, status }) => ({
+      pipeline,
+      end,
+      error:
+        error === null ? null : { code: error.code, message: error.message, remedy: error.remedy },
+      commits: status?.commits ?? 0,
+      recordsRead: status?.recordsRead ?? 0,
+      floorPosition: status?.floorPosition ?? null,
+    })),
+  })
+  for (const { pipeline, end, error, status } of ends) {
+    if (error !== null) {
+      if (!output.isJson) {
+        host.stderr.write(`${pipeline} stopped\n`)
+        host.stderr.write(errorText(error, { isVerbose: output.isVerbose }))
+      }
+      continue
+    }
+    const read = countText(status?.recordsRead ?? 0)
+    const commits = countText(status?.commits ?? 0)
+    const took = formatDurationMs(tookMs)
+    const what = end === 'drained' ? 'drained' : 'the source has ended'
+    output.note(`${pipeline}: ${what}; ${read} records read in ${commits} commits, ${took}`)
+  }
+}

@@ -1,0 +1,201 @@
+/** `sluice status`: what each pipeline does now and how far its tables are. */
+
+import type { Runtime } from '../../compose.ts'
+import type { PipelineSettings, PipelineStatus } from '../../contracts/index.ts'
+import type { Cursor } from '../../model/index.ts'
+import { readStatus } from '../../observe/index.ts'
+import { type FoundTable, findPipelines, listTables, type VerbContext } from '../context.ts'
+import { asSluiceError } from '../errors.ts'
+import { EXIT } from '../exit-codes.ts'
+import { agoText, countText, durationText, positionText, UNKNOWN } from '../format.ts'
+import { cursorJson } from './cursor-json.ts'
+import { copyText } from './live-text.ts'
+
+interface TableState {
+  readonly found: FoundTable
+  readonly version: bigint | null
+  readonly rowCount: bigint | null
+  readonly cursor: Cursor | null
+  readonly error: { readonly code: string; readonly message: string } | null
+}
+
+interface PipelineView {
+  readonly settings: PipelineSettings
+  readonly isRunning: boolean
+  /** Null when the pipeline never ran with this work folder. */
+  readonly processId: number | null
+  readonly status: PipelineStatus | null
+  readonly tables: readonly TableState[]
+}
+
+/** What the process says while it lives, and what the tables say in any case. */
+export async function statusVerb(context: VerbContext, name: string | undefined): Promise<number> {
+  await using runtime = await context.openRuntime()
+  const views: PipelineView[] = []
+  for (const settings of findPipelines(runtime.config, name ?? null)) {
+    views.push(await viewOf(context, runtime, settings))
+  }
+  const { output } = context
+  const nowMs = context.host.clock.nowMs()
+  output.document('status', { pipelines: views.map(viewJson) })
+  output.table(
+    [
+      { title: 'pipeline', align: 'left' },
+      { title: 'state', align: 'left' },
+      { title: 'lag', align: 'right' },
+      { title: 'rows/s', align: 'right' },
+      { title: 'commits', align: 'right' },
+      { title: 'last commit', align: 'right' },
+      { title: 'pid', align: 'right' },
+    ],
+    views.map((view) => pipelineRow(view, nowMs)),
+  )
+  output.text('\n')
+  output.table(
+    [
+      { title: 'table', align: 'left' },
+      { title: 'rows', align: 'right' },
+      { title: 'version', align: 'right' },
+      { title: 'phase', align: 'left' },
+      { title: 'complete up to', align: 'right' },
+      { title: 'source time', align: 'right' },
+    ],
+    views.flatMap((view) => view.tables.map((table) => tableRow(view, table, nowMs))),
+  )
+  for (const view of views) noteErrors(context, view)
+  const hasError = views.some((view) => view.tables.some((table) => table.error !== null))
+  return hasError ? EXIT.partial : EXIT.ok
+}
+
+async function viewOf(
+  context: VerbContext,
+  runtime: Runtime,
+  settings: PipelineSettings,
+): Promise<PipelineView> {
+  const written = readStatus(runtime.config.workFolder, settings.name)
+  const tables: TableState[] = []
+  for (const found of listTables(runtime.config)) {
+    if (found.pipeline.name === settings.name) tables.push(await tableState(runtime, found))
+  }
+  const ended = written === null || ENDED.has(written.status.state)
+  return {
+    settings,
+    isRunning: !ended && context.host.isAlive(written.processId),
+    processId: written?.processId ?? null,
+    status: written?.status ?? null,
+    tables,
+  }
+}
+
+const ENDED: ReadonlySet<string> = new Set([
+  'stopped',
+  'failed',
+  'blocked_gap',
+  'blocked_schema',
+  'blocked_error',
+])
+
+async function tableState(runtime: Runtime, found: FoundTable): Promise<TableState> {
+  const nothing = { found, version: null, rowCount: null, cursor: null, error: null }
+  try {
+    const table = await runtime.format.open(found.target.root)
+    if (table === null) return nothing
+    await using opened = table
+    const { version, rowCount, ...snapshot } = await opened.latest().then((latest) => ({
+      version: latest.version,
+      rowCount: latest.rowCount,
+      cursors: latest.cursors(found.pipeline.name),
+    }))
+    return { found, version, rowCount, cursor: snapshot.cursors[0]?.cursor ?? null, error: null }
+  } catch (error) {
+    const { code, message } = asSluiceError(error)
+    return { ...nothing, error: { code, message } }
+  }
+}
+
+/** The state that is true now: what a dead process wrote last is not. */
+function stateOf(view: PipelineView): string {
+  const { status } = view
+  if (status === null) return 'not started'
+  if (view.isRunning || ENDED.has(status.state)) return status.state
+  return 'stopped (killed)'
+}
+
+function pipelineRow(view: PipelineView, nowMs: number): readonly string[] {
+  const { status, isRunning } = view
+  const live = isRunning ? status : null
+  return [
+    view.settings.name,
+    stateOf(view),
+    durationText(live?.lagMs ?? null),
+    countText(live === null ? null : Math.round(live.rowsPerSecond)),
+    countText(status?.commits ?? null),
+    agoText(status?.lastCommitAtMs ?? null, nowMs),
+    isRunning ? String(view.processId) : UNKNOWN,
+  ]
+}
+
+function tableRow(view: PipelineView, table: TableState, nowMs: number): readonly string[] {
+  const { found, cursor } = table
+  const live = view.isRunning
+    ? view.status?.tables.find((candidate) => candidate.table === found.target.table)
+    : undefined
+  const phase = live?.copy ? copyText(live.copy) : (cursor?.phase ?? 'not begun')
+  const sourceMs = cursor?.sourceTimeMicros == null ? null : Number(cursor.sourceTimeMicros / 1000n)
+  return [
+    found.target.table,
+    countText(table.rowCount),
+    table.version?.toString() ?? UNKNOWN,
+    table.error === null ? phase : table.error.code,
+    positionText(cursor?.nextPosition ?? null, found.sourceType),
+    agoText(sourceMs, nowMs),
+  ]
+}
+
+function noteErrors(context: VerbContext, view: PipelineView): void {
+  const { lastError } = view.status ?? { lastError: null }
+  if (lastError !== null) {
+    const { code, message, remedy } = lastError
+    context.output.note(`\n${view.settings.name}: ${code}  ${message}\n  remedy:  ${remedy}`)
+  }
+  for (const { found, error } of view.tables) {
+    if (error !== null)
+      context.output.note(`${found.target.table}: ${error.code}  ${error.message}`)
+  }
+}
+
+function viewJson(view: PipelineView): object {
+  const { status, isRunning } = view
+  return {
+    pipeline: view.settings.name,
+    state: stateOf(view),
+    running: isRunning,
+    processId: isRunning ? view.processId : null,
+    lagMs: isRunning ? (status?.lagMs ?? null) : null,
+    rowsPerSecond: isRunning ? (status?.rowsPerSecond ?? null) : null,
+    commits: status?.commits ?? null,
+    recordsRead: status?.recordsRead ?? null,
+    floorPosition: status?.floorPosition ?? null,
+    endPosition: isRunning ? (status?.endPosition ?? null) : null,
+    startedAt: isoOrNull(status?.startedAtMs),
+    observedAt: isoOrNull(status?.observedAtMs),
+    lastCommitAt: isoOrNull(status?.lastCommitAtMs),
+    lastError: status?.lastError ?? null,
+    tables: view.tables.map(({ found, version, rowCount, cursor, error }) => ({
+      table: found.target.table,
+      stream: found.target.stream,
+      version,
+      rowCount,
+      cursor: cursor === null ? null : cursorJson(cursor),
+      copy:
+        (isRunning &&
+          status?.tables.find((candidate) => candidate.table === found.target.table)?.copy) ||
+        null,
+      error,
+    })),
+  }
+}
+
+function isoOrNull(ms: number | null | undefined): string | null {
+  return ms == null ? null : new Date(ms).toISOString()
+}

@@ -1,0 +1,267 @@
+/**
+ * From checked settings to working parts: the only file that names concrete connectors, formats and stores.
+ * Comes in: a `Config`. Goes out: a `Runtime` whose parts open when they are asked for.
+ * Must never: decide what a setting means, or load DuckDB or a driver for a command that does not need it.
+ */
+
+import { basename, dirname, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { FilesSettings } from '../connectors/files/index.ts'
+import type { PostgresSettings } from '../connectors/postgres/index.ts'
+import type { Config, SourceSettings, SourceSpec } from './config/index.ts'
+import type {
+  Clock,
+  ObjectStore,
+  PipelineSettings,
+  PipelineStatus,
+  Source,
+  SourceContext,
+  Table,
+  TableFormat,
+  Telemetry,
+} from './contracts/index.ts'
+import type { FailpointName, Pipeline, RunEnd } from './ingest/index.ts'
+import { SluiceError } from './model/index.ts'
+import { writeStatus } from './observe/index.ts'
+import type { Reader } from './read/index.ts'
+
+/** Name that commits carry as their engine. */
+const WRITER_NAME = 'sluice'
+/** What a reader's DuckDB may use; beyond it spills to the work folder. */
+const READER_MEMORY_BYTES = 1024 ** 3
+
+/** Parts of the process that everything else is given. */
+export interface RuntimeOptions {
+  readonly clock: Clock
+  readonly telemetry: Telemetry
+  /** Threads of a reader's DuckDB. */
+  readonly readerThreads: number
+}
+
+/** A place in the journey of a batch where this process shall die; for tests. */
+export interface DeathWish {
+  readonly failpoint: FailpointName
+  /** At which passing, from 1. */
+  readonly occurrence: number
+  die(): void
+}
+
+/** A reader together with the engine it works in. */
+export interface OpenReader extends AsyncDisposable {
+  readonly reader: Reader
+}
+
+/** Everything behind one configuration. Disposing it closes what was opened through it. */
+export interface Runtime extends AsyncDisposable {
+  readonly config: Config
+  readonly clock: Clock
+  readonly telemetry: Telemetry
+  readonly store: ObjectStore
+  readonly format: TableFormat
+  /** Tries that the store can be written and honours conditional writes. Throws SLU-STO-2001, 2004. */
+  probeStore(): Promise<void>
+  /** The source of a pipeline; the caller closes it. Constructing connects to nothing. */
+  openSource(pipeline: PipelineSettings): Promise<Source>
+  /** A pipeline over its source, which the caller closes after the run. */
+  openPipeline(pipeline: PipelineSettings, source: Source, death?: DeathWish): Promise<Pipeline>
+  /** Starts an engine for SQL over the tables of the configuration and any Delta table by path. */
+  openReader(): Promise<OpenReader>
+}
+
+/** How to run a pipeline. */
+export interface RunOptions {
+  /** Aborting drains: what was read is committed, then the run ends. */
+  readonly signal: AbortSignal
+  /** Called about once a second, and at the end, with what was written to the status file. */
+  readonly onStatus?: (status: PipelineStatus) => void
+  readonly death?: DeathWish
+}
+
+/** How often the status file is written. */
+const STATUS_INTERVAL_MS = 1000
+
+/**
+ * Runs one pipeline to its end and keeps its status file (`<work folder>/run/<pipeline>.json`) up to date.
+ * Throws the SluiceError that stopped it; the file then says so.
+ */
+export async function runPipeline(
+  runtime: Runtime,
+  settings: PipelineSettings,
+  { signal, onStatus, death }: RunOptions,
+): Promise<RunEnd> {
+  await using source = await runtime.openSource(settings)
+  const pipeline = await runtime.openPipeline(settings, source, death)
+  const publish = (): void => {
+    const status = pipeline.status()
+    writeStatus(runtime.config.workFolder, { processId: process.pid, status })
+    onStatus?.(status)
+  }
+  publish()
+  const ended = new AbortController()
+  const publishing = publishUntil(ended.signal, runtime, publish)
+  try {
+    return await pipeline.run(signal)
+  } finally {
+    ended.abort()
+    await publishing
+    publish()
+  }
+}
+
+/** A status that cannot be written is told once and does not stop the pipeline. */
+async function publishUntil(
+  ended: AbortSignal,
+  { clock, telemetry }: Runtime,
+  publish: () => void,
+): Promise<void> {
+  let told = false
+  while (!ended.aborted) {
+    await clock.sleep(STATUS_INTERVAL_MS, ended)
+    try {
+      publish()
+    } catch (error) {
+      if (!told)
+        telemetry.log('warn', 'the status file cannot be written', { reason: String(error) })
+      told = true
+    }
+  }
+}
+
+/** The types of sources there are, for the check of a configuration. */
+export async function sourceSpecs(): Promise<readonly SourceSpec[]> {
+  const [{ POSTGRES_SPEC }, { filesSpec }] = await Promise.all([
+    import('../connectors/postgres/index.ts'),
+    import('../connectors/files/index.ts'),
+  ])
+  return [POSTGRES_SPEC, filesSpec]
+}
+
+/** Opens the store and the format; everything else opens on demand. Throws SLU-STO-*. */
+export async function openRuntime(config: Config, options: RuntimeOptions): Promise<Runtime> {
+  const { createLocalObjectStore } = await import('../table-format/object-store/index.ts')
+  const { clock, telemetry } = options
+  const store = await createLocalObjectStore(config.store.folder, clock)
+  const openFormat = await deltaOver(clock)
+  const format = openFormat(store)
+  return {
+    config,
+    clock,
+    telemetry,
+    store,
+    format,
+    probeStore: async () => {
+      const { probeConditionalWrites } = await import('../table-format/object-store/index.ts')
+      await probeConditionalWrites(store, clock)
+    },
+    openSource: (pipeline) =>
+      openSource(config, pipeline, {
+        name: pipeline.source,
+        pipeline: pipeline.name,
+        clock,
+        telemetry,
+      }),
+    openPipeline: async (settings, source, death) => {
+      const { createPipeline, failAt } = await import('./ingest/index.ts')
+      return createPipeline({
+        settings,
+        source,
+        store,
+        openFormat,
+        clock,
+        telemetry,
+        workFolder: resolve(config.workFolder, 'pipelines', settings.name),
+        ...(death && { failpoints: failAt(death.failpoint, death.occurrence, death.die) }),
+      })
+    },
+    openReader: () => openReader(config, { store, format, openFormat }, options),
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  }
+}
+
+async function deltaOver(clock: Clock): Promise<(store: ObjectStore) => TableFormat> {
+  const { createDeltaFormat } = await import('../table-format/delta/index.ts')
+  return (store) => createDeltaFormat({ store, clock, writerName: WRITER_NAME })
+}
+
+async function openSource(
+  config: Config,
+  pipeline: PipelineSettings,
+  context: SourceContext,
+): Promise<Source> {
+  const source = config.sources.find((candidate) => candidate.name === pipeline.source)
+  if (source === undefined) {
+    throw new SluiceError('SLU-BUG-9001', { message: `no source ${pipeline.source}` })
+  }
+  return createSource(config, source, context)
+}
+
+/** A new type of source is one more case here and one more entry in `sourceSpecs`. */
+async function createSource(
+  config: Config,
+  { type, settings }: SourceSettings,
+  context: SourceContext,
+): Promise<Source> {
+  switch (type) {
+    case 'postgres': {
+      const { createPostgresSource } = await import('../connectors/postgres/index.ts')
+      return createPostgresSource(settings as PostgresSettings, context)
+    }
+    case 'files': {
+      const { createFilesSource } = await import('../connectors/files/index.ts')
+      const { path, ...rest } = settings as FilesSettings
+      return createFilesSource({ ...rest, path: resolve(config.baseFolder, path) }, context)
+    }
+    default:
+      throw new SluiceError('SLU-BUG-9001', { message: `no connector for ${type}` })
+  }
+}
+
+interface Storage {
+  readonly store: ObjectStore
+  readonly format: TableFormat
+  readonly openFormat: (store: ObjectStore) => TableFormat
+}
+
+/** True when a table was begun at `root`: cheaper than opening it. */
+async function hasLog(store: ObjectStore, root: string): Promise<boolean> {
+  for await (const _ of store.list(`${root}/_delta_log/`)) return true
+  return false
+}
+
+async function openReader(
+  config: Config,
+  { store, format, openFormat }: Storage,
+  { clock, readerThreads }: RuntimeOptions,
+): Promise<OpenReader> {
+  const [{ createEngine }, { createReader }, { createLocalObjectStore }] = await Promise.all([
+    import('./engine/index.ts'),
+    import('./read/index.ts'),
+    import('../table-format/object-store/index.ts'),
+  ])
+  const engine = await createEngine({
+    memoryBytes: READER_MEMORY_BYTES,
+    threads: readerThreads,
+    temporaryFolder: resolve(config.workFolder, 'read'),
+  })
+  const targets = config.pipelines.flatMap((pipeline) => pipeline.targets)
+  const byRoot = async (root: string): Promise<Table | null> => format.open(root)
+  const tables = {
+    names: async () => {
+      const begun = await Promise.all(targets.map((target) => hasLog(store, target.root)))
+      return targets.filter((_, index) => begun[index]).map((target) => target.table)
+    },
+    byName: async (name: string) => {
+      const target = targets.find((candidate) => candidate.table === name)
+      return target === undefined ? null : byRoot(target.root)
+    },
+    byPath: async (path: string) => {
+      const folder = resolve(path.startsWith('file:') ? fileURLToPath(path) : path)
+      const parent = await createLocalObjectStore(dirname(folder), clock)
+      return openFormat(parent).open(basename(folder))
+    },
+  }
+  return {
+    reader: createReader({ engine, tables, clock }),
+    [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
+  }
+}

@@ -1,0 +1,55 @@
+/** The entry point: real streams, real clock, signals; the only file that may end the process. */
+
+import { type Host, runCli } from './cli/index.ts'
+import { createSystemClock } from './observe/index.ts'
+
+const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const
+
+await main()
+
+async function main(): Promise<void> {
+  const draining = new AbortController()
+  let drains = false
+  for (const [signal, exitCode] of Object.entries(SIGNALS)) {
+    process.on(signal, () => {
+      if (!drains || draining.signal.aborted) process.exit(exitCode)
+      draining.abort()
+    })
+  }
+  // The reader of a pipe went away (`sluice … | head`): it has what it wanted.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? 0 : 1)
+  })
+  process.stderr.on('error', () => undefined)
+  const host: Host = {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    folder: process.cwd(),
+    clock: createSystemClock(),
+    processId: process.pid,
+    interrupts: {
+      drain: () => {
+        drains = true
+        return draining.signal
+      },
+    },
+    isAlive,
+    killSelf: () => process.kill(process.pid, 'SIGKILL'),
+    readInput: async () => {
+      const chunks: Buffer[] = []
+      for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
+      return Buffer.concat(chunks).toString('utf8')
+    },
+  }
+  process.exit(await runCli(process.argv.slice(2), host))
+}
+
+function isAlive(processId: number): boolean {
+  try {
+    process.kill(processId, 0)
+    return true
+  } catch (error) {
+    // EPERM: it lives and belongs to somebody else.
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
