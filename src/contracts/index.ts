@@ -13,6 +13,7 @@ export {
   TOMBSTONE_FILE,
 } from './key-index.ts'
 export type { ObjectEntry, ObjectStore } from './object-store.ts'
+export type { ParquetPort, ParquetRows } from './parquet.ts'
 export type {
   CommitSettings,
   PipelineSettings,

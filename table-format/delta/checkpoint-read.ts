@@ -1,0 +1,103 @@
+/**
+ * Reads checkpoints (PROTOCOL.md, "Checkpoints"): classic, in parts, and v2 as JSON or Parquet with
+ * or without sidecars. Parquet goes through the `ParquetPort`.
+ */
+
+import type { ObjectStore, ParquetPort } from '../../src/contracts/index.ts'
+import { SluiceError } from '../../src/model/index.ts'
+import { type Action, decodeActions } from './actions.ts'
+import { decodeCommit, type LogEntry } from './log.ts'
+import { SIDECAR_FOLDER } from './log-path.ts'
+import type { TablePaths } from './table-paths.ts'
+
+/** A checkpoint whose files are all there. */
+export interface Checkpoint {
+  readonly version: bigint
+  readonly form: 'parquet' | 'json'
+  /** Paths in the table, in order of parts. */
+  readonly paths: readonly string[]
+  readonly modificationTimeMs: number
+}
+
+/** Reads the actions of checkpoints. */
+export interface CheckpointReader {
+  /** In batches; the order of actions says nothing. Throws SLU-TAB-3012. */
+  read(checkpoint: Checkpoint): AsyncIterable<readonly Action[]>
+}
+
+const COLUMNS = ['protocol', 'metaData', 'txn', 'domainMetadata', 'add', 'remove', 'sidecar']
+
+/** A reader; without a port only JSON checkpoints can be read. */
+export function createCheckpointReader(request: {
+  readonly store: ObjectStore
+  readonly paths: TablePaths
+  readonly parquet: ParquetPort | null
+}): CheckpointReader {
+  const { store, paths, parquet } = request
+  const readParquet = async function* (path: string): AsyncIterable<readonly Action[]> {
+    if (parquet === null) throw unreadable(path, 'this process reads no Parquet', undefined)
+    try {
+      for await (const rows of parquet.readRows(paths.readUrl(path), COLUMNS)) {
+        yield rows.flatMap((row) => decodeActions(row, `a row of ${path}`))
+      }
+    } catch (error) {
+      throw unreadable(path, 'it is not a readable Parquet file', error)
+    }
+  }
+  const readJson = async function* (path: string): AsyncIterable<readonly Action[]> {
+    const bytes = await store.get(paths.object(path))
+    if (bytes === null) throw unreadable(path, 'it is gone', undefined)
+    yield decodeCommit(0n, bytes, path).actions
+  }
+  return {
+    async *read(checkpoint) {
+      const sidecars: string[] = []
+      for (const path of checkpoint.paths) {
+        const batches = checkpoint.form === 'json' ? readJson(path) : readParquet(path)
+        for await (const actions of batches) {
+          for (const action of actions) if (action.kind === 'sidecar') sidecars.push(action.path)
+          yield actions
+        }
+      }
+      for (const name of sidecars) {
+        yield* readParquet(name.includes('/') ? name : `${SIDECAR_FOLDER}${name}`)
+      }
+    },
+  }
+}
+
+/** Checkpoints of a listing that are complete, newest first; of one version the simplest form first. */
+export function completeCheckpoints(entries: readonly LogEntry[]): readonly Checkpoint[] {
+  const found: Checkpoint[] = []
+  const parts = new Map<string, LogEntry[]>()
+  for (const entry of entries) {
+    const { file, path, modificationTimeMs } = entry
+    if (file.kind === 'checkpoint') {
+      const form = file.form === 'v2-json' ? 'json' : 'parquet'
+      found.push({ version: file.version, form, paths: [path], modificationTimeMs })
+    } else if (file.kind === 'checkpoint-part') {
+      const key = `${file.version}/${file.parts}`
+      parts.set(key, [...(parts.get(key) ?? []), entry])
+    }
+  }
+  for (const group of parts.values()) {
+    const { file, modificationTimeMs } = group[0]!
+    if (file.kind !== 'checkpoint-part' || group.length !== file.parts) continue
+    const paths = group.map((entry) => entry.path)
+    found.push({ version: file.version, form: 'parquet', paths, modificationTimeMs })
+  }
+  return found.sort((left, right) => compareVersions(right.version, left.version))
+}
+
+function compareVersions(left: bigint, right: bigint): number {
+  return left < right ? -1 : left > right ? 1 : 0
+}
+
+function unreadable(path: string, reason: string, cause: unknown): SluiceError {
+  if (cause instanceof SluiceError && cause.kind === 'transient') return cause
+  return new SluiceError('SLU-TAB-3012', {
+    message: `the checkpoint ${path} cannot be read: ${reason}`,
+    context: { path },
+    cause,
+  })
+}

@@ -1,0 +1,314 @@
+/**
+ * From a commit request and the state it meets to the actions of the next version: pure, so that it
+ * can be made anew whenever another writer wins a version.
+ *
+ * Invariants of the actions: (1) `commitInfo` first; (2) one `add` and one `remove` per path;
+ * (3) a new vector comes as remove{path, old vector} + add{path, new vector}, row ids unchanged;
+ * (4) no vector is empty and none hides all rows: then the file is removed instead.
+ */
+
+import type { CommitRequest } from '../../src/contracts/index.ts'
+import {
+  assert,
+  type Cursor,
+  type DeletionVectorDescriptor,
+  sameCursor,
+  type TableSchema,
+} from '../../src/model/index.ts'
+import { type Action, type AddAction, type RemoveAction, vectorId } from './actions.ts'
+import { commitInfo } from './commit-info.ts'
+import { cursorActions, storedCursor } from './cursors.ts'
+import { parsePlainObject, printLogJson } from './json.ts'
+import { protocolFor, sameProtocol } from './protocol.ts'
+import { isBelow, type RowBitmap, rowsToBitmap, uniteBitmaps } from './row-bitmap.ts'
+import { assignFields } from './schema-change.ts'
+import {
+  KEY_PROPERTY,
+  listProperty,
+  MAX_ID_PROPERTY,
+  printSchema,
+  RETIRED_PROPERTY,
+} from './schema-json.ts'
+import type { LiveFile, TableState } from './state.ts'
+import { printStatistics, recordCountOf, withWideBounds } from './statistics.ts'
+
+/** Domain with the highest row id given. */
+export const ROW_TRACKING_DOMAIN = 'delta.rowTracking'
+
+/** Why a request does not fit the state it meets. */
+export type Obstacle =
+  | { readonly kind: 'fenced'; readonly expected: Cursor | null; readonly found: Cursor | null }
+  | { readonly kind: 'conflict'; readonly reason: 'file-removed' | 'schema-changed' }
+
+/** A live file with rows to hide. `rows` is the union of what is hidden and what is to be. */
+export interface VectorUpdate {
+  readonly file: LiveFile
+  readonly rows: RowBitmap
+  readonly newRows: number
+}
+
+/** Deletes as they apply to a state. */
+export interface DeletePlan {
+  readonly updates: readonly VectorUpdate[]
+  /** Files that lose their last row. */
+  readonly emptied: readonly LiveFile[]
+  /** Rows hidden or removed that were live. */
+  readonly deletedRows: number
+}
+
+/** What one version will hold. */
+export interface CommitPlan {
+  readonly actions: readonly Action[]
+  readonly inCommitTimestampMs: number
+}
+
+/** Who commits and when. */
+export interface CommitContext {
+  readonly txnId: string
+  readonly writerName: string
+  readonly nowMs: number
+  readonly uuid: () => string
+}
+
+/** What stands between the request and the state; null when nothing does. */
+export function obstacleOf(
+  request: CommitRequest,
+  base: TableState,
+  state: TableState,
+): Obstacle | null {
+  for (const { from, to } of request.cursors) {
+    assert(request.pipeline !== null, 'SLU-BUG-9001', 'a commit with cursors names its pipeline')
+    const found = storedCursor(state, request.pipeline, to.split)
+    if (!sameCursor(from, found)) return { kind: 'fenced', expected: from, found }
+  }
+  if (
+    state.metadata.schemaString !== base.metadata.schemaString ||
+    state.metadata.id !== base.metadata.id
+  ) {
+    return { kind: 'conflict', reason: 'schema-changed' }
+  }
+  const removed = request.deletes.some(({ path }) => state.files.get(path) === undefined)
+  return removed ? { kind: 'conflict', reason: 'file-removed' } : null
+}
+
+/** Files that a request deletes rows of; each must be live in the state. */
+export function deleteTargets(request: CommitRequest, state: TableState): readonly LiveFile[] {
+  const paths = new Set(request.deletes.map(({ path }) => path))
+  const once = paths.size === request.deletes.length
+  assert(once, 'SLU-BUG-9001', 'a commit deletes from each file once')
+  return request.deletes.map(({ path }) => state.files.get(path)!)
+}
+
+/** Unites the rows to delete with those the files hide already: `hidden` of each target, in order. */
+export function planDeletes(
+  request: CommitRequest,
+  targets: readonly LiveFile[],
+  hidden: readonly RowBitmap[],
+): DeletePlan {
+  const updates: VectorUpdate[] = []
+  const emptied: LiveFile[] = []
+  let deletedRows = 0
+  request.deletes.forEach(({ path, rows }, index) => {
+    const file = targets[index]!
+    const before = hidden[index]!
+    const records = recordCountOf(file.action.statsJson)
+    assert(records !== null, 'SLU-BUG-9001', 'the file has no record count', { path })
+    const after = uniteBitmaps(before, rowsToBitmap(rows))
+    assert(isBelow(after, records), 'SLU-BUG-9001', 'a row to delete is beyond the file', { path })
+    const newRows = after.cardinality - before.cardinality
+    deletedRows += newRows
+    if (after.cardinality === records) emptied.push(file)
+    else if (newRows > 0) updates.push({ file, rows: after, newRows })
+  })
+  return { updates, emptied, deletedRows }
+}
+
+/** Live files that `removeAllFiles` takes away: those of the base that are still there. */
+export function filesToRemove(
+  request: CommitRequest,
+  base: TableState,
+  state: TableState,
+): readonly LiveFile[] {
+  if (!request.removeAllFiles) return []
+  assert(request.deletes.length === 0, 'SLU-BUG-9001', 'a truncate deletes no single rows')
+  const live: LiveFile[] = []
+  for (const file of base.files.values()) {
+    const now = state.files.get(file.path)
+    if (now !== undefined) live.push(now)
+  }
+  return live
+}
+
+/** The actions of the version after `state`. */
+export function planCommit(request: {
+  readonly commit: CommitRequest
+  readonly base: TableState
+  readonly state: TableState
+  readonly deletes: DeletePlan
+  /** New descriptor of each of `deletes.updates`, in order. */
+  readonly vectors: readonly DeletionVectorDescriptor[]
+  readonly context: CommitContext
+}): CommitPlan {
+  const { commit, base, state, deletes, vectors, context } = request
+  const version = state.version + 1n
+  const timestampMs = Math.max(context.nowMs, Number(state.timestampMicros / 1000n) + 1)
+  const dataChange = commit.operation !== 'compact'
+  const schemaActions = planSchema(commit.schema, state, context.uuid)
+  const schema = schemaActions.schema
+  const gone = [...filesToRemove(commit, base, state), ...deletes.emptied]
+  const rowIds = highWaterMark(state)
+  const adds = commit.add.map((staged): AddAction => {
+    const baseRowId = rowIds.take(staged.statistics.recordCount)
+    return {
+      kind: 'add',
+      path: staged.path,
+      partitionValues: staged.partitionValues,
+      sizeBytes: staged.sizeBytes,
+      modificationTimeMs: context.nowMs,
+      dataChange,
+      statsJson: printStatistics(staged.statistics, schema),
+      tags: null,
+      deletionVector: null,
+      baseRowId,
+      defaultRowCommitVersion: version,
+      clusteringProvider: null,
+    }
+  })
+  const removal = { nowMs: context.nowMs, dataChange }
+  const fileActions = [
+    ...adds,
+    ...gone.map((file) => removeOf(file, removal)),
+    ...deletes.updates.flatMap(({ file }, index) => [
+      removeOf(file, removal),
+      rehiddenOf(file, vectors[index]!, dataChange),
+    ]),
+  ]
+  checkPaths(fileActions)
+  const info = commitInfo({ commit, deletes, gone, timestampMs, context })
+  return {
+    actions: [
+      info,
+      ...schemaActions.actions,
+      ...commit.cursors.flatMap(({ to }) =>
+        cursorActions({ pipeline: commit.pipeline!, cursor: to, nowMs: context.nowMs }),
+      ),
+      ...rowIds.actions(),
+      ...fileActions,
+    ],
+    inCommitTimestampMs: timestampMs,
+  }
+}
+
+/** The `metaData` of a schema, with the properties that follow from it. */
+export function metadataWith(request: {
+  readonly schema: TableSchema
+  readonly retired: readonly string[]
+  readonly configuration: Readonly<Record<string, string>>
+}): {
+  readonly schemaString: string
+  readonly partitionColumns: readonly string[]
+  readonly configuration: Readonly<Record<string, string>>
+} {
+  const { schema, retired } = request
+  return {
+    schemaString: printSchema(schema),
+    partitionColumns: schema.partitionBy,
+    configuration: {
+      ...request.configuration,
+      [MAX_ID_PROPERTY]: String(schema.maxFieldId),
+      [KEY_PROPERTY]: JSON.stringify(schema.key),
+      ...(retired.length === 0 ? {} : { [RETIRED_PROPERTY]: JSON.stringify(retired) }),
+    },
+  }
+}
+
+function planSchema(
+  wanted: TableSchema | null,
+  state: TableState,
+  uuid: () => string,
+): { readonly schema: TableSchema; readonly actions: readonly Action[] } {
+  if (wanted === null) return { schema: state.schema, actions: [] }
+  const { metadata } = state
+  const { schema, retired } = assignFields({
+    wanted,
+    previous: state.schema,
+    retired: listProperty(metadata.configuration, RETIRED_PROPERTY),
+    uuid,
+  })
+  const protocol = protocolFor(schema, state.protocol)
+  const changed = { ...metadata, ...metadataWith({ schema, retired, ...metadata }) }
+  return {
+    schema,
+    actions: [...(sameProtocol(protocol, state.protocol) ? [] : [protocol]), changed],
+  }
+}
+
+function removeOf(
+  file: LiveFile,
+  removal: { readonly nowMs: number; readonly dataChange: boolean },
+): RemoveAction {
+  const { action } = file
+  return {
+    kind: 'remove',
+    path: action.path,
+    deletionTimestampMs: removal.nowMs,
+    dataChange: removal.dataChange,
+    partitionValues: action.partitionValues,
+    sizeBytes: action.sizeBytes,
+    deletionVector: action.deletionVector,
+    baseRowId: action.baseRowId,
+    defaultRowCommitVersion: action.defaultRowCommitVersion,
+  }
+}
+
+function rehiddenOf(
+  file: LiveFile,
+  deletionVector: DeletionVectorDescriptor,
+  dataChange: boolean,
+): AddAction {
+  const { action } = file
+  const statsJson = withWideBounds(action.statsJson!)
+  return { ...action, dataChange, deletionVector, statsJson }
+}
+
+/** Row ids handed out above the highest one so far. */
+function highWaterMark(state: TableState): {
+  take(count: number): bigint
+  actions(): readonly Action[]
+} {
+  const text = state.domains.get(ROW_TRACKING_DOMAIN)
+  const stored = text === undefined ? null : parsePlainObject(text)?.rowIdHighWaterMark
+  const start = stored === null || stored === undefined ? -1n : BigInt(stored as number | string)
+  let mark = start
+  return {
+    take: (count) => {
+      const first = mark + 1n
+      mark += BigInt(count)
+      return first
+    },
+    actions: () =>
+      mark === start
+        ? []
+        : [
+            {
+              kind: 'domainMetadata',
+              domain: ROW_TRACKING_DOMAIN,
+              configuration: printLogJson({ rowIdHighWaterMark: mark }),
+              removed: false,
+            },
+          ],
+  }
+}
+
+function checkPaths(actions: readonly (AddAction | RemoveAction)[]): void {
+  const added = new Set<string>()
+  const removed = new Set<string>()
+  for (const action of actions) {
+    const seen = action.kind === 'add' ? added : removed
+    assert(!seen.has(action.path), 'SLU-BUG-9001', 'a commit names each file once', {
+      path: action.path,
+      vector: vectorId(action.deletionVector),
+    })
+    seen.add(action.path)
+  }
+}

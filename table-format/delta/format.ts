@@ -1,0 +1,126 @@
+/** Opens and creates Delta tables. */
+
+import type {
+  Clock,
+  ObjectStore,
+  ParquetPort,
+  Table,
+  TableFormat,
+  TableSpec,
+  Telemetry,
+} from '../../src/contracts/index.ts'
+import type { Action } from './actions.ts'
+import { createCheckpointReader } from './checkpoint-read.ts'
+import { createCheckpointTask } from './checkpoint-write.ts'
+import { encodeEntry, putLogEntry } from './commit.ts'
+import { creationInfo } from './commit-info.ts'
+import { metadataWith } from './commit-plan.ts'
+import { createTableLog } from './log.ts'
+import { featureProperties, protocolFor } from './protocol.ts'
+import { type ReplaySources, replayNewest } from './replay.ts'
+import { assignFields } from './schema-change.ts'
+import { createDeltaTable } from './table.ts'
+import { tablePaths } from './table-paths.ts'
+import { VectorStore } from './vector-store.ts'
+
+/** What the format works with. */
+export interface DeltaFormatOptions {
+  readonly store: ObjectStore
+  readonly clock: Clock
+  /** Name and version of this program, as foreign engines show it. */
+  readonly writerName: string
+  /** Decoded deletion vectors kept per table. */
+  readonly cacheBytesMax?: number
+  /** Reads and writes Parquet checkpoints; without it only JSON ones are read and none is written. */
+  readonly parquet?: ParquetPort
+  readonly telemetry?: Telemetry
+}
+
+const CACHE_BYTES_DEFAULT = 64 * 1024 * 1024
+
+/** Delta tables in a store. */
+export function createDeltaFormat(options: DeltaFormatOptions): TableFormat {
+  return {
+    async open(root) {
+      const parts = partsOf(options, root)
+      const state = await replayNewest(parts.sources)
+      return state === null ? null : createDeltaTable(parts, state)
+    },
+    async create(root, spec) {
+      const parts = partsOf(options, root)
+      const there = await replayNewest(parts.sources)
+      if (there !== null) return createDeltaTable(parts, there)
+      return writeFirstVersion(options, parts, spec)
+    },
+  }
+}
+
+type Parts = Parameters<typeof createDeltaTable>[0]
+
+function partsOf(options: DeltaFormatOptions, root: string): Parts {
+  const { store, clock, writerName } = options
+  const parquet = options.parquet ?? null
+  const paths = tablePaths(store, root)
+  const checkpoints = createCheckpointReader({ store, paths, parquet })
+  const sources: ReplaySources = { store, paths, log: createTableLog(store, paths), checkpoints }
+  const cacheBytesMax = options.cacheBytesMax ?? CACHE_BYTES_DEFAULT
+  return {
+    root,
+    store,
+    clock,
+    writerName,
+    sources,
+    vectors: new VectorStore({ store, clock, paths, cacheBytesMax }),
+    checkpoints: createCheckpointTask({
+      store,
+      clock,
+      sources,
+      parquet,
+      telemetry: options.telemetry ?? null,
+    }),
+  }
+}
+
+/** Writes version 0, or opens what another writer made of it meanwhile. */
+async function writeFirstVersion(
+  options: DeltaFormatOptions,
+  parts: Parts,
+  spec: TableSpec,
+): Promise<Table> {
+  const { store, clock } = options
+  const txnId = clock.uuid()
+  const bytes = encodeEntry(firstActions(options, spec, txnId))
+  await putLogEntry({ store, clock, paths: parts.sources.paths }, { version: 0n, bytes, txnId })
+  const state = await replayNewest(parts.sources)
+  return createDeltaTable(parts, state!)
+}
+
+function firstActions(
+  options: DeltaFormatOptions,
+  spec: TableSpec,
+  txnId: string,
+): readonly Action[] {
+  const { clock, writerName } = options
+  const uuid = (): string => clock.uuid()
+  const { schema, retired } = assignFields({
+    wanted: spec.schema,
+    previous: null,
+    retired: [],
+    uuid,
+  })
+  const nowMs = clock.nowMs()
+  const context = { txnId, writerName, nowMs, uuid }
+  const configuration = { ...featureProperties(uuid), ...spec.properties }
+  return [
+    creationInfo({ context, details: spec.details, partitionBy: schema.partitionBy }),
+    protocolFor(schema, null),
+    {
+      kind: 'metaData',
+      id: clock.uuid(),
+      name: spec.name,
+      description: null,
+      createdTimeMs: nowMs,
+      ...metadataWith({ schema, retired, configuration }),
+    },
+  ]
+}

@@ -1,0 +1,394 @@
+/**
+ * Sets of row positions as compressed bitmaps, and their portable form.
+ *
+ * 32-bit form (RoaringFormatSpec, little-endian):
+ *   without runs  u32 0x303A · u32 n · n × {u16 key, u16 cardinality-1} · n × u32 offset · containers
+ *   with runs     u16 0x303B · u16 n-1 · run flags ceil(n/8) · n × {u16 key, u16 cardinality-1}
+ *                 · n × u32 offset when n ≥ 4 · containers
+ *   container     array (≤ 4096): u16 × cardinality · bitmap: 1024 × u64 · run: u16 m · m × {u16 start, u16 length-1}
+ * 64-bit form: u64 count · count × {u32 high half, 32-bit form}, ascending.
+ *
+ * Invariants of a RowBitmap: (1) containers ascend by key and none is empty; (2) a container has
+ * `values` when it holds at most 4096 positions, else `words`; (3) nobody changes it once made.
+ */
+
+import { assert } from '../../src/model/index.ts'
+
+/** Positions that share their high 16 bits. Exactly one of `values` and `words` is set. */
+interface RowContainer {
+  readonly key: number
+  readonly cardinality: number
+  /** Low halves, ascending. */
+  readonly values: Uint16Array | null
+  /** 65536 bits. */
+  readonly words: Uint32Array | null
+}
+
+/** A set of row positions below 2^32. */
+export interface RowBitmap {
+  readonly cardinality: number
+  readonly containers: readonly RowContainer[]
+}
+
+/** What a malformed bitmap throws inside this room; callers wrap it with the object's name. */
+export class BitmapFault {
+  readonly reason: string
+  constructor(reason: string) {
+    this.reason = reason
+  }
+}
+
+const ARRAY_CARDINALITY_MAX = 4096
+const WORDS = 2048
+const COOKIE_PLAIN = 0x303a
+const COOKIE_RUNS = 0x303b
+/** Below this many containers a bitmap with runs has no offsets. */
+const OFFSETS_FROM = 4
+
+/** The empty set. */
+export const EMPTY_ROWS: RowBitmap = { cardinality: 0, containers: [] }
+
+/** A set from positions in ascending order without repeats. Throws SLU-BUG-9001 on another order. */
+export function rowsToBitmap(rows: Uint32Array): RowBitmap {
+  const containers: RowContainer[] = []
+  for (let start = 0; start < rows.length; ) {
+    const key = rows[start]! >>> 16
+    let end = start + 1
+    while (end < rows.length && rows[end]! >>> 16 === key) end += 1
+    const values = new Uint16Array(end - start)
+    for (let index = start; index < end; index++) {
+      const ordered = index === 0 || rows[index]! > rows[index - 1]!
+      assert(ordered, 'SLU-BUG-9001', 'rows to delete must be ascending and unique')
+      values[index - start] = rows[index]! & 0xffff
+    }
+    containers.push(fromValues(key, values))
+    start = end
+  }
+  return { cardinality: rows.length, containers }
+}
+
+/** The positions, ascending. */
+export function bitmapToRows(bitmap: RowBitmap): Uint32Array {
+  const rows = new Uint32Array(bitmap.cardinality)
+  let count = 0
+  for (const container of bitmap.containers) {
+    const high = container.key * 0x10000
+    for (const value of valuesOf(container)) rows[count++] = high + value
+  }
+  return rows
+}
+
+/** The union; containers that only one side has are shared, not copied. */
+export function uniteBitmaps(left: RowBitmap, right: RowBitmap): RowBitmap {
+  const containers: RowContainer[] = []
+  let l = 0
+  let r = 0
+  while (l < left.containers.length || r < right.containers.length) {
+    const a = left.containers[l]
+    const b = right.containers[r]
+    if (b === undefined || (a !== undefined && a.key < b.key)) {
+      containers.push(a!)
+      l += 1
+    } else if (a === undefined || b.key < a.key) {
+      containers.push(b)
+      r += 1
+    } else {
+      containers.push(unite(a, b))
+      l += 1
+      r += 1
+    }
+  }
+  const cardinality = containers.reduce((sum, container) => sum + container.cardinality, 0)
+  return { cardinality, containers }
+}
+
+/** True when every position is below the bound. */
+export function isBelow(bitmap: RowBitmap, rowExclusive: number): boolean {
+  const last = bitmap.containers.at(-1)
+  if (last === undefined) return true
+  const values = valuesOf(last)
+  return last.key * 0x10000 + values[values.length - 1]! < rowExclusive
+}
+
+/** About what the set occupies in memory. */
+export function bitmapSizeBytes(bitmap: RowBitmap): number {
+  return bitmap.containers.reduce(
+    (sum, { values, words }) => sum + 100 + (values?.byteLength ?? words?.byteLength ?? 0),
+    100,
+  )
+}
+
+/** The 64-bit portable form; runs are used where they are smaller. */
+export function encodeBitmap64(buckets: ReadonlyMap<number, RowBitmap>): Buffer {
+  const count = Buffer.alloc(8)
+  count.writeBigUInt64LE(BigInt(buckets.size))
+  const parts: Buffer[] = [count]
+  for (const [high, bitmap] of [...buckets].sort(([a], [b]) => a - b)) {
+    const key = Buffer.alloc(4)
+    key.writeUInt32LE(high)
+    parts.push(key, encodeBitmap32(bitmap))
+  }
+  return Buffer.concat(parts)
+}
+
+/** High half → set. Throws `BitmapFault` when the bytes are not a whole, well-formed bitmap. */
+export function decodeBitmap64(bytes: Buffer): Map<number, RowBitmap> {
+  const reader = new Reader(bytes)
+  const count = reader.u64()
+  if (count > BigInt(bytes.length)) throw new BitmapFault('more buckets than bytes')
+  const buckets = new Map<number, RowBitmap>()
+  let last = -1
+  for (let index = 0; index < Number(count); index++) {
+    const high = reader.u32()
+    if (high <= last) throw new BitmapFault('buckets are not ascending')
+    if (high > 0x7fff_ffff) throw new BitmapFault('a bucket key is negative')
+    buckets.set(high, decodeBitmap32(reader))
+    last = high
+  }
+  if (reader.offset !== bytes.length) throw new BitmapFault('bytes follow the bitmap')
+  return buckets
+}
+
+function encodeBitmap32(bitmap: RowBitmap): Buffer {
+  const plans = bitmap.containers.map((container) => {
+    const runs = runsOf(container)
+    const plain = container.values === null ? WORDS * 4 : container.values.byteLength
+    const inRuns = 2 + 2 * runs.length
+    return inRuns < plain
+      ? { container, runs, sizeBytes: inRuns }
+      : { container, runs: null, sizeBytes: plain }
+  })
+  const count = plans.length
+  const withRuns = plans.some((plan) => plan.runs !== null)
+  const flagBytes = withRuns ? Math.ceil(count / 8) : 0
+  const withOffsets = !withRuns || count >= OFFSETS_FROM
+  const headBytes = (withRuns ? 4 + flagBytes : 8) + 4 * count + (withOffsets ? 4 * count : 0)
+  const bytes = Buffer.alloc(plans.reduce((sum, plan) => sum + plan.sizeBytes, headBytes))
+  let at = 0
+  if (withRuns) {
+    bytes.writeUInt32LE(COOKIE_RUNS + (count - 1) * 0x10000, 0)
+    plans.forEach((plan, index) => {
+      if (plan.runs !== null) bytes[4 + (index >> 3)]! |= 1 << (index & 7)
+    })
+    at = 4 + flagBytes
+  } else {
+    bytes.writeUInt32LE(COOKIE_PLAIN, 0)
+    bytes.writeUInt32LE(count, 4)
+    at = 8
+  }
+  for (const { container } of plans) {
+    bytes.writeUInt16LE(container.key, at)
+    bytes.writeUInt16LE(container.cardinality - 1, at + 2)
+    at += 4
+  }
+  let body = headBytes
+  for (const { container, runs, sizeBytes } of plans) {
+    if (withOffsets) at = bytes.writeUInt32LE(body, at)
+    writeContainer({ bytes, at: body, container, runs })
+    body += sizeBytes
+  }
+  return bytes
+}
+
+function writeContainer(request: {
+  readonly bytes: Buffer
+  readonly at: number
+  readonly container: RowContainer
+  readonly runs: Uint16Array | null
+}): void {
+  const { bytes, container, runs } = request
+  let at = request.at
+  if (runs !== null) {
+    at = bytes.writeUInt16LE(runs.length / 2, at)
+    for (const part of runs) at = bytes.writeUInt16LE(part, at)
+  } else if (container.values !== null) {
+    for (const value of container.values) at = bytes.writeUInt16LE(value, at)
+  } else {
+    for (const word of container.words ?? []) at = bytes.writeUInt32LE(word, at)
+  }
+}
+
+function decodeBitmap32(reader: Reader): RowBitmap {
+  const start = reader.offset
+  const cookie = reader.u32()
+  const withRuns = (cookie & 0xffff) === COOKIE_RUNS
+  if (!withRuns && cookie !== COOKIE_PLAIN) throw new BitmapFault('unknown cookie')
+  const count = withRuns ? (cookie >>> 16) + 1 : reader.u32()
+  if (count > 0x10000) throw new BitmapFault('too many containers')
+  const flags = withRuns ? reader.take(Math.ceil(count / 8)) : null
+  const heads: { readonly key: number; readonly cardinality: number }[] = []
+  for (let index = 0; index < count; index++) {
+    const key = reader.u16()
+    if (index > 0 && key <= heads[index - 1]!.key) throw new BitmapFault('keys not ascending')
+    heads.push({ key, cardinality: reader.u16() + 1 })
+  }
+  const withOffsets = !withRuns || count >= OFFSETS_FROM
+  const offsets = withOffsets ? heads.map(() => reader.u32()) : null
+  let cardinality = 0
+  const containers = heads.map((head, index) => {
+    if (offsets !== null && offsets[index] !== reader.offset - start) {
+      throw new BitmapFault('a container is not where its offset says')
+    }
+    const isRun = flags !== null && (flags[index >> 3]! & (1 << (index & 7))) !== 0
+    const container = isRun ? readRuns(reader, head.key) : readPlain(reader, head)
+    if (container.cardinality !== head.cardinality) {
+      throw new BitmapFault('a container holds another number of rows than it says')
+    }
+    cardinality += container.cardinality
+    return container
+  })
+  return { cardinality, containers }
+}
+
+function readPlain(
+  reader: Reader,
+  head: { readonly key: number; readonly cardinality: number },
+): RowContainer {
+  if (head.cardinality <= ARRAY_CARDINALITY_MAX) {
+    const values = new Uint16Array(head.cardinality)
+    for (let index = 0; index < values.length; index++) {
+      values[index] = reader.u16()
+      if (index > 0 && values[index]! <= values[index - 1]!) {
+        throw new BitmapFault('array values not ascending')
+      }
+    }
+    return fromValues(head.key, values)
+  }
+  const words = new Uint32Array(WORDS)
+  for (let index = 0; index < WORDS; index++) words[index] = reader.u32()
+  return fromWords(head.key, words)
+}
+
+function readRuns(reader: Reader, key: number): RowContainer {
+  const words = new Uint32Array(WORDS)
+  const runCount = reader.u16()
+  let next = 0
+  for (let run = 0; run < runCount; run++) {
+    const start = reader.u16()
+    const end = start + reader.u16()
+    if (start < next || end > 0xffff) throw new BitmapFault('runs overlap')
+    for (let value = start; value <= end; value++) setBit(words, value)
+    next = end + 1
+  }
+  return fromWords(key, words)
+}
+
+function fromValues(key: number, values: Uint16Array): RowContainer {
+  if (values.length <= ARRAY_CARDINALITY_MAX) {
+    return { key, cardinality: values.length, values, words: null }
+  }
+  const words = new Uint32Array(WORDS)
+  for (const value of values) setBit(words, value)
+  return { key, cardinality: values.length, values: null, words }
+}
+
+/** Takes the words over. */
+function fromWords(key: number, words: Uint32Array): RowContainer {
+  let cardinality = 0
+  for (const word of words) cardinality += bitCount(word)
+  if (cardinality > ARRAY_CARDINALITY_MAX) return { key, cardinality, values: null, words }
+  const values = valuesOf({ key, cardinality, values: null, words })
+  return { key, cardinality, values, words: null }
+}
+
+function unite(left: RowContainer, right: RowContainer): RowContainer {
+  const words = left.words?.slice() ?? right.words?.slice()
+  if (words === undefined && left.cardinality + right.cardinality <= ARRAY_CARDINALITY_MAX) {
+    return fromValues(left.key, mergeValues(left.values!, right.values!))
+  }
+  const united = words ?? new Uint32Array(WORDS)
+  for (const side of [left, right]) {
+    if (side.values !== null) for (const value of side.values) setBit(united, value)
+    else
+      side.words!.forEach((word, index) => {
+        united[index]! |= word
+      })
+  }
+  return fromWords(left.key, united)
+}
+
+function mergeValues(left: Uint16Array, right: Uint16Array): Uint16Array {
+  const merged = new Uint16Array(left.length + right.length)
+  let count = 0
+  let l = 0
+  let r = 0
+  while (l < left.length || r < right.length) {
+    const a = l < left.length ? left[l]! : 0x10000
+    const b = r < right.length ? right[r]! : 0x10000
+    merged[count++] = Math.min(a, b)
+    if (a <= b) l += 1
+    if (b <= a) r += 1
+  }
+  return merged.slice(0, count)
+}
+
+function valuesOf(container: RowContainer): Uint16Array {
+  if (container.values !== null) return container.values
+  const values = new Uint16Array(container.cardinality)
+  let count = 0
+  const words = container.words!
+  for (let index = 0; index < WORDS; index++) {
+    for (let word = words[index]!; word !== 0; word &= word - 1) {
+      values[count++] = index * 32 + 31 - Math.clz32(word & -word)
+    }
+  }
+  return values
+}
+
+/** Pairs {start, length-1}. */
+function runsOf(container: RowContainer): Uint16Array {
+  const values = valuesOf(container)
+  const runs: number[] = []
+  for (let start = 0; start < values.length; ) {
+    let end = start
+    while (end + 1 < values.length && values[end + 1] === values[end]! + 1) end += 1
+    runs.push(values[start]!, end - start)
+    start = end + 1
+  }
+  return Uint16Array.from(runs)
+}
+
+function setBit(words: Uint32Array, value: number): void {
+  words[value >>> 5]! |= 1 << (value & 31)
+}
+
+function bitCount(word: number): number {
+  let rest = word - ((word >>> 1) & 0x55555555)
+  rest = (rest & 0x33333333) + ((rest >>> 2) & 0x33333333)
+  return Math.imul((rest + (rest >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
+}
+
+/** Reads little-endian numbers; every read beyond the end is a `BitmapFault`. */
+class Reader {
+  offset = 0
+  readonly #bytes: Buffer
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes
+  }
+
+  take(length: number): Buffer {
+    const start = this.#advance(length)
+    return this.#bytes.subarray(start, start + length)
+  }
+
+  u16(): number {
+    const at = this.#advance(2)
+    return this.#bytes[at]! | (this.#bytes[at + 1]! << 8)
+  }
+
+  u32(): number {
+    return this.#bytes.readUInt32LE(this.#advance(4))
+  }
+
+  u64(): bigint {
+    return this.#bytes.readBigUInt64LE(this.#advance(8))
+  }
+
+  #advance(length: number): number {
+    const start = this.offset
+    if (start + length > this.#bytes.length) throw new BitmapFault('the bitmap is cut off')
+    this.offset = start + length
+    return start
+  }
+}

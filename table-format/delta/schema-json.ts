@@ -1,0 +1,289 @@
+/**
+ * The schema of a table ↔ Delta's schema JSON (PROTOCOL.md, "Schema Serialization Format", "Column
+ * Mapping"). Field ids and physical names stand in the metadata of each field, nested ones included.
+ */
+
+import {
+  type ColumnType,
+  type PrimitiveType,
+  SluiceError,
+  type StructField,
+  type TableColumn,
+  type TableSchema,
+} from '../../src/model/index.ts'
+import type { MetadataAction } from './actions.ts'
+
+/** Table property: names of the key columns as a JSON array. */
+export const KEY_PROPERTY = 'sluice.key'
+/** Table property: physical names that dropped columns leave behind in old files, as a JSON array. */
+export const RETIRED_PROPERTY = 'sluice.retiredPhysicalNames'
+/** Table property: highest field id ever given. */
+export const MAX_ID_PROPERTY = 'delta.columnMapping.maxColumnId'
+
+const MODE_PROPERTY = 'delta.columnMapping.mode'
+const FIELD_ID = 'delta.columnMapping.id'
+const PHYSICAL_NAME = 'delta.columnMapping.physicalName'
+
+const PRIMITIVES: ReadonlySet<string> = new Set<PrimitiveType>([
+  'boolean',
+  'byte',
+  'short',
+  'integer',
+  'long',
+  'float',
+  'double',
+  'string',
+  'binary',
+  'date',
+  'timestamp',
+  'timestamp_ntz',
+])
+
+interface JsonField {
+  readonly name: string
+  readonly type: unknown
+  readonly nullable: boolean
+  readonly metadata?: Readonly<Record<string, unknown>>
+}
+
+/** Schema of a `metaData` action. Throws SLU-TAB-3010 on an unknown type, SLU-TAB-3001 on no schema. */
+export function schemaOf(metadata: MetadataAction): TableSchema {
+  const mapped = (metadata.configuration[MODE_PROPERTY] ?? 'none') !== 'none'
+  const columns = fieldsOf(metadata.schemaString).map((field, index) =>
+    columnOf(field, { mapped, index }),
+  )
+  return {
+    columns,
+    partitionBy: metadata.partitionColumns,
+    key: listProperty(metadata.configuration, KEY_PROPERTY),
+    maxFieldId: Number(metadata.configuration[MAX_ID_PROPERTY] ?? columns.length - 1),
+  }
+}
+
+/** A property that holds a JSON array of names; empty when absent or something else. */
+export function listProperty(
+  configuration: Readonly<Record<string, string>>,
+  name: string,
+): readonly string[] {
+  try {
+    const value: unknown = JSON.parse(configuration[name] ?? '[]')
+    return Array.isArray(value) ? value.filter((entry) => typeof entry === 'string') : []
+  } catch (error) {
+    if (error instanceof SyntaxError) return []
+    throw error
+  }
+}
+
+/** Schema → `schemaString`. Every field must have its id and physical name. */
+export function printSchema(schema: TableSchema): string {
+  return JSON.stringify({ type: 'struct', fields: schema.columns.map(printColumn) })
+}
+
+/** True when a column, at any depth, has the primitive type. */
+export function usesType(schema: TableSchema, primitive: PrimitiveType): boolean {
+  return schema.columns.some((column) => holdsType(column.type, primitive))
+}
+
+/** Calls back for every struct member below a type, outermost first, and rebuilds the type. */
+export function mapStructFields(
+  type: ColumnType,
+  change: (field: StructField) => StructField,
+): ColumnType {
+  if (typeof type === 'string') return type
+  switch (type.kind) {
+    case 'decimal':
+      return type
+    case 'array':
+      return { ...type, element: mapStructFields(type.element, change) }
+    case 'map':
+      return {
+        ...type,
+        key: mapStructFields(type.key, change),
+        value: mapStructFields(type.value, change),
+      }
+    case 'struct':
+      return {
+        ...type,
+        fields: type.fields.map(change).map((field) => ({
+          ...field,
+          type: mapStructFields(field.type, change),
+        })),
+      }
+    default: {
+      const never: never = type
+      return never
+    }
+  }
+}
+
+function fieldsOf(schemaString: string): readonly JsonField[] {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(schemaString)
+  } catch (error) {
+    throw notASchema(schemaString, error)
+  }
+  const fields = (parsed as { readonly fields?: unknown } | null)?.fields
+  if (!Array.isArray(fields)) throw notASchema(schemaString, undefined)
+  return fields as readonly JsonField[]
+}
+
+function notASchema(schemaString: string, cause: unknown): SluiceError {
+  return new SluiceError('SLU-TAB-3001', {
+    message: `the table schema is not a struct: ${schemaString.slice(0, 80)}`,
+    cause,
+  })
+}
+
+function columnOf(
+  field: JsonField,
+  at: { readonly mapped: boolean; readonly index: number },
+): TableColumn {
+  const { name, nullable, metadata = {} } = field
+  const id = metadata[FIELD_ID]
+  const physical = metadata[PHYSICAL_NAME]
+  const comment = metadata.comment
+  return {
+    name,
+    physicalName: at.mapped && typeof physical === 'string' ? physical : name,
+    fieldId: at.mapped && typeof id === 'number' ? id : at.index,
+    type: typeOf(field.type, { column: name, mapped: at.mapped }),
+    nullable,
+    ...(typeof comment === 'string' ? { comment } : {}),
+  }
+}
+
+function typeOf(
+  json: unknown,
+  at: { readonly column: string; readonly mapped: boolean },
+): ColumnType {
+  if (typeof json === 'string') return primitiveOf(json, at.column)
+  const type = (json ?? {}) as Readonly<Record<string, unknown>>
+  switch (type.type) {
+    case 'array':
+      return {
+        kind: 'array',
+        element: typeOf(type.elementType, at),
+        containsNull: type.containsNull !== false,
+      }
+    case 'map':
+      return {
+        kind: 'map',
+        key: typeOf(type.keyType, at),
+        value: typeOf(type.valueType, at),
+        valueContainsNull: type.valueContainsNull !== false,
+      }
+    case 'struct':
+      return {
+        kind: 'struct',
+        fields: ((type.fields ?? []) as readonly JsonField[]).map((field) =>
+          structFieldOf(field, at),
+        ),
+      }
+    default:
+      throw unknownType(JSON.stringify(json), at.column)
+  }
+}
+
+function structFieldOf(
+  field: JsonField,
+  at: { readonly column: string; readonly mapped: boolean },
+): StructField {
+  const type = typeOf(field.type, at)
+  const id = field.metadata?.[FIELD_ID]
+  const physical = field.metadata?.[PHYSICAL_NAME]
+  return {
+    name: field.name,
+    type,
+    nullable: field.nullable,
+    ...(at.mapped && typeof physical === 'string' ? { physicalName: physical } : {}),
+    ...(at.mapped && typeof id === 'number' ? { fieldId: id } : {}),
+  }
+}
+
+function primitiveOf(name: string, column: string): ColumnType {
+  if (PRIMITIVES.has(name)) return name as PrimitiveType
+  const decimal = /^decimal\((\d+),\s*(-?\d+)\)$/.exec(name)
+  if (decimal !== null) {
+    return { kind: 'decimal', precision: Number(decimal[1]), scale: Number(decimal[2]) }
+  }
+  if (name === 'decimal') return { kind: 'decimal', precision: 10, scale: 0 }
+  throw unknownType(name, column)
+}
+
+function unknownType(type: string, column: string): SluiceError {
+  return new SluiceError('SLU-TAB-3010', {
+    message: `column ${column} has the type ${type}`,
+    context: { column, type },
+  })
+}
+
+function printColumn(column: TableColumn): object {
+  return {
+    name: column.name,
+    type: printType(column.type),
+    nullable: column.nullable,
+    metadata: {
+      ...(column.comment === undefined ? {} : { comment: column.comment }),
+      [FIELD_ID]: column.fieldId,
+      [PHYSICAL_NAME]: column.physicalName,
+    },
+  }
+}
+
+function printType(type: ColumnType): unknown {
+  if (typeof type === 'string') return type
+  switch (type.kind) {
+    case 'decimal':
+      return `decimal(${type.precision},${type.scale})`
+    case 'array':
+      return {
+        type: 'array',
+        elementType: printType(type.element),
+        containsNull: type.containsNull,
+      }
+    case 'map':
+      return {
+        type: 'map',
+        keyType: printType(type.key),
+        valueType: printType(type.value),
+        valueContainsNull: type.valueContainsNull,
+      }
+    case 'struct':
+      return { type: 'struct', fields: type.fields.map(printStructField) }
+    default: {
+      const never: never = type
+      return never
+    }
+  }
+}
+
+function printStructField(field: StructField): object {
+  return {
+    name: field.name,
+    type: printType(field.type),
+    nullable: field.nullable,
+    metadata: {
+      [FIELD_ID]: field.fieldId,
+      [PHYSICAL_NAME]: field.physicalName ?? field.name,
+    },
+  }
+}
+
+function holdsType(type: ColumnType, primitive: PrimitiveType): boolean {
+  if (typeof type === 'string') return type === primitive
+  switch (type.kind) {
+    case 'decimal':
+      return false
+    case 'array':
+      return holdsType(type.element, primitive)
+    case 'map':
+      return holdsType(type.key, primitive) || holdsType(type.value, primitive)
+    case 'struct':
+      return type.fields.some((field) => holdsType(field.type, primitive))
+    default: {
+      const never: never = type
+      return never
+    }
+  }
+}
