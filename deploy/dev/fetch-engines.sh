@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fetches the engines that read our tables in test/conformance (see README.md) into
-# ${SLUICE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sluice}/engines/<digest of the pins>. Does nothing when they are there.
-# Prints the folder as its last line.
+# ${SLUICE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sluice}/engines/<digest of the pins>.
+# Does nothing when they are there. Prints the folder as its last line.
 set -euo pipefail
 pins=$(dirname "$(readlink -f "$0")")/engines/requirements.txt
 cache=${SLUICE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/sluice}/engines

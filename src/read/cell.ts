@@ -2,10 +2,11 @@
 
 /**
  * A value of a result.
- * Shape: BOOLEAN boolean · integers up to 32 bits, FLOAT and DOUBLE number · wider integers bigint · DECIMAL text ·
- * TIMESTAMP WITH TIME ZONE ISO-8601 text in UTC with `Z`, TIMESTAMP without, DATE `YYYY-MM-DD` (`infinity` and years
- * outside 0001..9999 as DuckDB prints them) · BLOB `\x` and hexadecimal digits · LIST and ARRAY arrays · STRUCT
- * objects · MAP arrays of `{key, value}` · everything else DuckDB's text.
+ * Shape: BOOLEAN boolean · integers up to 32 bits, FLOAT and DOUBLE number · wider integers bigint
+ * · DECIMAL text · TIMESTAMP WITH TIME ZONE ISO-8601 text in UTC with `Z`, TIMESTAMP without, DATE
+ * `YYYY-MM-DD` (`infinity` and years outside 0001..9999 as DuckDB prints them) · BLOB `\x` and
+ * hexadecimal digits · LIST and ARRAY arrays · STRUCT objects · MAP arrays of `{key, value}` ·
+ * everything else DuckDB's text.
  */
 export type SqlCell =
   | null
@@ -35,8 +36,8 @@ export function cellReader(type: TypeShape): CellReader {
 }
 
 /**
- * A cell as JSON text. Integers beyond 2^53 and DECIMAL become strings, NaN and infinities too: every reader of the
- * JSON gets the exact value.
+ * A cell as JSON text. Integers beyond 2^53 and DECIMAL become strings, NaN and infinities too:
+ * every reader of the JSON gets the exact value.
  */
 export function cellJson(cell: SqlCell): string {
   return JSON.stringify(plainCell(cell))
@@ -77,7 +78,9 @@ function readerOf(type: TypeShape): CellReader {
   }
 }
 
-/** Numbers, bigints, booleans and texts as they are; objects (DECIMAL, DATE, UUID, …) as their text. */
+/**
+ * Numbers, bigints, booleans and texts as they are; objects (DECIMAL, DATE, UUID, …) as their text.
+ */
 const plainReader: CellReader = (value) => {
   const isPlain = ['number', 'bigint', 'boolean', 'string'].includes(typeof value)
   return isPlain ? (value as number | bigint | boolean | string) : String(value)
@@ -114,7 +117,9 @@ const MICROS_PER_MS = 1000n
 const MICROS_MIN = -62_135_596_800_000_000n
 const MICROS_MAX = 253_402_300_799_999_999n
 
-/** Epoch micros → `2026-01-31T12:00:00.123456Z`; fraction digits only as far as they are not zero. */
+/**
+ * Epoch micros → `2026-01-31T12:00:00.123456Z`; fraction digits only as far as they are not zero.
+ */
 function isoText(value: unknown, zone: string): string {
   const { micros } = value as { micros: bigint }
   if (micros < MICROS_MIN || micros > MICROS_MAX) return String(value)

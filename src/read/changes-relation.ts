@@ -13,7 +13,9 @@ import { emptyScanSql, namedColumns, type ScanEntry, scanColumn, scanSql } from 
 import { scanBase } from './snapshot-relation.ts'
 import type { FileRows, Workspace } from './workspace.ts'
 
-/** Columns that `changes()` adds behind the user's columns, named as in Delta's change data feed. */
+/**
+ * Columns that `changes()` adds behind the user's columns, named as in Delta's change data feed.
+ */
 export const CHANGE_COLUMNS = ['_change_type', '_commit_version', '_commit_timestamp'] as const
 
 /** Which changes. */
@@ -26,10 +28,11 @@ export interface ChangesRequest {
 }
 
 /**
- * SELECT of the user's columns and `CHANGE_COLUMNS`, one row a change; `_change_type` is insert, delete,
- * update_preimage or update_postimage. Law: the rows of the table at `from`, without the delete and preimage rows,
- * with the insert and postimage rows, are the rows at `to`; so it is for each version by itself.
- * Rows that a commit only moved between files are no change. Order: none, sort by `_commit_version`.
+ * SELECT of the user's columns and `CHANGE_COLUMNS`, one row a change; `_change_type` is insert,
+ * delete, update_preimage or update_postimage. Law: the rows of the table at `from`, without the
+ * delete and preimage rows, with the insert and postimage rows, are the rows at `to`; so it is for
+ * each version by itself. Rows that a commit only moved between files are no change. Order: none,
+ * sort by `_commit_version`.
  * Throws SLU-SQL-6006 on an empty range backwards, SLU-TAB-3004 when part of the range is gone.
  */
 export async function changesRelation(
@@ -179,8 +182,9 @@ export function rowsWithout(left: Uint32Array, right: Uint32Array): Uint32Array 
 }
 
 /**
- * Raw inserts and deletes → change rows. Rows that one version both took away and added unchanged, position of the
- * source included, were only moved and cancel out; then a delete and an insert of one key are an update.
+ * Raw inserts and deletes → change rows. Rows that one version both took away and added unchanged,
+ * position of the source included, were only moved and cancel out; then a delete and an insert of
+ * one key are an update.
  */
 function imagesSql(schema: TableSchema, scans: readonly string[], isPaired: boolean): string {
   const columns = namedColumns(schema, (column) => !isMetaColumn(column.name))

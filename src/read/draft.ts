@@ -1,4 +1,7 @@
-/** First look at a statement: what DuckDB's parser must not see is cut out, every byte keeps its place. */
+/**
+ * First look at a statement: what DuckDB's parser must not see is cut out, every byte keeps its
+ * place.
+ */
 
 import { SluiceError } from '../model/index.ts'
 import {

@@ -1,6 +1,7 @@
 /**
  * Reading: SQL over snapshots, time travel, changes between versions, comparison with a source.
- * Comes in: SQL, tables by name or path. Goes out: exact values in batches, relations inside DuckDB.
+ * Comes in: SQL, tables by name or path. Goes out: exact values in batches, relations inside
+ * DuckDB.
  * Must never: write, let SQL reach files beside the tables, or skip a deleted row's vector.
  */
 

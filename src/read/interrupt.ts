@@ -7,8 +7,8 @@ import type { Session } from '../engine/index.ts'
 const REPEAT_MS = 20
 
 /**
- * From the abort of `signal` on, statements of the session fail until the watch is disposed. Dispose it before the
- * session is used to tidy up.
+ * From the abort of `signal` on, statements of the session fail until the watch is disposed.
+ * Dispose it before the session is used to tidy up.
  */
 export function interruptOnAbort(
   session: Session,

@@ -70,13 +70,18 @@ export interface SqlRows {
 /** Runs queries. */
 export interface Reader {
   /**
-   * Starts one query: SELECT, WITH, VALUES, DESCRIBE, SUMMARIZE, SHOW TABLES or EXPLAIN.
-   * Beside names it knows `t AT (VERSION => n)`, `t AT (TIMESTAMP => t)`, `delta('path')`, `meta('t')` and
-   * `changes('t', fromExclusive, toInclusive)`. All tables of one query are read at the versions found at its start.
-   * Throws SLU-SQL-6001 … 6006 and what the table throws (SLU-TAB-3003 version gone, 3004 changes gone).
+   * Starts one query: SELECT, WITH, VALUES, DESCRIBE, SUMMARIZE, SHOW TABLES or EXPLAIN. Beside
+   * names it knows `t AT (VERSION => n)`, `t AT (TIMESTAMP => t)`, `delta('path')`, `meta('t')` and
+   * `changes('t', fromExclusive, toInclusive)`. All tables of one query are read at the versions
+   * found at its start.
+   * Throws SLU-SQL-6001 … 6006 and what the table throws (SLU-TAB-3003 version gone, 3004 changes
+   * gone).
    */
   sql(text: string, options?: SqlOptions): Promise<SqlResult>
-  /** Runs a query and collects its rows: for results that are known to be small or bounded by `rowsMax`. */
+  /**
+   * Runs a query and collects its rows: for results that are known to be small or bounded by
+   * `rowsMax`.
+   */
   rows(text: string, options?: SqlOptions): Promise<SqlRows>
 }
 
@@ -129,7 +134,10 @@ async function prepare(workspace: Workspace, tables: TableResolver, text: string
   return plainText(plan.text)
 }
 
-/** DuckDB's own syntax tree. Throws SLU-SQL-6001 when it cannot be parsed, 6003 when it is not a query. */
+/**
+ * DuckDB's own syntax tree. Throws SLU-SQL-6001 when it cannot be parsed, 6003 when it is not a
+ * query.
+ */
 async function parse(workspace: Workspace, text: string): Promise<JsonObject> {
   const answer = await workspace.session.query(
     `SELECT CAST(json_serialize_sql(${literal(text)}) AS VARCHAR)`,
@@ -157,7 +165,10 @@ type SnapshotOpener = (
   at: AtClause | null,
 ) => Promise<{ readonly table: Table; readonly snapshot: Snapshot }>
 
-/** Opens each table once and reads its newest version once, so that a query sees one version throughout. */
+/**
+ * Opens each table once and reads its newest version once, so that a query sees one version
+ * throughout.
+ */
 function cachedSnapshots(workspace: Workspace, tables: TableResolver): SnapshotOpener {
   const opened = new Map<string, { readonly table: Table; readonly latest: Snapshot }>()
   return async (reference, at) => {

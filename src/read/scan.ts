@@ -1,7 +1,11 @@
-/** SQL that reads data files as one relation with the columns of a schema. Text only; nothing runs here. */
+/**
+ * SQL that reads data files as one relation with the columns of a schema. Text only; nothing runs
+ * here.
+ */
 
 import { duckType, identifier, list, literal } from '../engine/index.ts'
 import type { DataFile, TableColumn, TableSchema } from '../model/index.ts'
+import { fromStored, storedDuckType } from './stored-type.ts'
 
 /** One reading of a data file; a file may be read several times with other labels. */
 export interface ScanEntry {
@@ -12,7 +16,10 @@ export interface ScanEntry {
   readonly labels: readonly string[]
 }
 
-/** A temp table `(file UINTEGER, "row" UINTEGER)`: position of the entry in the request, row in the file. */
+/**
+ * A temp table `(file UINTEGER, "row" UINTEGER)`: position of the entry in the request, row in the
+ * file.
+ */
 export interface RowPositions {
   readonly table: string
   /** `except` leaves the rows out, `only` yields nothing else. */
@@ -31,11 +38,15 @@ export interface ScanRequest {
 }
 
 /**
- * Files in one `read_parquet`: keeps a statement's text and the list DuckDB holds per scan within a few megabytes.
+ * Files in one `read_parquet`: keeps a statement's text and the list DuckDB holds per scan within a
+ * few megabytes.
  */
 export const FILES_PER_SCAN_MAX = 10_000
 
-/** Name of the i-th column of the schema in a scan: never the name of one of DuckDB's virtual columns. */
+/**
+ * Name of the i-th column of the schema in a scan: never the name of one of DuckDB's virtual
+ * columns.
+ */
 export function scanColumn(index: number): string {
   return `c${index}`
 }
@@ -77,25 +88,27 @@ function chunkSql(request: ScanRequest, entries: readonly ScanEntry[], from: num
   const partition = new Set(schema.partitionBy)
   const stored = schema.columns.map((column, index) => ({ column, name: scanColumn(index) }))
   const inFile = stored.filter(({ column }) => !partition.has(column.name))
+  const fileColumns = inFile.map((item) => fileColumn(request, item))
   const extras = extrasOf(request, entries)
   const select = [
     ...request.labels.map((label) => `${extras.label(label)} AS ${identifier(label)}`),
     ...stored.map(({ column, name }) =>
       partition.has(column.name)
         ? `${partitionSql(extras.partition(column.physicalName), column)} AS ${name}`
-        : `f.${name}`,
+        : `${fromStored(`f.${name}`, column.type)} AS ${name}`,
     ),
   ]
   return `SELECT ${select.join(', ')}
 FROM read_parquet(${list(entries.map((entry) => escapePattern(entry.url)))},
-  hive_partitioning = false, schema = MAP {${inFile.map((item) => fileColumn(request, item)).join(', ')}}) AS f
+  hive_partitioning = false, schema = MAP {${fileColumns.join(', ')}}) AS f
 ${extras.join}${positions === null ? '' : positionsJoin(positions, from)}`
 }
 
 /**
- * A column by its identity in the file. Unlike `union_by_name` this opens no file to bind, gives missing columns
- * NULL, casts, and leaves the virtual columns `file_index` and `file_row_number` usable; the options of the same
- * names must stay unset, they end in an internal error together with a schema.
+ * A column by its identity in the file. Unlike `union_by_name` this opens no file to bind, gives
+ * missing columns NULL, casts, and leaves the virtual columns `file_index` and `file_row_number`
+ * usable; the options of the same names must stay unset, they end in an internal error together
+ * with a schema.
  */
 function fileColumn(
   request: ScanRequest,
@@ -103,7 +116,8 @@ function fileColumn(
 ): string {
   const { column, name } = item
   const key = request.columnMapping === 'id' ? String(column.fieldId) : literal(column.physicalName)
-  return `${key}: {name: ${literal(name)}, type: ${literal(duckType(column.type))}, default_value: NULL}`
+  const type = literal(storedDuckType(column.type))
+  return `${key}: {name: ${literal(name)}, type: ${type}, default_value: NULL}`
 }
 
 function positionsJoin(positions: RowPositions, from: number): string {
@@ -118,7 +132,10 @@ interface Extras {
   partition(physicalName: string): string
 }
 
-/** Labels and partition values: constants when all entries agree, else joined by the number of the file. */
+/**
+ * Labels and partition values: constants when all entries agree, else joined by the number of the
+ * file.
+ */
 function extrasOf(request: ScanRequest, entries: readonly ScanEntry[]): Extras {
   const byName = new Map(request.schema.columns.map((column) => [column.name, column]))
   const partitions = request.schema.partitionBy.map(

@@ -1,4 +1,7 @@
-/** A table at one version as a relation: files without a vector as they are, the others without their deleted rows. */
+/**
+ * A table at one version as a relation: files without a vector as they are, the others without
+ * their deleted rows.
+ */
 
 import type { Snapshot, Table } from '../contracts/index.ts'
 import { type DataFile, isMetaColumn } from '../model/index.ts'
@@ -14,8 +17,8 @@ export interface SnapshotRelationRequest {
 }
 
 /**
- * SELECT with the columns of the table in their order. Deleted positions are loaded into the workspace, so the text
- * is good for its session and as long as that lives.
+ * SELECT with the columns of the table in their order. Deleted positions are loaded into the
+ * workspace, so the text is good for its session and as long as that lives.
  * Throws SLU-TAB-3002 on a damaged vector.
  */
 export async function snapshotRelation(

@@ -1,6 +1,7 @@
 /**
  * From DuckDB's syntax tree of a statement to the relations it needs and the text that runs.
- * DuckDB's own parser decides what is a table, a common table expression or an alias; this file never guesses.
+ * DuckDB's own parser decides what is a table, a common table expression or an alias; this file
+ * never guesses.
  */
 
 import { type JsonObject, type JsonValue, SluiceError } from '../model/index.ts'
@@ -349,7 +350,10 @@ function knownName(parts: readonly string[], catalogue: NameList): string {
   return known
 }
 
-/** Names are matched like SQL identifiers: without regard to case; the default schema may be written out. */
+/**
+ * Names are matched like SQL identifiers: without regard to case; the default schema may be written
+ * out.
+ */
 function findName(parts: readonly string[], catalogue: NameList): string | null {
   const wanted = parts.join('.').toLowerCase()
   const isDefault = wanted.startsWith(`${DEFAULT_SCHEMA}.`)

@@ -1,7 +1,11 @@
-/** SQL text as tokens, as DuckDB's lexer cuts it. Works on bytes, since DuckDB counts places in bytes. */
+/**
+ * SQL text as tokens, as DuckDB's lexer cuts it. Works on bytes, since DuckDB counts places in
+ * bytes.
+ */
 
 /**
- * - `word`: a bare identifier or keyword · `quoted`: a `"quoted identifier"` · `string`: `'…'`, `E'…'`, `$tag$…$tag$` ·
+ * - `word`: a bare identifier or keyword · `quoted`: a `"quoted identifier"` · `string`: `'…'`,
+ *   `E'…'`, `$tag$…$tag$` ·
  * - `number` · `sign`: one punctuation character, or `=>`.
  */
 export type TokenKind = 'word' | 'quoted' | 'string' | 'number' | 'sign'
@@ -17,7 +21,9 @@ export interface Token {
   readonly end: number
 }
 
-/** SQL whose characters are the UTF-8 bytes of the user's text, so that places agree with DuckDB's. */
+/**
+ * SQL whose characters are the UTF-8 bytes of the user's text, so that places agree with DuckDB's.
+ */
 export function bytesText(sql: string): string {
   return Buffer.from(sql, 'utf8').toString('latin1')
 }
@@ -27,7 +33,10 @@ export function plainText(bytes: string): string {
   return Buffer.from(bytes, 'latin1').toString('utf8')
 }
 
-/** Cuts `bytesText` into tokens. An unfinished string or comment reaches to the end; DuckDB then complains. */
+/**
+ * Cuts `bytesText` into tokens. An unfinished string or comment reaches to the end; DuckDB then
+ * complains.
+ */
 export function tokenize(bytes: string): readonly Token[] {
   const tokens: Token[] = []
   let at = 0

@@ -15,8 +15,8 @@ export interface VerifyRequest {
   /** The rows of the source, as `SourceView.rows` yields them. */
   readonly parts: AsyncIterable<BlockPart>
   /**
-   * Lands a part where DuckDB reads it; returns a SELECT of the table's user columns over it. What it landed may
-   * go when it is called again.
+   * Lands a part where DuckDB reads it; returns a SELECT of the table's user columns over it. What
+   * it landed may go when it is called again.
    */
   readonly land: (part: BlockPart) => Promise<string>
   /** Differing keys to name in the result at most. */
@@ -25,7 +25,10 @@ export interface VerifyRequest {
   readonly signal?: AbortSignal
 }
 
-/** A key whose rows differ: `missing` in the table, `extra` in the table, or `different` in some column. */
+/**
+ * A key whose rows differ: `missing` in the table, `extra` in the table, or `different` in some
+ * column.
+ */
 export interface RowDifference {
   readonly kind: 'missing' | 'extra' | 'different'
   /** Values of the key columns, of all columns when the table has no key. */
@@ -50,7 +53,8 @@ const DIFFERENCE = 'sluice_difference'
 
 /**
  * Compares every user column of every row, duplicates counted, NULL equal to NULL.
- * Throws SLU-ENG-7002 when a value of the source does not fit the table's type, and what table and source throw.
+ * Throws SLU-ENG-7002 when a value of the source does not fit the table's type, and what table and
+ * source throw.
  */
 export async function verifyAgainst(request: VerifyRequest): Promise<VerifyResult> {
   const { engine, table, snapshot, signal } = request
@@ -119,7 +123,8 @@ async function sample(
 ): Promise<readonly RowDifference[]> {
   const reader = await session.connection.runAndReadAll(`SELECT
     CASE WHEN count(DISTINCT sluice_kind) = 2 THEN 'different' ELSE min(sluice_kind) END,
-    ${names(key)} FROM ${DIFFERENCE} GROUP BY ${names(key)} ORDER BY ${names(key)} LIMIT ${sampleMax}`)
+    ${names(key)} FROM ${DIFFERENCE}
+    GROUP BY ${names(key)} ORDER BY ${names(key)} LIMIT ${sampleMax}`)
   const readers = reader.columnTypes().map(cellReader)
   return reader.getRows().map((row) => {
     const [kind, ...values] = row.map((value, index) => readers[index]?.(value) ?? null)

@@ -1,4 +1,7 @@
-/** A place of its own inside DuckDB for one statement: views under the names of tables, positions of rows. */
+/**
+ * A place of its own inside DuckDB for one statement: views under the names of tables, positions of
+ * rows.
+ */
 
 import { type Engine, identifier, type Session } from '../engine/index.ts'
 

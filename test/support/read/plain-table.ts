@@ -1,4 +1,7 @@
-/** A `Table` of plain Parquet files and position lists, without a log: what the read room needs, nothing else. */
+/**
+ * A `Table` of plain Parquet files and position lists, without a log: what the read room needs,
+ * nothing else.
+ */
 
 import { join } from 'node:path'
 import type { Snapshot, SnapshotAt, Table, VersionChanges } from '../../../src/contracts/index.ts'

@@ -7,7 +7,9 @@ import {
   type TableSchema,
 } from '../../../src/model/index.ts'
 
-/** Columns by name; physical names and ids differ from the names on purpose; meta columns come last. */
+/**
+ * Columns by name; physical names and ids differ from the names on purpose; meta columns come last.
+ */
 export function schemaOf(
   columns: Readonly<Record<string, ColumnType>>,
   options: { readonly key?: readonly string[]; readonly partitionBy?: readonly string[] } = {},

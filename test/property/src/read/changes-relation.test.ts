@@ -200,7 +200,10 @@ async function checkLaw(schema: TableSchema, list: readonly Step[]): Promise<voi
   }
 }
 
-/** In a version a key that was there and still is changes by one pair of images, any other by one row. */
+/**
+ * In a version a key that was there and still is changes by one pair of images, any other by one
+ * row.
+ */
 function expectImages(states: readonly (readonly Row[])[], changes: readonly Change[]): void {
   for (const { id: key, type, version } of changes) {
     const before = states[Number(version) - 1]?.find((row) => row.id === key)

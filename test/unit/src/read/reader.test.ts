@@ -112,7 +112,7 @@ test('takes an alias before and behind AT, and the name of the table without one
   ])
 })
 
-test('lets a common table expression win over a table, and see the table inside itself', async () => {
+test('lets a common table expression win over a table, but not inside itself', async () => {
   expect(await rows("with orders as (select 7 as id) select 'x', id from orders")).toEqual([
     ['x', 7],
   ])
@@ -120,7 +120,8 @@ test('lets a common table expression win over a table, and see the table inside 
     await rows('with orders as (select id + 1 as i from orders) select sum(i) from orders'),
   ).toEqual([[7n]])
   expect(
-    await rows(`with recursive orders as (select 1 as n union all select n + 1 from orders where n < 3)
+    await rows(`with recursive orders as (select 1 as n
+      union all select n + 1 from orders where n < 3)
       select max(n) from orders`),
   ).toEqual([[3]])
 })
@@ -134,7 +135,8 @@ test('leaves strings, comments and quoted aliases alone', async () => {
 
 test('finds tables in subqueries, joins, set operations and expressions', async () => {
   expect(
-    await rows(`select (select count(*) from orders AT (VERSION => 1)), id in (from (select id from orders))
+    await rows(`select (select count(*) from orders AT (VERSION => 1)),
+      id in (from (select id from orders))
       from orders where exists (select 1 from "orders" o where o.id = orders.id)
       union all select 0, false from delta('/lake/orders') order by 1, 2`),
   ).toEqual([
@@ -173,7 +175,7 @@ test('tells inserts, updates with both images and deletes of a range of versions
   ])
 })
 
-test('reads changes from the beginning to the newest version, and none of an empty range', async () => {
+test('reads changes from the beginning to the end, and none of an empty range', async () => {
   expect(
     await rows("select count(*), max(_commit_version) from changes('orders', 'beginning')"),
   ).toEqual([[6n, 4n]])
@@ -202,10 +204,11 @@ test('describes, summarizes, explains and lists tables', async () => {
 })
 
 test('yields exact values', async () => {
-  const result =
-    await rows(`select 9223372036854775807::bigint, 170141183460469231731687303715884105727::hugeint,
-    0.10::decimal(38,2), timestamptz '2026-01-01 00:00:00.000001+01', timestamp '1969-12-31 23:59:59.5',
-    date '2026-02-03', '\\xAB'::blob, [1::bigint, null], {'a': 1.5::decimal(3,1)}, map {'k': date '2026-01-01'},
+  const result = await rows(`select 9223372036854775807::bigint,
+    170141183460469231731687303715884105727::hugeint, 0.10::decimal(38,2),
+    timestamptz '2026-01-01 00:00:00.000001+01', timestamp '1969-12-31 23:59:59.5',
+    date '2026-02-03', '\\xAB'::blob, [1::bigint, null],
+    {'a': 1.5::decimal(3,1)}, map {'k': date '2026-01-01'},
     uuid '00000000-0000-0000-0000-000000000001', 'nan'::double, null, timestamp 'infinity'`)
   expect(result).toEqual([
     [

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createEngine, type Engine, literal, type Session } from '../../../../src/engine/index.ts'
+import type { ColumnType, StructField } from '../../../../src/model/index.ts'
 import { escapePattern, type ScanRequest, scanSql } from '../../../../src/read/scan.ts'
 import { schemaOf } from '../../../support/read/schemas.ts'
 
@@ -54,7 +55,7 @@ const bare = (columns: Parameters<typeof schemaOf>[0], partitionBy: readonly str
   return { ...schema, columns: schema.columns.slice(0, -2) }
 }
 
-test('finds columns by physical name, wherever they stand, and gives NULL for those a file lacks', async () => {
+test('finds columns by physical name, and gives NULL for those a file lacks', async () => {
   const older = await write('older.parquet', `SELECT 'x' AS "col-2", 1 AS "col-1", 5 AS other`)
   const newer = await write('newer.parquet', `SELECT 2 AS "col-1", 'y' AS "col-2", 1.5 AS "col-3"`)
   const schema = bare({ id: 'long', name: 'string', price: 'double' })
@@ -87,6 +88,42 @@ test('keeps nested values and adds members that older files lack', async () => {
   const sql = scanSql(request({ schema, entries: [entry(file)] }))
   const { rows } = await session.query(`SELECT c0.a, c0.b, c1[1].k FROM (${sql})`)
   expect(rows).toEqual([[1n, null, 'v']])
+})
+
+test('gives members of nested values the names of the table', async () => {
+  const file = await write(
+    'renamed.parquet',
+    `SELECT {'p1': 1, 'p2': [{'p3': 'x'}, NULL]} AS "col-1", map {'k': {'p4': 2}} AS "col-2"
+    UNION ALL SELECT NULL, NULL`,
+  )
+  const field = (name: string, physicalName: string, type: ColumnType): StructField => ({
+    name,
+    physicalName,
+    type,
+    nullable: true,
+  })
+  const struct = (...fields: readonly StructField[]): ColumnType => ({ kind: 'struct', fields })
+  const element = struct(field('c', 'p3', 'string'))
+  const schema = bare({
+    s: struct(
+      field('a', 'p1', 'long'),
+      field('b', 'p2', { kind: 'array', element, containsNull: true }),
+    ),
+    m: {
+      kind: 'map',
+      key: 'string',
+      value: struct(field('d', 'p4', 'integer')),
+      valueContainsNull: true,
+    },
+  })
+  const sql = scanSql(request({ schema, entries: [entry(file)] }))
+  const result = await session.query(
+    `SELECT to_json(c0)::VARCHAR, to_json(c1)::VARCHAR FROM (${sql}) ORDER BY 1 NULLS LAST`,
+  )
+  expect(result.rows).toEqual([
+    ['{"a":1,"b":[{"c":"x"},null]}', '{"k":{"d":2}}'],
+    [null, null],
+  ])
 })
 
 test('takes partition values from the log, never from the file or its path', async () => {
