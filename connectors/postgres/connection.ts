@@ -2,7 +2,7 @@
 
 import type { Socket } from 'node:net'
 import pg from 'pg'
-import type { SourceContext } from '../../src/contracts/index.ts'
+import type { Clock, SourceContext } from '../../src/contracts/index.ts'
 import { SluiceError } from '../../src/model/index.ts'
 import { postgresError, serverError } from './errors.ts'
 import { type FrameHandler, FrameSplitter, readServerMessage } from './frames.ts'
@@ -59,7 +59,7 @@ export async function connect(purpose: ConnectionPurpose): Promise<Connection> {
     keepAlive: true,
     ...(replication ? { replication: 'database' } : {}),
   })
-  const connection = new PostgresConnection(client, purpose.signal)
+  const connection = new PostgresConnection(client, context.clock, purpose.signal)
   try {
     await client.connect()
     await client.query(SESSION_SETTINGS.map((setting) => `SET ${setting}`).join('; '))
@@ -73,11 +73,13 @@ export async function connect(purpose: ConnectionPurpose): Promise<Connection> {
 class PostgresConnection implements Connection {
   failure: SluiceError | null = null
   readonly #client: pg.Client
+  readonly #clock: Clock
   readonly #signal: AbortSignal | undefined
   #closing: Promise<void> | null = null
 
-  constructor(client: pg.Client, signal: AbortSignal | undefined) {
+  constructor(client: pg.Client, clock: Clock, signal: AbortSignal | undefined) {
     this.#client = client
+    this.#clock = clock
     this.#signal = signal
     client.on('error', (error) => {
       this.failure ??= postgresError(error, 'the connection to Postgres broke')
@@ -97,7 +99,7 @@ class PostgresConnection implements Connection {
   }
 
   takeSocket(): CopySocket {
-    return new CopySocket(this.#socket)
+    return new CopySocket(this.#socket, this.#clock)
   }
 
   close(): Promise<void> {
@@ -130,18 +132,29 @@ class PostgresConnection implements Connection {
 type DataListener = (chunk: Buffer) => void
 
 /**
+ * Postgres flushes every change on its own. A reader that takes each at once pays a system call and a wake-up
+ * per change; so after a read that emptied the socket it waits a moment and lets the kernel gather.
+ */
+const FULL_READ_BYTES = 32 * 1024
+const GATHER_MS = 1
+
+/**
  * The raw socket of a connection while a COPY runs on it: `pg` would make an object and a copy per row.
  * `release` hands it back to `pg`, once the server has said ReadyForQuery.
  */
 export class CopySocket {
   readonly #socket: Socket
+  readonly #clock: Clock
   readonly #ownListeners: DataListener[]
   #splitter: FrameSplitter | null = null
   #onFailure: ((error: SluiceError) => void) | null = null
   #released = false
+  #isPaused = false
+  #isGathering = false
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, clock: Clock) {
     this.#socket = socket
+    this.#clock = clock
     this.#ownListeners = socket.listeners('data') as DataListener[]
     socket.removeAllListeners('data')
     socket.on('data', this.#onData)
@@ -175,18 +188,23 @@ export class CopySocket {
     if (this.#socket.writable) this.#socket.write(Buffer.from([0x63, 0, 0, 0, 4]))
   }
 
+  /** Stops reading until `resume`. */
   pause(): void {
+    this.#isPaused = true
     this.#socket.pause()
   }
 
+  /** Goes on reading. */
   resume(): void {
-    this.#socket.resume()
+    this.#isPaused = false
+    if (!this.#isGathering) this.#socket.resume()
   }
 
   /** Gives the socket back to `pg`; idempotent. */
   release(): void {
     if (this.#released) return
     this.#released = true
+    this.#isPaused = false
     this.#socket.off('data', this.#onData)
     this.#socket.off('error', this.#onError)
     this.#socket.off('close', this.#onClose)
@@ -197,9 +215,21 @@ export class CopySocket {
   readonly #onData = (chunk: Buffer): void => {
     try {
       this.#splitter?.push(chunk)
+      if (chunk.length < FULL_READ_BYTES && !this.#isGathering && !this.#released) {
+        void this.#gather()
+      }
     } catch (error) {
       this.#fail(postgresError(error, 'reading from Postgres'))
     }
+  }
+
+  /** Never rejects, and ends by itself within a moment. */
+  async #gather(): Promise<void> {
+    this.#isGathering = true
+    this.#socket.pause()
+    await this.#clock.sleep(GATHER_MS)
+    this.#isGathering = false
+    if (!this.#isPaused) this.#socket.resume()
   }
 
   readonly #onError = (error: Error): void => {

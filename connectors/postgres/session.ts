@@ -193,11 +193,14 @@ async function makeSlot(
 async function identifySystem(
   replication: Connection,
 ): Promise<{ identity: ServerIdentity; database: string }> {
-  const rows = await replication.query<{ systemid: string; timeline: number; dbname: string }>(
-    'IDENTIFY_SYSTEM',
-  )
+  const rows = await replication.query<{
+    systemid: string
+    /** int4 until version 14, int8 (as text) since. */
+    timeline: number | string
+    dbname: string
+  }>('IDENTIFY_SYSTEM')
   const { systemid, timeline, dbname } = rows[0]!
-  return { identity: { systemIdentifier: systemid, timeline }, database: dbname }
+  return { identity: { systemIdentifier: systemid, timeline: Number(timeline) }, database: dbname }
 }
 
 function copyStreams(request: SourceStart): string[] {

@@ -16,12 +16,9 @@ export const postgresSettingsSchema = z.strictObject({
       description: 'Connection URL: postgres://user[:password]@host[:port]/database[?sslmode=…].',
       examples: ['postgres://sluice@db.example:5432/shop'],
     }),
-  password: z
-    .string()
-    .optional()
-    .meta({
-      description: 'Password, when it is not in the url: `${PGPASSWORD}` keeps it out of files.',
-    }),
+  password: z.string().optional().meta({
+    description: 'Password, when it is not in the url: `${PGPASSWORD}` keeps it out of files.',
+  }),
   publication: z
     .string()
     .min(1)
