@@ -4,6 +4,7 @@
  * Must never: decide what a setting means, or load DuckDB or a driver for a command that does not need it.
  */
 
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { FilesSettings } from '../connectors/files/index.ts'
@@ -14,16 +15,18 @@ import type {
   ObjectStore,
   PipelineSettings,
   PipelineStatus,
+  Snapshot,
   Source,
   SourceContext,
   Table,
   TableFormat,
+  TableTarget,
   Telemetry,
 } from './contracts/index.ts'
 import type { FailpointName, Pipeline, RunEnd } from './ingest/index.ts'
 import { SluiceError } from './model/index.ts'
 import { writeStatus } from './observe/index.ts'
-import type { Reader } from './read/index.ts'
+import type { Reader, VerifyResult } from './read/index.ts'
 
 /** Name that commits carry as their engine. */
 const WRITER_NAME = 'sluice'
@@ -264,4 +267,144 @@ async function openReader(
     reader: createReader({ engine, tables, clock }),
     [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
   }
+}
+
+/** A table and its source, compared at one position. */
+export interface Comparison {
+  readonly result: VerifyResult
+  /** Everything before it is compared, nothing after. */
+  readonly position: bigint
+  /** Version of the table that holds everything before `position`. */
+  readonly version: bigint
+}
+
+/** How to compare. */
+export interface CompareOptions {
+  readonly sampleMax: number
+  /** How long the table may take to reach the position of the source. */
+  readonly timeoutMs: number
+  /** True while somebody ingests: else waiting is in vain. */
+  isIngesting(): boolean
+}
+
+/** How often a table that has not reached the position yet is asked again. */
+const REACH_INTERVAL_MS = 200
+/** A pipeline that does not live gets this long, for the time between two looks. */
+const REACH_GRACE_MS = 1000
+
+/**
+ * Compares every row of a table with its source. Opens a view of the source, waits until the table holds
+ * everything before the view's position, then compares the first version that does.
+ * Throws SLU-CLI-8004 without a table, 8006 when the source cannot be read again, 8007 when it stays behind.
+ */
+export async function compareWithSource(
+  runtime: Runtime,
+  settings: PipelineSettings,
+  target: TableTarget,
+  options: CompareOptions,
+): Promise<Comparison> {
+  await using source = await runtime.openSource(settings)
+  if (source.readBack === null) {
+    throw new SluiceError('SLU-CLI-8006', { message: `${source.name} cannot be read again` })
+  }
+  await using view = await source.readBack.open([target.stream])
+  const table = await runtime.format.open(target.root)
+  if (table === null) {
+    throw new SluiceError('SLU-CLI-8004', { message: `table "${target.table}" holds nothing yet` })
+  }
+  await using opened = table
+  const snapshot = await waitForPosition(runtime, settings, opened, view.position, options)
+  const [{ createEngine }, { verifyAgainst }, { changeSql }, { userColumns }] = await Promise.all([
+    import('./engine/index.ts'),
+    import('./read/index.ts'),
+    import('./decode/index.ts'),
+    import('./model/index.ts'),
+  ])
+  const folder = resolve(runtime.config.workFolder, 'verify', runtime.clock.uuid())
+  mkdirSync(folder, { recursive: true })
+  try {
+    await using engine = await createEngine({
+      memoryBytes: READER_MEMORY_BYTES,
+      threads: settings.engineThreads,
+      temporaryFolder: resolve(folder, 'engine'),
+    })
+    const path = resolve(folder, 'part.landed')
+    const result = await verifyAgainst({
+      engine,
+      table: opened,
+      snapshot,
+      parts: view.rows(target.stream),
+      land: async (part) => {
+        writeFileSync(path, part.bytes)
+        const { schema, format, firstPosition, recordCount, partialCount } = part
+        const lineBytesMax = part.bytes.byteLength
+        return changeSql({
+          segment: { path, format, schema, firstPosition, recordCount, partialCount, lineBytesMax },
+          columns: userColumns(snapshot.schema),
+          withMasks: false,
+          withLinePositions: false,
+          deleteWhen: target.deleteWhen,
+        })
+      },
+      sampleMax: options.sampleMax,
+    })
+    return { result, position: view.position, version: snapshot.version }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** The first version that holds everything before `position`. */
+async function waitForPosition(
+  runtime: Runtime,
+  settings: PipelineSettings,
+  table: Table,
+  position: bigint,
+  options: CompareOptions,
+): Promise<Snapshot> {
+  const { clock, store } = runtime
+  const { openPipelineLog } = await import('./ingest/index.ts')
+  const startMs = clock.monotonicMs()
+  for (;;) {
+    const latest = await table.latest()
+    const cursor = latest.cursors(settings.name)[0]?.cursor ?? null
+    const { floors } = (await openPipelineLog(store, settings.name, clock.uuid())).notes
+    const floor = floors.get(cursor?.split ?? '') ?? 0n
+    const isComplete = cursor?.phase === 'stream'
+    if (isComplete && cursor.nextPosition >= position) {
+      return firstReaching(table, latest, settings.name, position)
+    }
+    if (isComplete && floor >= position) return latest
+    const waitedMs = clock.monotonicMs() - startMs
+    const isInVain = waitedMs > REACH_GRACE_MS && !options.isIngesting()
+    if (isInVain || waitedMs > options.timeoutMs) {
+      const why = isInVain ? 'its pipeline does not run' : 'it is still behind'
+      throw new SluiceError('SLU-CLI-8007', {
+        message: `table ${table.root} has not reached position ${position} of the source: ${why}`,
+        context: {
+          position,
+          reached: cursor?.nextPosition ?? null,
+          waitedMs: Math.round(waitedMs),
+        },
+      })
+    }
+    await clock.sleep(REACH_INTERVAL_MS)
+  }
+}
+
+/** Goes back from `latest` while the version before holds everything before `position` too. */
+async function firstReaching(
+  table: Table,
+  latest: Snapshot,
+  pipeline: string,
+  position: bigint,
+): Promise<Snapshot> {
+  let first = latest
+  while (first.version > 0n) {
+    const before = await table.snapshot({ kind: 'version', version: first.version - 1n })
+    const cursor = before.cursors(pipeline)[0]?.cursor
+    if (cursor === undefined || cursor.phase === 'copy' || cursor.nextPosition < position) break
+    first = before
+  }
+  return first
 }

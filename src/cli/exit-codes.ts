@@ -72,6 +72,7 @@ const BY_CODE: Readonly<Partial<Record<ErrorCode, number>>> = {
   'SLU-CLI-8004': EXIT.notFound,
   'SLU-CLI-8005': EXIT.notFound,
   'SLU-CLI-8006': EXIT.failure,
+  'SLU-CLI-8007': EXIT.timeout,
 }
 
 /** The exit code for an error that ends a command. */

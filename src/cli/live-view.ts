@@ -49,7 +49,7 @@ function redrawn(stream: TextStream): LiveView {
   const draw = (): string => {
     drawn = lines.size
     const width = (stream.columns ?? WIDTH_DEFAULT) - 1
-    return [...lines.values()].map((line) => `${it(line, width)}\n`).join('')
+    return [...lines.values()].map((line) => `${shorten(line, width)}\n`).join('')
   }
   return {
     show: (status) => {
@@ -66,7 +66,7 @@ function redrawn(stream: TextStream): LiveView {
 }
 
 /** A line that wraps would break the count of lines to erase. */
-function _fit(line: string, width: number): string {
+function shorten(line: string, width: number): string {
   if (widthOf(line) <= width) return line
   let kept = ''
   for (const character of line) {

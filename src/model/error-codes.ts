@@ -448,6 +448,11 @@ export const ERROR_CODES = define({
     meaning: 'The source of the table cannot be read again, so the table cannot be compared.',
     remedy: 'Use `sluice sql` to compare by hand. Nothing was changed.',
   },
+  'SLU-CLI-8007': {
+    kind: 'transient',
+    meaning: 'The table has not reached the position of the source that it is compared at.',
+    remedy: 'Start its pipeline with `sluice run`, or wait until it has caught up; then try again.',
+  },
   'SLU-BUG-9001': {
     kind: 'bug',
     meaning: 'Something that must always hold did not.',
