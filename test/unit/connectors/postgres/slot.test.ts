@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest'
+import type { SlotRow } from '../../../../connectors/postgres/catalog.ts'
+import { planSlot, type SlotFacts, slotIdentity } from '../../../../connectors/postgres/slot.ts'
+import type { Cursor } from '../../../../src/model/index.ts'
+
+const server = { systemIdentifier: '71', timeline: 1 }
+const identity = slotIdentity('s', server)
+const row: SlotRow = {
+  plugin: 'pgoutput',
+  slotType: 'logical',
+  database: 'shop',
+  activeProcessId: null,
+  restartLsn: '0/100',
+  confirmedFlushLsn: '0/200',
+  walStatus: 'reserved',
+}
+const cursor = (nextPosition: bigint, phase: Cursor['phase'] = 'stream'): Cursor => ({
+  split: 'slot',
+  splitNumber: 0,
+  nextPosition,
+  phase,
+  identity,
+  batchNumber: 1n,
+  sourceTimeMicros: null,
+})
+const facts = (more: Partial<SlotFacts>): SlotFacts => ({
+  slot: 's',
+  database: 'shop',
+  server,
+  note: identity,
+  found: row,
+  cursors: [],
+  ...more,
+})
+const codeOf = (more: Partial<SlotFacts>): string => {
+  try {
+    return planSlot(facts(more)).kind
+  } catch (error) {
+    return (error as { code: string }).code
+  }
+}
+
+describe('the decision about a slot', () => {
+  it('makes a slot when nothing depends on one yet', () => {
+    expect(codeOf({ note: null, found: null })).toBe('create')
+    expect(codeOf({ found: null, cursors: [cursor(5n, 'copy')] })).toBe('create')
+  })
+
+  it('uses its own slot, known by the note or by a cursor', () => {
+    expect(planSlot(facts({ cursors: [cursor(0x200n)] }))).toEqual({
+      kind: 'use',
+      confirmedPosition: 0x200n,
+    })
+    expect(codeOf({ note: null, cursors: [cursor(0x200n)] })).toBe('use')
+  })
+
+  it('stops when the slot is gone or dead and a table depends on it', () => {
+    expect(codeOf({ found: null, cursors: [cursor(0x200n)] })).toBe('SLU-SRC-1211')
+    const dead = { ...row, walStatus: 'lost' }
+    expect(codeOf({ found: dead, cursors: [cursor(0x200n)] })).toBe('SLU-SRC-1211')
+    expect(codeOf({ found: { ...row, restartLsn: null }, cursors: [cursor(0x200n)] })).toBe(
+      'SLU-SRC-1211',
+    )
+  })
+
+  it('replaces its own dead slot while every table is still to be copied', () => {
+    expect(codeOf({ found: { ...row, walStatus: 'lost' } })).toBe('replace')
+  })
+
+  it('does not touch a slot that it did not make or that is of another kind', () => {
+    expect(codeOf({ note: null })).toBe('SLU-SRC-1210')
+    expect(codeOf({ note: { ...identity, slot: 'other' } })).toBe('SLU-SRC-1210')
+    expect(codeOf({ found: { ...row, plugin: 'test_decoding' } })).toBe('SLU-SRC-1210')
+    expect(codeOf({ found: { ...row, database: 'other' } })).toBe('SLU-SRC-1210')
+    expect(codeOf({ found: { ...row, slotType: 'physical', plugin: null } })).toBe('SLU-SRC-1210')
+  })
+
+  it('stops when somebody moved the slot past the smallest cursor', () => {
+    expect(codeOf({ cursors: [cursor(0x300n), cursor(0x1ffn)] })).toBe('SLU-SRC-1212')
+    expect(codeOf({ cursors: [cursor(0x300n), cursor(0x1ffn, 'copy')] })).toBe('use')
+  })
+
+  it('stops on another server and on another timeline', () => {
+    const cursors = [cursor(0x200n)]
+    expect(codeOf({ cursors, server: { ...server, systemIdentifier: '72' } })).toBe('SLU-SRC-1213')
+    expect(codeOf({ cursors, server: { ...server, timeline: 2 } })).toBe('SLU-SRC-1214')
+  })
+})
