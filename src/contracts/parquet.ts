@@ -17,10 +17,10 @@ export interface ParquetRows {
  */
 export interface ParquetPort {
   /**
-   * Rows of a file as JSON text, in batches. `columns` names the top-level columns wanted; those the
-   * file lacks are left out. Throws SLU-SQL-5xxx codes when the file cannot be read.
+   * Rows of a file as JSON text, in batches. `columns` names the columns wanted and, of structs, the
+   * members wanted; what the file lacks is left out. Throws the engine's codes when it cannot be read.
    */
-  readRows(url: string, columns: readonly string[]): AsyncIterable<readonly string[]>
+  readRows(url: string, columns: readonly StructField[]): AsyncIterable<readonly string[]>
   /** Writes the rows to a new local file, zstd-compressed, and returns its path; the caller moves it away. */
   writeRows(request: ParquetRows): Promise<string>
 }

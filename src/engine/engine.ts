@@ -217,7 +217,7 @@ async function appendColumns(
 }
 
 /** Turns DuckDB's errors into coded ones: the class of an error is the first word of its message. */
-async function guard<Result>(work: () => Promise<Result>, sql?: string): Promise<Result> {
+export async function guard<Result>(work: () => Promise<Result>, sql?: string): Promise<Result> {
   try {
     return await work()
   } catch (error) {

@@ -14,5 +14,6 @@ export {
   type Session,
   type SqlValue,
 } from './engine.ts'
+export { createParquetPort, type ParquetPortOptions } from './parquet-port.ts'
 export { identifier, list, literal } from './sql.ts'
 export { duckType, FIELD_ID_ROOT, fieldIds } from './types.ts'

@@ -6,6 +6,7 @@
 import type { ObjectStore, ParquetPort } from '../../src/contracts/index.ts'
 import { SluiceError } from '../../src/model/index.ts'
 import { type Action, decodeActions } from './actions.ts'
+import { CHECKPOINT_READ_COLUMNS } from './checkpoint-schema.ts'
 import { decodeCommit, type LogEntry } from './log.ts'
 import { SIDECAR_FOLDER } from './log-path.ts'
 import type { TablePaths } from './table-paths.ts'
@@ -25,8 +26,6 @@ export interface CheckpointReader {
   read(checkpoint: Checkpoint): AsyncIterable<readonly Action[]>
 }
 
-const COLUMNS = ['protocol', 'metaData', 'txn', 'domainMetadata', 'add', 'remove', 'sidecar']
-
 /** A reader; without a port only JSON checkpoints can be read. */
 export function createCheckpointReader(request: {
   readonly store: ObjectStore
@@ -37,7 +36,7 @@ export function createCheckpointReader(request: {
   const readParquet = async function* (path: string): AsyncIterable<readonly Action[]> {
     if (parquet === null) throw unreadable(path, 'this process reads no Parquet', undefined)
     try {
-      for await (const rows of parquet.readRows(paths.readUrl(path), COLUMNS)) {
+      for await (const rows of parquet.readRows(paths.readUrl(path), CHECKPOINT_READ_COLUMNS)) {
         yield rows.flatMap((row) => decodeActions(row, `a row of ${path}`))
       }
     } catch (error) {

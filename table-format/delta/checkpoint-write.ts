@@ -5,14 +5,10 @@
  */
 
 import type { Clock, ObjectStore, ParquetPort, Telemetry } from '../../src/contracts/index.ts'
-import {
-  type ColumnType,
-  isSluiceError,
-  SluiceError,
-  type StructField,
-} from '../../src/model/index.ts'
+import { isSluiceError, SluiceError } from '../../src/model/index.ts'
 import { encodeAction, type RemoveAction, vectorId } from './actions.ts'
 import { type Checkpoint, completeCheckpoints } from './checkpoint-read.ts'
+import { CHECKPOINT_COLUMNS } from './checkpoint-schema.ts'
 import { checkpointPath, LAST_CHECKPOINT } from './log-path.ts'
 import type { ReplaySources } from './replay.ts'
 import type { TableState } from './state.ts'
@@ -50,67 +46,6 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   day: 86_400_000,
   week: 604_800_000,
 }
-
-const TEXT_MAP: ColumnType = {
-  kind: 'map',
-  key: 'string',
-  value: 'string',
-  valueContainsNull: true,
-}
-const TEXT_LIST: ColumnType = { kind: 'array', element: 'string', containsNull: true }
-
-const VECTOR = struct({
-  storageType: 'string',
-  pathOrInlineDv: 'string',
-  offset: 'integer',
-  sizeInBytes: 'integer',
-  cardinality: 'long',
-})
-
-const COLUMNS: readonly StructField[] = fields({
-  txn: struct({ appId: 'string', version: 'long', lastUpdated: 'long' }),
-  add: struct({
-    path: 'string',
-    partitionValues: TEXT_MAP,
-    size: 'long',
-    modificationTime: 'long',
-    dataChange: 'boolean',
-    stats: 'string',
-    tags: TEXT_MAP,
-    deletionVector: VECTOR,
-    baseRowId: 'long',
-    defaultRowCommitVersion: 'long',
-    clusteringProvider: 'string',
-  }),
-  remove: struct({
-    path: 'string',
-    deletionTimestamp: 'long',
-    dataChange: 'boolean',
-    extendedFileMetadata: 'boolean',
-    partitionValues: TEXT_MAP,
-    size: 'long',
-    deletionVector: VECTOR,
-    baseRowId: 'long',
-    defaultRowCommitVersion: 'long',
-  }),
-  metaData: struct({
-    id: 'string',
-    name: 'string',
-    description: 'string',
-    format: struct({ provider: 'string', options: TEXT_MAP }),
-    schemaString: 'string',
-    partitionColumns: TEXT_LIST,
-    configuration: TEXT_MAP,
-    createdTime: 'long',
-  }),
-  protocol: struct({
-    minReaderVersion: 'integer',
-    minWriterVersion: 'integer',
-    readerFeatures: TEXT_LIST,
-    writerFeatures: TEXT_LIST,
-  }),
-  domainMetadata: struct({ domain: 'string', configuration: 'string', removed: 'boolean' }),
-})
 
 /** The task of one table. */
 export function createCheckpointTask(tools: CheckpointTools): CheckpointTask {
@@ -180,7 +115,7 @@ async function writeCheckpoint(
       yield row
     }
   }
-  const localPath = await parquet.writeRows({ columns: COLUMNS, rows: counted() })
+  const localPath = await parquet.writeRows({ columns: CHECKPOINT_COLUMNS, rows: counted() })
   await store.putFile(path, localPath)
   const written = await store.head(path)
   const hint = {
@@ -255,12 +190,4 @@ async function recentRemoves(
 
 function keyOf(action: RemoveAction): string {
   return `${action.path}\0${vectorId(action.deletionVector) ?? ''}`
-}
-
-function struct(types: Readonly<Record<string, ColumnType>>): ColumnType {
-  return { kind: 'struct', fields: fields(types) }
-}
-
-function fields(types: Readonly<Record<string, ColumnType>>): readonly StructField[] {
-  return Object.entries(types).map(([name, type]) => ({ name, type, nullable: true }))
 }
