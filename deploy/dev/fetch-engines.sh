@@ -18,7 +18,7 @@ if [ ! -e "$target/complete" ]; then
   python3 -m venv "$target/python"
   "$target/python/bin/python" -m pip install --quiet --disable-pip-version-check \
     --no-deps --only-binary=:all: --require-hashes -r "$pins"
-  "$target/python/bin/python" -c 'import deltalake'
+  "$target/python/bin/python" -c 'import arro3.io, deltalake'
   touch "$target/complete"
 fi
 echo "$target"

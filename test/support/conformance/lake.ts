@@ -1,0 +1,126 @@
+/**
+ * Tables on local disk, written by the stager and the format that pipelines use, one commit at a
+ * time.
+ */
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Table, TableFormat } from '../../../src/contracts/index.ts'
+import { createEngine, type Engine, type Session } from '../../../src/engine/index.ts'
+import { stageRows } from '../../../src/ingest/stager.ts'
+import type { RowDeletes, TableSchema } from '../../../src/model/index.ts'
+import { createSystemClock } from '../../../src/observe/index.ts'
+import { createDeltaFormat } from '../../../table-format/delta/index.ts'
+import { createLocalObjectStore } from '../../../table-format/object-store/index.ts'
+
+/** An engine, a store and a format over a temporary folder. */
+export interface Lake extends AsyncDisposable {
+  readonly folder: string
+  readonly engine: Engine
+  readonly session: Session
+  readonly format: TableFormat
+}
+
+/** What one commit does. */
+export interface LakeCommit {
+  /** FROM clause that yields the user's columns: `(SELECT …) AS t`. */
+  readonly rows?: string
+  /** WHERE clause over the user's columns: its rows are deleted. */
+  readonly deleteWhere?: string
+  /** The schema from this version on; its rows have it already. */
+  readonly schema?: TableSchema
+}
+
+/** Opens a lake in a new temporary folder that goes with it. */
+export async function openLake(unsignedExtensions: readonly string[] = []): Promise<Lake> {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-lake-'))
+  const clock = createSystemClock()
+  const engine = await createEngine({
+    memoryBytes: 512 * 1024 * 1024,
+    threads: 2,
+    temporaryFolder: join(folder, 'spill'),
+    unsignedExtensions,
+  })
+  const session = await engine.session()
+  const store = await createLocalObjectStore(folder, clock)
+  return {
+    folder,
+    engine,
+    session,
+    format: createDeltaFormat({ store, clock, writerName: 'sluice' }),
+    [Symbol.asyncDispose]: async () => {
+      await session[Symbol.asyncDispose]()
+      await engine[Symbol.asyncDispose]()
+      await store[Symbol.asyncDispose]()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+let stagedCount = 0
+
+/** Makes one commit; returns its version. */
+export async function commitRows(
+  lake: Lake,
+  table: Table,
+  { rows, deleteWhere, schema }: LakeCommit,
+): Promise<bigint> {
+  let base = await table.latest()
+  if (schema !== undefined) {
+    base = await commit(table, { base, schema })
+  }
+  const uniqueName = `${++stagedCount}`
+  const add =
+    rows === undefined
+      ? []
+      : await stageRows({
+          table,
+          session: lake.session,
+          folder: join(lake.folder, 'spool', uniqueName),
+          uniqueName,
+          onWritten: () => {},
+          schema: base.schema,
+          splitNumber: 0,
+          from: rows,
+          position: `${uniqueName}`,
+          compressionLevel: 1,
+        })
+  const deletes = deleteWhere === undefined ? [] : await rowsWhere(lake, table, deleteWhere)
+  return (await commit(table, { base, add, deletes })).version
+}
+
+type Changes = Pick<Parameters<Table['commit']>[0], 'base'> &
+  Partial<Parameters<Table['commit']>[0]>
+
+async function commit(table: Table, changes: Changes): ReturnType<Table['latest']> {
+  const outcome = await table.commit({
+    operation: 'ingest',
+    pipeline: null,
+    cursors: [],
+    add: [],
+    deletes: [],
+    removeAllFiles: false,
+    schema: null,
+    accounting: null,
+    stepTimingsMs: {},
+    details: {},
+    ...changes,
+  })
+  if (outcome.kind !== 'committed') throw new Error(`the commit ended as ${outcome.kind}`)
+  return outcome.snapshot
+}
+
+/** Live rows that match, by file. */
+async function rowsWhere(lake: Lake, table: Table, where: string): Promise<readonly RowDeletes[]> {
+  const deletes: RowDeletes[] = []
+  for (const file of (await table.latest()).files()) {
+    const deleted = new Set(await table.deletedRows(file))
+    const found = await lake.session.query(`SELECT file_row_number
+      FROM read_parquet('${table.readUrl(file).replaceAll("'", "''")}', hive_partitioning = false,
+        file_row_number = true) WHERE ${where} ORDER BY 1`)
+    const rows = found.rows.map(([row]) => Number(row)).filter((row) => !deleted.has(row))
+    if (rows.length > 0) deletes.push({ path: file.path, rows: Uint32Array.from(rows) })
+  }
+  return deletes
+}

@@ -1,0 +1,49 @@
+/** The other engines that read our tables, as `deploy/dev/fetch-engines.sh` leaves them. */
+
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+/** Paths into the cache. */
+export interface OtherEngines {
+  /** Python with `deltalake`. */
+  readonly python: string
+  /** DuckDB's own delta extension, for the DuckDB version that `@duckdb/node-api` carries. */
+  readonly deltaExtension: string
+}
+
+const FOLDER = join(import.meta.dirname, '../../../deploy/dev/engines')
+
+/** What is missing when `findOtherEngines` returns null, for people. */
+export const OTHER_ENGINES_HINT = 'delta-rs and the delta extension (deploy/dev/fetch-engines.sh)'
+
+/** The engines of the pinned versions; null when they have not been fetched. */
+export function findOtherEngines(): OtherEngines | null {
+  const pins = readFileSync(join(FOLDER, 'requirements.txt'))
+  const digest = createHash('sha256').update(pins).digest('hex').slice(0, 16)
+  const cacheHome = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache')
+  const cache = process.env.SLUICE_CACHE ?? join(cacheHome, 'sluice')
+  const folder = join(cache, 'engines', digest)
+  if (!existsSync(join(folder, 'complete'))) return null
+  const pattern = 'python/lib/python*/site-packages/duckdb_extension_delta/**/*.duckdb_extension'
+  const [extension] = globSync(pattern, { cwd: folder })
+  if (extension === undefined) return null
+  return {
+    python: join(folder, 'python/bin/python'),
+    deltaExtension: join(folder, extension),
+  }
+}
+
+/** Lets delta-rs write the rows of some versions to `output/<version>.parquet`. */
+export async function exportWithDeltaRs(
+  { python }: OtherEngines,
+  table: string,
+  output: string,
+  versions: readonly bigint[],
+): Promise<void> {
+  const script = join(FOLDER, 'read_with_delta_rs.py')
+  await promisify(execFile)(python, [script, table, output, ...versions.map(String)])
+}
