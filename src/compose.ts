@@ -11,6 +11,7 @@ import type { FilesSettings } from '../connectors/files/index.ts'
 import type { PostgresSettings } from '../connectors/postgres/index.ts'
 import type { Config, SourceSettings, SourceSpec } from './config/index.ts'
 import type {
+  BlockPart,
   Clock,
   ObjectStore,
   PipelineSettings,
@@ -320,6 +321,8 @@ export async function compareWithSource(
     import('./decode/index.ts'),
     import('./model/index.ts'),
   ])
+  const cursor = snapshot.cursors(settings.name)[0]?.cursor
+  const isBeyond = cursor !== undefined && cursor.nextPosition > view.position
   const folder = resolve(runtime.config.workFolder, 'verify', runtime.clock.uuid())
   mkdirSync(folder, { recursive: true })
   try {
@@ -335,6 +338,7 @@ export async function compareWithSource(
       snapshot,
       parts: view.rows(target.stream),
       land: async (part) => {
+        checkComparable(target, part)
         writeFileSync(path, part.bytes)
         const { schema, format, firstPosition, recordCount, partialCount } = part
         const lineBytesMax = part.bytes.byteLength
@@ -347,11 +351,20 @@ export async function compareWithSource(
         })
       },
       sampleMax: options.sampleMax,
+      ...(isBeyond && { position: view.position }),
     })
     return { result, position: view.position, version: snapshot.version }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/** A log of changes is not what an upsert makes of it. */
+function checkComparable(target: TableTarget, part: BlockPart): void {
+  if (target.mode === 'append' || part.format !== 'json-lines') return
+  throw new SluiceError('SLU-CLI-8006', {
+    message: `${target.stream} is a log of changes: only append tables equal it row for row`,
+  })
 }
 
 /** The first version that holds everything before `position`. */

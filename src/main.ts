@@ -4,15 +4,22 @@ import { type Host, runCli } from './cli/index.ts'
 import { createSystemClock } from './observe/index.ts'
 
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const
+/** One Ctrl-C may come twice, from the terminal and passed on by a parent: within this time it counts once. */
+const ECHO_MS = 500
 
 await main()
 
 async function main(): Promise<void> {
+  const clock = createSystemClock()
   const draining = new AbortController()
   let drains = false
+  let firstAtMs = Number.NEGATIVE_INFINITY
   for (const [signal, exitCode] of Object.entries(SIGNALS)) {
     process.on(signal, () => {
-      if (!drains || draining.signal.aborted) process.exit(exitCode)
+      const isEcho = clock.monotonicMs() - firstAtMs < ECHO_MS
+      if (!drains || (draining.signal.aborted && !isEcho)) process.exit(exitCode)
+      if (draining.signal.aborted) return
+      firstAtMs = clock.monotonicMs()
       draining.abort()
     })
   }
@@ -25,7 +32,7 @@ async function main(): Promise<void> {
     stdout: process.stdout,
     stderr: process.stderr,
     folder: process.cwd(),
-    clock: createSystemClock(),
+    clock,
     processId: process.pid,
     interrupts: {
       drain: () => {

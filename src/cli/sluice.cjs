@@ -47,9 +47,8 @@ function findNode() {
 function runOn(node) {
   const { spawn } = require('node:child_process')
   const child = spawn(node, [__filename, ...process.argv.slice(2)], { stdio: 'inherit' })
-  // A terminal sends Ctrl-C to both; what only this process gets is passed on. The child decides how to end.
-  process.on('SIGINT', () => undefined)
-  for (const signal of ['SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2']) {
+  // The child decides how to end. A terminal sends Ctrl-C to both, so it may get it twice: main.ts knows.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2']) {
     process.on(signal, () => child.kill(signal))
   }
   child.on('error', (error) => {

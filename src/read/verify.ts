@@ -2,12 +2,16 @@
 
 import type { BlockPart, Snapshot, Table } from '../contracts/index.ts'
 import { duckType, type Engine, identifier, literal } from '../engine/index.ts'
-import { type TableColumn, userColumns } from '../model/index.ts'
+import { POSITION_COLUMN, type TableColumn, userColumns } from '../model/index.ts'
 import { cellReader, type SqlCell } from './cell.ts'
+import { changesRelation } from './changes-relation.ts'
 import { snapshotRelation } from './snapshot-relation.ts'
 import { openWorkspace, type Workspace } from './workspace.ts'
 
-/** What to compare. The caller sees to it that table and source stand at the same position. */
+/**
+ * What to compare. Table and source stand at the same position, or `snapshot` is the first version
+ * that holds everything before the source's; `position` then tells where that is.
+ */
 export interface VerifyRequest {
   readonly engine: Engine
   readonly table: Table
@@ -19,6 +23,12 @@ export interface VerifyRequest {
    * it landed may go when it is called again.
    */
   readonly land: (part: BlockPart) => Promise<string>
+  /**
+   * Set when the batch of `snapshot` reaches beyond the source's position, which is this one. What
+   * that batch changed at or after it cannot be compared: those keys are left out, and those that it
+   * deleted, whose position no row tells. Without a key, the rows from then on are left out.
+   */
+  readonly position?: bigint
   /** Differing keys to name in the result at most. */
   readonly sampleMax: number
   /** Loads and compares until it aborts; then throws SLU-ENG-7004. */
@@ -45,11 +55,15 @@ export interface VerifyResult {
   readonly extraRows: bigint
   /** The first of them by key. */
   readonly sample: readonly RowDifference[]
+  /** Keys left out because of `position`; counted in no other number. */
+  readonly unsettledKeys: bigint
 }
 
 const SOURCE = 'sluice_source'
 const TABLE = 'sluice_table'
 const DIFFERENCE = 'sluice_difference'
+const ALL = 'sluice_all'
+const UNSETTLED = 'sluice_unsettled'
 
 /**
  * Compares every user column of every row, duplicates counted, NULL equal to NULL.
@@ -63,10 +77,11 @@ export async function verifyAgainst(request: VerifyRequest): Promise<VerifyResul
   signal?.addEventListener('abort', interrupt, { once: true })
   try {
     const columns = userColumns(snapshot.schema)
-    const sql = await snapshotRelation(workspace, { table, snapshot, withMetaColumns: false })
-    await workspace.define('main', TABLE, sql)
+    const sql = await snapshotRelation(workspace, { table, snapshot, withMetaColumns: true })
+    await workspace.define('main', ALL, sql)
     await loadSource(workspace, columns, request)
-    return await compare(workspace, columns, request)
+    const unsettledKeys = await defineTable(workspace, columns, request)
+    return { ...(await compare(workspace, columns, request)), unsettledKeys }
   } finally {
     signal?.removeEventListener('abort', interrupt)
   }
@@ -91,11 +106,40 @@ async function loadSource(
   }
 }
 
+/** Defines the rows of the table that can be compared; takes the others out of the source. */
+async function defineTable(
+  workspace: Workspace,
+  columns: readonly TableColumn[],
+  { table, snapshot, position }: VerifyRequest,
+): Promise<bigint> {
+  const { session } = workspace
+  const rows = `SELECT ${names(columns)} FROM ${ALL}`
+  const before = `${identifier(POSITION_COLUMN)} < ${position}`
+  if (position === undefined || snapshot.schema.key.length === 0) {
+    await workspace.define('main', TABLE, position === undefined ? rows : `${rows} WHERE ${before}`)
+    return 0n
+  }
+  const key = snapshot.schema.key.map(identifier)
+  const fromVersionExclusive = snapshot.version - 1n
+  const changes = await changesRelation(workspace, { table, fromVersionExclusive, to: snapshot })
+  await session.run(`CREATE TABLE ${UNSETTLED} AS
+    SELECT ${key.join(', ')} FROM ${ALL} WHERE NOT ${before}
+    UNION SELECT ${key.join(', ')} FROM (${changes}) WHERE _change_type = 'delete'`)
+  const isUnsettled = (of: string): string => {
+    const same = key.map((name) => `${UNSETTLED}.${name} IS NOT DISTINCT FROM ${of}.${name}`)
+    return `EXISTS (FROM ${UNSETTLED} WHERE ${same.join(' AND ')})`
+  }
+  await workspace.define('main', TABLE, `${rows} WHERE NOT ${isUnsettled(ALL)}`)
+  await session.run(`DELETE FROM ${SOURCE} WHERE ${isUnsettled(SOURCE)}`)
+  const counted = await session.query(`SELECT count(*) FROM ${UNSETTLED}`)
+  return counted.rows[0]?.[0] as bigint
+}
+
 async function compare(
   { session }: Workspace,
   columns: readonly TableColumn[],
   { snapshot, sampleMax }: VerifyRequest,
-): Promise<VerifyResult> {
+): Promise<Omit<VerifyResult, 'unsettledKeys'>> {
   const rows = (of: string): string => `SELECT ${names(columns)} FROM ${of}`
   const only = (kind: string, left: string, right: string): string =>
     `SELECT ${literal(kind)} AS sluice_kind, * FROM (${rows(left)} EXCEPT ALL ${rows(right)})`

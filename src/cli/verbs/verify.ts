@@ -43,6 +43,7 @@ export async function verifyVerb(
     rowsSource: result.rowsSource,
     missingRows: result.missingRows,
     extraRows: result.extraRows,
+    unsettledKeys: result.unsettledKeys,
     differences: result.sample.map(({ kind, key }) => ({ kind, key: key.map(plainCell) })),
     tookMs,
   })
@@ -51,6 +52,7 @@ export async function verifyVerb(
     ['source', `${target.stream}: ${countText(result.rowsSource)} rows`],
     ['position', positionText(position, sourceType)],
     ['result', isEqual ? 'equal, row for row' : 'DIFFERENT'],
+    ['left out', unsettledText(result.unsettledKeys)],
     ['took', durationText(tookMs)],
   ])
   if (isEqual) return EXIT.ok
@@ -66,4 +68,9 @@ export async function verifyVerb(
     result.sample.map(({ kind, key }) => [kind, key.map((cell) => cellJson(cell)).join(', ')]),
   )
   return EXIT.differences
+}
+
+function unsettledText(keys: bigint): string {
+  if (keys === 0n) return 'nothing'
+  return `${countText(keys)} keys that changed while the two were being compared`
 }

@@ -70,6 +70,7 @@ test('finds no difference between equal rows in any order and cut, NULL included
     missingRows: 0n,
     extraRows: 0n,
     sample: [],
+    unsettledKeys: 0n,
   })
 })
 
@@ -107,4 +108,56 @@ test('names no more keys than asked for', async () => {
   const rows = Array.from({ length: 9 }, (_, id) => `(${id}, 'x')`)
   const result = await verify(['id'], rows, [])
   expect(result.sample.map(({ key }) => key)).toEqual([[0], [1], [2]])
+})
+
+/** A table whose last batch reaches from position 12 to 30; the source stands at 20. */
+async function verifyAcross(key: readonly string[], source: readonly string[]) {
+  const schema = schemaOf({ id: 'integer', value: 'string' }, { key })
+  const stored = createPlainTable(engine, mkdtempSync(join(folder, 't-')), schema)
+  const rows = (values: string): { readonly sql: string } => ({
+    sql: `SELECT id, value, 0 AS _sluice_split, position::BIGINT AS _sluice_position
+      FROM (VALUES ${values}) t(id, value, position)`,
+  })
+  await stored.apply({ add: [rows("(1, 'a', 10), (2, 'b', 11), (4, 'd', 11)")] })
+  const path = [...(await stored.latest()).files()][0]?.path ?? ''
+  await stored.apply({
+    add: [rows("(1, 'A', 19), (2, 'B', 20), (5, 'e', 27)")],
+    deletes: new Map([[path, [0, 1, 2]]]),
+  })
+  async function* parts(): AsyncIterable<BlockPart> {
+    yield part(source.length)
+  }
+  return verifyAgainst({
+    engine,
+    table: stored,
+    snapshot: await stored.latest(),
+    parts: parts(),
+    land: async () => `SELECT value, id FROM (VALUES ${source.join(', ')}) s(id, value)`,
+    position: 20n,
+    sampleMax: 3,
+  })
+}
+
+test('leaves out the keys that a batch changed after the position of the source', async () => {
+  expect(await verifyAcross(['id'], ["(1, 'A')", "(2, 'b')", "(4, 'd')"])).toEqual({
+    rowsTable: 1n,
+    rowsSource: 1n,
+    missingRows: 0n,
+    extraRows: 0n,
+    sample: [],
+    unsettledKeys: 3n,
+  })
+})
+
+test('still finds a difference in a key that the batch changed before that position', async () => {
+  const result = await verifyAcross(['id'], ["(1, 'a')", "(2, 'b')", "(3, 'c')", "(4, 'd')"])
+  expect(result.sample).toEqual([
+    { kind: 'different', key: [1] },
+    { kind: 'missing', key: [3] },
+  ])
+})
+
+test('leaves out the later rows of a table without a key', async () => {
+  const result = await verifyAcross([], ["(1, 'A')"])
+  expect(result).toMatchObject({ rowsTable: 1n, missingRows: 0n, extraRows: 0n })
 })
