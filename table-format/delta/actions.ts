@@ -147,6 +147,9 @@ export function encodeAction(action: Action): string {
   return printLogJson({ [action.kind]: encodeBody(action) })
 }
 
+/** Some writers leave the schema of a table without columns out. */
+const NO_COLUMNS = '{"type":"struct","fields":[]}'
+
 /** A member of another type than the protocol says. */
 class ShapeFault {
   readonly reason: string
@@ -221,7 +224,7 @@ function decodeMetadata(body: LogObject): MetadataAction {
     id: textOf(body.id, 'metaData.id'),
     name: textOrNull(body.name),
     description: textOrNull(body.description),
-    schemaString: textOf(body.schemaString, 'metaData.schemaString'),
+    schemaString: textOrNull(body.schemaString) ?? NO_COLUMNS,
     partitionColumns: textListOf(body.partitionColumns, 'metaData.partitionColumns') ?? [],
     configuration: Object.fromEntries(set),
     createdTimeMs: numberOrNull(body.createdTime),
