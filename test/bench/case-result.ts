@@ -1,0 +1,119 @@
+/** What the cases of bench `ingest` are given and give back, and how a person reads them. */
+
+import type { Cost } from './jobs.ts'
+
+/** What to run. */
+export interface IngestRequest {
+  readonly folder: string
+  readonly cases: readonly CaseName[]
+  /** Events of limit, append and upsert. */
+  readonly rows: number
+  /** Keys of the large table. */
+  readonly largeKeys: number
+  /** Changes of the Postgres backlog. */
+  readonly changes: number
+  readonly profileFolder: string | null
+  readonly print: (line: string) => void
+}
+
+/** Names of the cases, in the order they run. */
+export const CASE_NAMES = ['limit', 'append', 'upsert', 'upsert-large', 'cdc'] as const
+/** One of them. */
+export type CaseName = (typeof CASE_NAMES)[number]
+
+/** One line of the result. Numbers that a case does not have are left out. */
+export interface CaseResult {
+  readonly case: string
+  readonly rows: number
+  readonly seconds: number
+  readonly rowsPerSecond: number
+  readonly megabytesPerSecond: number
+  readonly cpuSeconds: number
+  readonly peakRssMb: number
+  readonly ratioToLimit?: number
+  readonly commits?: number
+  /** Time per commit in the large table against a small one, the same changes each. */
+  readonly commitTimeRatio?: number
+  readonly commitMsSmall?: number
+  readonly commitMsLarge?: number
+  /** What the result should have been and was not; empty when all is right. */
+  readonly wrong: readonly string[]
+}
+
+const MEGABYTE = 1e6
+
+/** Rows a second. */
+export const rate = (rows: number, cost: Cost): number => rows / (cost.elapsedMs / 1000)
+
+/** Rounds for people. */
+export function round(value: number, digits: number): number {
+  return Number(value.toFixed(digits))
+}
+
+/** One line of the result from what a process cost. */
+export function caseOf(
+  name: string,
+  rows: number,
+  bytes: number,
+  cost: Cost,
+  more: Partial<CaseResult> & Pick<CaseResult, 'wrong'>,
+): CaseResult {
+  return {
+    case: name,
+    rows,
+    seconds: round(cost.elapsedMs / 1000, 2),
+    rowsPerSecond: Math.round(rate(rows, cost)),
+    megabytesPerSecond: round(bytes / MEGABYTE / (cost.elapsedMs / 1000), 1),
+    cpuSeconds: round(cost.cpuSeconds, 2),
+    peakRssMb: Math.round(cost.peakRssMb),
+    ...more,
+  }
+}
+
+/** The results as an aligned table. */
+export function tableLines(results: readonly CaseResult[]): readonly string[] {
+  const head = [
+    'case',
+    'rows',
+    'seconds',
+    'rows/s',
+    'MB/s',
+    'CPU s',
+    'peak MB',
+    'of limit',
+    'notes',
+  ]
+  const body = results.map((result) => [
+    result.case,
+    `${result.rows}`,
+    result.seconds.toFixed(2),
+    `${result.rowsPerSecond}`,
+    result.megabytesPerSecond.toFixed(1),
+    result.cpuSeconds.toFixed(2),
+    `${result.peakRssMb}`,
+    result.ratioToLimit?.toFixed(2) ?? '',
+    notesOf(result),
+  ])
+  const rows = [head, ...body]
+  const widths = head.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
+  const isText = (column: number): boolean => column === 0 || column === head.length - 1
+  return rows.map((row) =>
+    row
+      .map((cell, column) =>
+        isText(column) ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+      )
+      .join('  ')
+      .trimEnd(),
+  )
+}
+
+function notesOf(result: CaseResult): string {
+  const notes: string[] = []
+  if (result.commits !== undefined) notes.push(`${result.commits} commits`)
+  if (result.commitTimeRatio !== undefined) {
+    notes.push(
+      `commit ${result.commitMsLarge} ms at many keys, ${result.commitMsSmall} ms at few: × ${result.commitTimeRatio}`,
+    )
+  }
+  return [...notes, ...result.wrong.map((wrong) => `WRONG: ${wrong}`)].join('; ')
+}
