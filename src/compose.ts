@@ -133,11 +133,12 @@ async function publishUntil(
 
 /** The types of sources there are, for the check of a configuration. */
 export async function sourceSpecs(): Promise<readonly SourceSpec[]> {
-  const [{ POSTGRES_SPEC }, { filesSpec }] = await Promise.all([
+  const [{ POSTGRES_SPEC, lintPostgresSettings }, { filesSpec }] = await Promise.all([
     import('../connectors/postgres/index.ts'),
     import('../connectors/files/index.ts'),
   ])
-  return [POSTGRES_SPEC, filesSpec]
+  const lint = (settings: unknown) => lintPostgresSettings(settings as PostgresSettings)
+  return [{ ...POSTGRES_SPEC, lint }, filesSpec]
 }
 
 /** Opens the store and the format; everything else opens on demand. Throws SLU-STO-*. */

@@ -24,5 +24,5 @@ export {
 } from './problems.ts'
 export { configJsonSchema, printConfigReference } from './reference.ts'
 export type { Config, SourceSettings, StoreSettings } from './settings.ts'
-export type { SourceSpec } from './spec.ts'
+export type { SettingsFinding, SourceSpec } from './spec.ts'
 export type { Variables } from './substitute.ts'

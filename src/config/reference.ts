@@ -34,7 +34,7 @@ export function printConfigReference(specs: readonly SourceSpec[]): string {
     HEAD,
     section('The file', rowsOf(schema, '', 1)),
     section('`defaults` and each pipeline', rowsOf(schema.properties?.defaults, '', 3)),
-    section('`pipelines[]`', rowsOf(schema.properties?.pipelines?.items, '', 2, SHARED)),
+    section('`pipelines[]`', rowsOf(schema.properties?.pipelines?.items, '', 3, SHARED)),
   ]
   for (const spec of specs) {
     const title = `\`sources.<name>.${spec.type}\``
@@ -131,7 +131,7 @@ function rangeText({ minimum, maximum }: SchemaNode): string {
 function defaultText(node: SchemaNode, isRequired: boolean): string {
   if (node.default === undefined) return isRequired ? '**required**' : ''
   if (typeof node.default === 'object') return ''
-  return `\`${String(node.default)}\``
+  return `\`${String(node.default).replaceAll('|', '\\|')}\``
 }
 
 function meaning(node: SchemaNode): string {

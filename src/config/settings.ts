@@ -131,8 +131,14 @@ export function resolveSources(
       continue
     }
     const settings = validateAt(spec.schema, context.tree, [...path, type], entry[type])
-    if (settings.kind === 'valid') result.push({ name, type, settings: settings.value })
-    else context.problems.push(...settings.problems)
+    if (settings.kind === 'invalid') {
+      context.problems.push(...settings.problems)
+      continue
+    }
+    for (const { setting, problem, remedy } of spec.lint?.(settings.value) ?? []) {
+      addProblem(context, [...path, type, setting], `"${setting}" ${problem}`, remedy)
+    }
+    result.push({ name, type, settings: settings.value })
   }
   return result
 }

@@ -13,6 +13,18 @@ export interface SourceSpec {
   readonly schema: z.ZodType
   /** True when the records of the source name their key themselves. */
   readonly hasKeys: boolean
+  /** What the schema alone cannot see in checked settings. */
+  readonly lint?: (settings: unknown) => readonly SettingsFinding[]
+}
+
+/** What a connector finds wrong between its settings. */
+export interface SettingsFinding {
+  /** Name of the setting. */
+  readonly setting: string
+  /** What is wrong and why, to be read after the name of the setting. */
+  readonly problem: string
+  /** What to set. */
+  readonly remedy: string
 }
 
 /** Names of pipelines, sources and the configuration itself. */

@@ -47,7 +47,9 @@ export async function sqlVerb(
 
 /** True for types that are aligned to the right. */
 export function isNumeric(type: string): boolean {
-  return /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)|FLOAT|DOUBLE|DECIMAL)/.test(type)
+  return /^(U?(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)|FLOAT|DOUBLE|DECIMAL\(\d+,\d+\))$/.test(
+    type,
+  )
 }
 
 /** Functions of the read room, loaded with it. */

@@ -1,0 +1,262 @@
+/** The shape of every JSON document of the command line: nothing more, nothing less. */
+
+import { z } from 'zod'
+
+const bigintText = z.string().regex(/^-?\d+$/)
+const time = z.iso.datetime()
+const code = z.string().regex(/^SLU-[A-Z]{3}-\d{4}$/)
+const count = z.number().int().min(0)
+const tableError = z.strictObject({ code, message: z.string() }).nullable()
+
+const document = <Shape extends z.ZodRawShape>(kind: string, shape: Shape) =>
+  z.strictObject({ schemaVersion: z.literal(1), kind: z.literal(kind), ...shape })
+
+const cursor = z.strictObject({
+  split: z.string(),
+  phase: z.enum(['copy', 'stream']),
+  nextPosition: bigintText,
+  batchNumber: bigintText,
+  sourceTime: time.nullable(),
+  identity: z.record(z.string(), z.unknown()),
+})
+
+const accounting = z.strictObject({
+  read: count,
+  applied: count,
+  superseded: count,
+  filtered: count,
+  late: count,
+  rejected: count,
+  inserted: count,
+  updated: count,
+  deleted: count,
+})
+
+const commitShape = {
+  version: bigintText,
+  time: time.nullable(),
+  operation: z.enum([
+    'create',
+    'ingest',
+    'copy',
+    'schema',
+    'truncate',
+    'compact',
+    'restore',
+    'foreign',
+  ]),
+  operationName: z.string(),
+  writer: z.string().nullable(),
+  addedFiles: count,
+  removedFiles: count,
+  addedBytes: count,
+  addedRows: count,
+  deletedRows: count,
+  deletionVectors: count,
+  accounting: accounting.nullable(),
+  cursors: z.array(cursor),
+  stepTimingsMs: z.record(z.string(), z.number()),
+}
+
+const problem = z.strictObject({
+  code,
+  place: z.strictObject({ file: z.string(), line: count, column: count }),
+  path: z.string(),
+  seen: z.string().nullable(),
+  rule: z.string(),
+  fix: z.string(),
+})
+
+const state = z.enum([
+  'not started',
+  'created',
+  'copying',
+  'catching_up',
+  'running',
+  'idle',
+  'draining',
+  'retrying',
+  'blocked_gap',
+  'blocked_schema',
+  'blocked_error',
+  'failed',
+  'stopped',
+  'stopped (killed)',
+])
+
+const lastError = z.strictObject({ code, message: z.string(), remedy: z.string() }).nullable()
+
+const statusTable = z.strictObject({
+  table: z.string(),
+  stream: z.string(),
+  version: bigintText.nullable(),
+  rowCount: bigintText.nullable(),
+  cursor: cursor.nullable(),
+  copy: z.strictObject({ rowsCopied: count, rowsExpected: z.number().nullable() }).nullable(),
+  error: tableError,
+})
+
+const pipelineStatus = z.strictObject({
+  pipeline: z.string(),
+  state,
+  running: z.boolean(),
+  processId: count.nullable(),
+  lagMs: z.number().min(0).nullable(),
+  rowsPerSecond: z.number().min(0).nullable(),
+  commits: count.nullable(),
+  recordsRead: count.nullable(),
+  floorPosition: bigintText.nullable(),
+  endPosition: bigintText.nullable(),
+  startedAt: time.nullable(),
+  observedAt: time.nullable(),
+  lastCommitAt: time.nullable(),
+  lastError,
+  tables: z.array(statusTable),
+})
+
+const column = z.strictObject({
+  name: z.string(),
+  type: z.string(),
+  nullable: z.boolean(),
+  fieldId: count,
+  meta: z.boolean(),
+})
+
+/** Kind of a document → its schema. */
+export const DOCUMENTS = {
+  error: document('error', {
+    error: z.strictObject({
+      code,
+      kind: z.string(),
+      message: z.string(),
+      meaning: z.string(),
+      remedy: z.string(),
+      docs: z.string(),
+      context: z.record(z.string(), z.unknown()),
+    }),
+    exitCode: count,
+  }),
+  version: document('version', { version: z.string(), node: z.string(), platform: z.string() }),
+  explain: document('explain', {
+    code,
+    errorKind: z.string(),
+    meaning: z.string(),
+    remedy: z.string(),
+    exitCode: count,
+    docs: z.string(),
+  }),
+  validate: document('validate', {
+    path: z.string(),
+    valid: z.boolean(),
+    problems: z.array(problem),
+    warnings: z.array(problem),
+  }),
+  check: document('check', {
+    ok: z.boolean(),
+    checks: z.array(
+      z.strictObject({
+        subject: z.string(),
+        name: z.string(),
+        status: z.enum(['ok', 'warn', 'fail']),
+        seen: z.string(),
+        remedy: z.string(),
+      }),
+    ),
+  }),
+  run: document('run', {
+    tookMs: count,
+    pipelines: z.array(
+      z.strictObject({
+        pipeline: z.string(),
+        end: z.enum(['drained', 'source-ended', 'failed']),
+        error: lastError,
+        commits: count,
+        recordsRead: count,
+        floorPosition: bigintText.nullable(),
+      }),
+    ),
+  }),
+  status: document('status', { pipelines: z.array(pipelineStatus) }),
+  tables: document('tables', {
+    store: z.string(),
+    tables: z.array(
+      z.strictObject({
+        table: z.string(),
+        pipeline: z.string(),
+        stream: z.string(),
+        root: z.string(),
+        mode: z.enum(['upsert', 'append']),
+        version: bigintText.nullable(),
+        rowCount: bigintText.nullable(),
+        fileCount: count.nullable(),
+        sizeBytes: count.nullable(),
+        lastCommitAt: time.nullable(),
+        error: tableError,
+      }),
+    ),
+  }),
+  show: document('show', {
+    table: z.string(),
+    pipeline: z.string(),
+    stream: z.string(),
+    location: z.string(),
+    tableId: z.string(),
+    mode: z.enum(['upsert', 'append']),
+    version: bigintText,
+    lastCommitAt: time.nullable(),
+    rowCount: bigintText.nullable(),
+    fileCount: count,
+    sizeBytes: count,
+    key: z.array(z.string()),
+    partitionBy: z.array(z.string()),
+    columns: z.array(column),
+    properties: z.record(z.string(), z.string()),
+    cursors: z.array(z.strictObject({ pipeline: z.string(), ...cursor.shape })),
+  }),
+  timeline: document('timeline', {
+    table: z.string(),
+    commits: z.array(z.strictObject(commitShape)),
+  }),
+  commit: document('commit', {
+    table: z.string(),
+    commit: z.strictObject({ ...commitShape, commitInfo: z.record(z.string(), z.unknown()) }),
+  }),
+  sql: document('sql', {
+    columns: z.array(z.strictObject({ name: z.string(), type: z.string() })),
+    rows: z.array(z.array(z.unknown())),
+    truncated: z.boolean(),
+  }),
+  changes: document('changes', {
+    table: z.string(),
+    from: bigintText,
+    to: bigintText,
+    next: z.string(),
+    changes: z.array(z.looseObject({ _change_type: z.string(), _commit_version: z.unknown() })),
+  }),
+  verify: document('verify', {
+    table: z.string(),
+    equal: z.boolean(),
+    version: bigintText,
+    position: bigintText,
+    rowsTable: bigintText,
+    rowsSource: bigintText,
+    missingRows: bigintText,
+    extraRows: bigintText,
+    unsettledKeys: bigintText,
+    differences: z.array(
+      z.strictObject({
+        kind: z.enum(['missing', 'extra', 'different']),
+        key: z.array(z.unknown()),
+      }),
+    ),
+    tookMs: count,
+  }),
+} as const
+
+/** Parses a document of the given kind; throws with every deviation. */
+export function parseDocument<Kind extends keyof typeof DOCUMENTS>(
+  kind: Kind,
+  text: string,
+): z.output<(typeof DOCUMENTS)[Kind]> {
+  return DOCUMENTS[kind].parse(JSON.parse(text)) as z.output<(typeof DOCUMENTS)[Kind]>
+}

@@ -1,0 +1,61 @@
+/** Runs commands inside the test process and keeps what they print. */
+
+import { type Host, runCli } from '../../../src/cli/index.ts'
+import { createSystemClock } from '../../../src/observe/index.ts'
+
+/** What a command did. */
+export interface CliResult {
+  readonly exitCode: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** How the surroundings of a command differ from plain pipes. */
+export interface CliSurroundings {
+  readonly isTTY?: boolean
+  readonly columns?: number
+  readonly input?: string
+  readonly isAlive?: boolean
+  /** The signal that `drain` hands out. */
+  readonly signal?: AbortSignal
+}
+
+/** A process id that no status file of a test names by accident. */
+export const TEST_PROCESS_ID = 4_000_000
+
+/** Runs one command in `folder`. */
+export async function runInFolder(
+  folder: string,
+  args: readonly string[],
+  surroundings: CliSurroundings = {},
+): Promise<CliResult> {
+  let stdout = ''
+  let stderr = ''
+  const isTTY = surroundings.isTTY ?? false
+  const columns = surroundings.columns ?? 100
+  const host: Host = {
+    stdout: {
+      isTTY,
+      columns,
+      write: (text) => {
+        stdout += text
+      },
+    },
+    stderr: {
+      isTTY,
+      columns,
+      write: (text) => {
+        stderr += text
+      },
+    },
+    folder,
+    clock: createSystemClock(),
+    processId: TEST_PROCESS_ID,
+    interrupts: { drain: () => surroundings.signal ?? new AbortController().signal },
+    isAlive: () => surroundings.isAlive ?? false,
+    killSelf: () => undefined,
+    readInput: () => Promise.resolve(surroundings.input ?? ''),
+  }
+  const exitCode = await runCli(args, host)
+  return { exitCode, stdout, stderr }
+}
