@@ -1,11 +1,13 @@
 /** Tables that we write are read identically, every row and every type, by other engines. */
 
+import { readdirSync, rmSync } from 'node:fs'
+import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Table } from '../../src/contracts/index.ts'
 import { createTableSchema } from '../../src/ingest/table-schema.ts'
 import type { ColumnType, StreamSchema, TableSchema } from '../../src/model/index.ts'
-import { openWorkspace, snapshotRelation } from '../../src/read/index.ts'
+import { expectSame, load, loadOurs } from '../support/conformance/compare.ts'
 import { commitRows, type Lake, openLake } from '../support/conformance/lake.ts'
 import {
   exportWithDeltaRs,
@@ -179,39 +181,6 @@ async function writeEmpty(lake: Lake): Promise<Table> {
   return table
 }
 
-interface Reading {
-  readonly columns: readonly (readonly unknown[])[]
-  readonly rowCount: number
-}
-
-/** Loads a relation into the table `name`, columns sorted by name. */
-async function load(lake: Lake, name: string, sql: string): Promise<Reading> {
-  await lake.session.run(`CREATE OR REPLACE TABLE loaded AS ${sql}`)
-  const described = await lake.session.query('DESCRIBE loaded')
-  const columns = described.rows.map(([column, type]) => [column, type]).sort()
-  const names = columns.map(([column]) => `"${column}"`).join(', ')
-  await lake.session.run(`CREATE OR REPLACE TABLE ${name} AS SELECT ${names} FROM loaded`)
-  const counted = await lake.session.query(`SELECT count(*) FROM ${name}`)
-  return { columns, rowCount: Number(counted.rows[0]?.[0]) }
-}
-
-async function loadOurs(lake: Lake, table: Table, version: bigint): Promise<Reading> {
-  const path = join(lake.folder, `ours-${table.root}-${version}.parquet`)
-  await using workspace = await openWorkspace(lake.engine)
-  const snapshot = await table.snapshot({ kind: 'version', version })
-  const sql = await snapshotRelation(workspace, { table, snapshot, withMetaColumns: true })
-  await workspace.session.run(`COPY (${sql}) TO '${path}' (FORMAT parquet)`)
-  return load(lake, 'ours', `SELECT * FROM '${path}'`)
-}
-
-async function expectSame(lake: Lake, ours: Reading, theirs: Reading): Promise<void> {
-  expect(theirs).toEqual(ours)
-  const difference = await lake.session.query(`
-    SELECT 'ours' AS side, * FROM (FROM ours EXCEPT ALL FROM theirs)
-    UNION ALL SELECT 'theirs', * FROM (FROM theirs EXCEPT ALL FROM ours) ORDER BY 1 LIMIT 4`)
-  expect(difference.rows.map(String)).toEqual([])
-}
-
 describe.skipIf(skipped)('tables written by the stager and the format', () => {
   let lake: Lake
   let tables: Readonly<Record<string, Table>>
@@ -260,4 +229,26 @@ describe.skipIf(skipped)('tables written by the stager and the format', () => {
       await expectSame(lake, ours, theirs)
     },
   )
+
+  it('are read from their checkpoint alone: every_type', async () => {
+    const table = tables.every_type as Table
+    await table.checkpoint()
+    const newest = (await table.latest()).version
+    const copy = join(lake.folder, 'from_checkpoint')
+    await cp(join(lake.folder, 'every_type'), copy, { recursive: true })
+    const log = join(copy, '_delta_log')
+    const commits = readdirSync(log).filter((name) => /^\d{20}\.json$/.test(name))
+    for (const name of commits.slice(0, -1)) rmSync(join(log, name))
+    const ours = await loadOurs(lake, table, newest)
+    await expectSame(lake, ours, await load(lake, 'theirs', `SELECT * FROM delta_scan('${copy}')`))
+    const output = join(lake.folder, 'delta-rs', 'from_checkpoint')
+    await exportWithDeltaRs(engines as OtherEngines, copy, output, [newest])
+    await expectSame(
+      lake,
+      ours,
+      await load(lake, 'theirs', `SELECT * FROM '${output}/${newest}.parquet'`),
+    )
+    const reopened = await lake.format.open('from_checkpoint')
+    await expectSame(lake, await loadOurs(lake, reopened as Table, newest), ours)
+  })
 })

@@ -7,7 +7,12 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Table, TableFormat } from '../../../src/contracts/index.ts'
-import { createEngine, type Engine, type Session } from '../../../src/engine/index.ts'
+import {
+  createEngine,
+  createParquetPort,
+  type Engine,
+  type Session,
+} from '../../../src/engine/index.ts'
 import { stageRows } from '../../../src/ingest/stager.ts'
 import type { RowDeletes, TableSchema } from '../../../src/model/index.ts'
 import { createSystemClock } from '../../../src/observe/index.ts'
@@ -34,7 +39,14 @@ export interface LakeCommit {
 
 /** Opens a lake in a new temporary folder that goes with it. */
 export async function openLake(unsignedExtensions: readonly string[] = []): Promise<Lake> {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-lake-'))
+  return openLakeAt(mkdtempSync(join(tmpdir(), 'sluice-lake-')), unsignedExtensions)
+}
+
+/** Opens a folder that holds tables; it goes with the lake. */
+export async function openLakeAt(
+  folder: string,
+  unsignedExtensions: readonly string[],
+): Promise<Lake> {
   const clock = createSystemClock()
   const engine = await createEngine({
     memoryBytes: 512 * 1024 * 1024,
@@ -44,11 +56,16 @@ export async function openLake(unsignedExtensions: readonly string[] = []): Prom
   })
   const session = await engine.session()
   const store = await createLocalObjectStore(folder, clock)
+  const parquet = createParquetPort({
+    openSession: () => engine.session(),
+    spoolFolder: join(folder, 'spool', 'metadata'),
+    clock,
+  })
   return {
     folder,
     engine,
     session,
-    format: createDeltaFormat({ store, clock, writerName: 'sluice' }),
+    format: createDeltaFormat({ store, clock, parquet, writerName: 'sluice' }),
     [Symbol.asyncDispose]: async () => {
       await session[Symbol.asyncDispose]()
       await engine[Symbol.asyncDispose]()
