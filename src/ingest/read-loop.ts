@@ -172,7 +172,8 @@ function createWorker(request: ReadRequest, session: SourceSession): Worker {
     }
     await previous
     if (touched.size > 0) board.committed(batch.recordCount)
-    await floor.reached(header.split, header.nextPosition)
+    // A copy block is complete for its own stream only: the others may still need what lies below.
+    if (copy === null) await floor.reached(header.split, header.nextPosition)
   }
 
   async function seal(): Promise<void> {
