@@ -59,7 +59,7 @@ export function parseLogFile(name: string): LogFile | null {
 
 /** True for a path with a scheme or from the root of a file system: outside the table's folder. */
 export function isAbsolutePath(path: string): boolean {
-  return path.startsWith('/') || /^[a-zA-Z][a-zA-Z0-9+.-]*:/.test(path)
+  return path.startsWith('/') || /^[a-zA-Z][a-zA-Z0-9+.-]*:\//.test(path)
 }
 
 /** Path as an action holds it → decoded. Absolute URLs lose their encoding too. */
@@ -77,7 +77,7 @@ export function decodePath(encoded: string): string {
 
 /** Decoded path → as an action holds it: an RFC 2396 URI reference. */
 export function encodePath(path: string): string {
-  const match = /^([a-zA-Z][a-zA-Z0-9+.-]*:\/{0,3})(.*)$/s.exec(path)
+  const match = /^([a-zA-Z][a-zA-Z0-9+.-]*:\/{1,3})(.*)$/s.exec(path)
   if (match !== null) return match[1] + encodeSegments(match[2]!)
   return encodeSegments(path)
 }

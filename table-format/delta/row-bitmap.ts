@@ -106,8 +106,7 @@ export function uniteBitmaps(left: RowBitmap, right: RowBitmap): RowBitmap {
 export function isBelow(bitmap: RowBitmap, rowExclusive: number): boolean {
   const last = bitmap.containers.at(-1)
   if (last === undefined) return true
-  const values = valuesOf(last)
-  return last.key * 0x10000 + values[values.length - 1]! < rowExclusive
+  return last.key * 0x10000 + lastValue(last) < rowExclusive
 }
 
 /** About what the set occupies in memory. */
@@ -151,11 +150,11 @@ export function decodeBitmap64(bytes: Buffer): Map<number, RowBitmap> {
 
 function encodeBitmap32(bitmap: RowBitmap): Buffer {
   const plans = bitmap.containers.map((container) => {
-    const runs = runsOf(container)
+    const runCount = runCountOf(container)
     const plain = container.values === null ? WORDS * 4 : container.values.byteLength
-    const inRuns = 2 + 2 * runs.length
+    const inRuns = 2 + 4 * runCount
     return inRuns < plain
-      ? { container, runs, sizeBytes: inRuns }
+      ? { container, runs: runsOf(container, runCount), sizeBytes: inRuns }
       : { container, runs: null, sizeBytes: plain }
   })
   const count = plans.length
@@ -335,17 +334,45 @@ function valuesOf(container: RowContainer): Uint16Array {
   return values
 }
 
+/** The highest position of a container. */
+function lastValue({ values, words }: RowContainer): number {
+  if (values !== null) return values[values.length - 1]!
+  let index = WORDS - 1
+  while (words![index] === 0) index -= 1
+  return index * 32 + 31 - Math.clz32(words![index]!)
+}
+
+/** Number of runs; a run begins where the position before is absent. */
+function runCountOf({ values, words }: RowContainer): number {
+  let count = 0
+  if (values !== null) {
+    for (let index = 0; index < values.length; index++) {
+      if (index === 0 || values[index]! !== values[index - 1]! + 1) count += 1
+    }
+    return count
+  }
+  let carry = 0
+  for (const word of words!) {
+    count += bitCount((word & ~((word << 1) | carry)) >>> 0)
+    carry = word >>> 31
+  }
+  return count
+}
+
 /** Pairs {start, length-1}. */
-function runsOf(container: RowContainer): Uint16Array {
+function runsOf(container: RowContainer, runCount: number): Uint16Array {
   const values = valuesOf(container)
-  const runs: number[] = []
+  const runs = new Uint16Array(runCount * 2)
+  let run = 0
   for (let start = 0; start < values.length; ) {
     let end = start
     while (end + 1 < values.length && values[end + 1] === values[end]! + 1) end += 1
-    runs.push(values[start]!, end - start)
+    runs[run] = values[start]!
+    runs[run + 1] = end - start
+    run += 2
     start = end + 1
   }
-  return Uint16Array.from(runs)
+  return runs
 }
 
 function setBit(words: Uint32Array, value: number): void {
