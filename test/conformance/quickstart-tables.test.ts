@@ -35,15 +35,24 @@ async function runQuickstart(folder: string): Promise<void> {
       if (performance.now() > giveUpAt) expect.fail(`orders stayed at version ${version}`)
       const sql = "select max(_commit_version) as newest from changes('orders', 'beginning')"
       const { output } = await startSluice(folder, ['sql', sql, '--json']).ended
-      version = Number(/"newest":\s*"?(\d+)/.exec(output)?.[1] ?? 0)
+      version = newestVersion(output)
     }
     quickstart.signal('SIGINT')
     const ending = await quickstart.endedWithin(STOP_MS_MAX)
     expect(ending?.output).toContain('Stopped.')
   } finally {
+    // A clean end first: a killed quickstart leaves its database running, to be found again.
+    quickstart.signal('SIGTERM')
+    await quickstart.endedWithin(STOP_MS_MAX)
     quickstart.signal('SIGKILL')
-    await quickstart.ended
   }
+}
+
+/** The one value of the answer; 0 while there is no table or no change yet. */
+function newestVersion(output: string): number {
+  if (!output.startsWith('{')) return 0
+  const { rows } = JSON.parse(output) as { readonly rows?: readonly (readonly unknown[])[] }
+  return Number(rows?.[0]?.[0] ?? 0)
 }
 
 describe.skipIf(skipped)('tables of the quickstart', () => {
