@@ -1,7 +1,9 @@
 /**
- * From checked settings to working parts: the only file that names concrete connectors, formats and stores.
+ * From checked settings to working parts: the only file that names concrete connectors, formats
+ * and stores.
  * Comes in: a `Config`. Goes out: a `Runtime` whose parts open when they are asked for.
- * Must never: decide what a setting means, or load DuckDB or a driver for a command that does not need it.
+ * Must never: decide what a setting means, or load DuckDB or a driver for a command that does not
+ * need it.
  */
 
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -62,7 +64,9 @@ export interface Runtime extends AsyncDisposable {
   readonly telemetry: Telemetry
   readonly store: ObjectStore
   readonly format: TableFormat
-  /** Tries that the store can be written and honours conditional writes. Throws SLU-STO-2001, 2004. */
+  /**
+   * Tries that the store can be written and honours conditional writes. Throws SLU-STO-2001, 2004.
+   */
   probeStore(): Promise<void>
   /** The source of a pipeline; the caller closes it. Constructing connects to nothing. */
   openSource(pipeline: PipelineSettings): Promise<Source>
@@ -85,7 +89,8 @@ export interface RunOptions {
 const STATUS_INTERVAL_MS = 1000
 
 /**
- * Runs one pipeline to its end and keeps its status file (`<work folder>/run/<pipeline>.json`) up to date.
+ * Runs one pipeline to its end and keeps its status file (`<work folder>/run/<pipeline>.json`) up
+ * to date.
  * Throws the SluiceError that stopped it; the file then says so.
  */
 export async function runPipeline(
@@ -295,9 +300,11 @@ const REACH_INTERVAL_MS = 200
 const REACH_GRACE_MS = 1000
 
 /**
- * Compares every row of a table with its source. Opens a view of the source, waits until the table holds
+ * Compares every row of a table with its source. Opens a view of the source, waits until the table
+ * holds
  * everything before the view's position, then compares the first version that does.
- * Throws SLU-CLI-8004 without a table, 8006 when the source cannot be read again, 8007 when it stays behind.
+ * Throws SLU-CLI-8004 without a table, 8006 when the source cannot be read again, 8007 when it
+ * stays behind.
  */
 export async function compareWithSource(
   runtime: Runtime,

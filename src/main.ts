@@ -4,7 +4,10 @@ import { type Host, runCli } from './cli/index.ts'
 import { createSystemClock } from './observe/index.ts'
 
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const
-/** One Ctrl-C may come twice, from the terminal and passed on by a parent: within this time it counts once. */
+/**
+ * One Ctrl-C may come twice, from the terminal and passed on by a parent: within this time it
+ * counts once.
+ */
 const ECHO_MS = 500
 
 await main()

@@ -13,7 +13,10 @@ export interface VerbContext {
   readonly output: Output
   /** The configuration, found and checked. Throws SLU-CFG-*. */
   loadConfig(): Promise<Config>
-  /** Opens the parts behind the configuration; the caller disposes them. Log lines go to stderr or to `onLog`. */
+  /**
+   * Opens the parts behind the configuration; the caller disposes them. Log lines go to stderr or
+   * to `onLog`.
+   */
   openRuntime(onLog?: (line: string) => void): Promise<Runtime>
   /** Path of the configuration, not read yet. Throws SLU-CFG-1006. */
   configPath(): string
@@ -36,7 +39,9 @@ export function listTables(config: Config): readonly FoundTable[] {
   })
 }
 
-/** The table of that name; its last part is enough when only one table has it. Throws SLU-CLI-8002. */
+/**
+ * The table of that name; its last part is enough when only one table has it. Throws SLU-CLI-8002.
+ */
 export function findTable(config: Config, name: string): FoundTable {
   const all = listTables(config)
   const exact = all.find(({ target }) => target.table === name)

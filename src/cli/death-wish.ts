@@ -6,7 +6,10 @@ import { FAILPOINTS, type FailpointName } from '../ingest/index.ts'
 import { SluiceError } from '../model/index.ts'
 import type { VerbContext } from './context.ts'
 
-/** Reads SLUICE_FAILPOINT, `name` or `name:occurrence`; null when it is not set. Throws SLU-CLI-8001. */
+/**
+ * Reads SLUICE_FAILPOINT, `name` or `name:occurrence`; null when it is not set. Throws
+ * SLU-CLI-8001.
+ */
 export function readDeathWish({ host }: VerbContext): DeathWish | null {
   const text = readFailpoint()
   if (text === null) return null

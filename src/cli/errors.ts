@@ -1,4 +1,7 @@
-/** An error as people and machines read it: code, cause, what is at stake and what to do, where to read more. */
+/**
+ * An error as people and machines read it: code, cause, what is at stake and what to do, where to
+ * read more.
+ */
 
 import { ERROR_CODES, isSluiceError, SluiceError } from '../model/index.ts'
 import { exitCodeOf } from './exit-codes.ts'

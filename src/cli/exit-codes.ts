@@ -1,4 +1,6 @@
-/** What the exit code of a command says. Scripts build on it: a number never changes its meaning. */
+/**
+ * What the exit code of a command says. Scripts build on it: a number never changes its meaning.
+ */
 
 import type { ErrorCode, ErrorKind, SluiceError } from '../model/index.ts'
 

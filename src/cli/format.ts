@@ -62,7 +62,7 @@ export function typeText(type: ColumnType): string {
     case 'map':
       return `map<${typeText(type.key)},${typeText(type.value)}>`
     case 'struct':
-      return `struct<${type.fields.map((field) => `${field.name}:${typeText(field.type)}`).join(',')}>`
+      return `struct<${type.fields.map(({ name, type }) => `${name}:${typeText(type)}`).join(',')}>`
     default: {
       const never: never = type
       return never

@@ -1,4 +1,7 @@
-/** What surrounds a command: streams, folder, clock, signals. `main.ts` gives the real ones, tests their own. */
+/**
+ * What surrounds a command: streams, folder, clock, signals. `main.ts` gives the real ones, tests
+ * their own.
+ */
 
 import type { Clock } from '../contracts/index.ts'
 
@@ -14,8 +17,10 @@ export interface TextStream {
 /** How commands hear of SIGINT and SIGTERM. */
 export interface Interrupts {
   /**
-   * From now on the first signal only aborts the returned signal, so that the command can end at its next safe
-   * point; a second one ends the process at once. Without this call the first signal ends the process.
+   * From now on the first signal only aborts the returned signal, so that the command can end at
+   * its next safe
+   * point; a second one ends the process at once. Without this call the first signal ends the
+   * process.
    */
   drain(): AbortSignal
 }

@@ -1,6 +1,9 @@
 /** JSON as commands print it: 64-bit numbers as strings, one document, `schemaVersion` first. */
 
-/** Version of all JSON documents of the command line; grows when a field changes its meaning or goes. */
+/**
+ * Version of all JSON documents of the command line; grows when a field changes its meaning or
+ * goes.
+ */
 export const JSON_SCHEMA_VERSION = 1
 
 /** A document of a command, as text with a line end. */

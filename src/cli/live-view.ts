@@ -1,4 +1,7 @@
-/** The live lines of running pipelines: redrawn in place on a terminal, one line now and then elsewhere. */
+/**
+ * The live lines of running pipelines: redrawn in place on a terminal, one line now and then
+ * elsewhere.
+ */
 
 import type { Clock, PipelineStatus } from '../contracts/index.ts'
 import type { TextStream } from './host.ts'
@@ -14,7 +17,10 @@ export interface LiveView {
   end(): void
 }
 
-/** Where a terminal is not redrawn, a pipeline has a line at most this often, and at each change of state. */
+/**
+ * Where a terminal is not redrawn, a pipeline has a line at most this often, and at each change of
+ * state.
+ */
 const LINE_INTERVAL_MS = 10_000
 /** Width when the terminal does not tell. */
 const WIDTH_DEFAULT = 100

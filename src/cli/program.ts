@@ -44,7 +44,10 @@ export async function parseArguments(
   return request
 }
 
-/** True when the arguments ask for JSON, told before they are parsed so that a wrong one is told in JSON too. */
+/**
+ * True when the arguments ask for JSON, told before they are parsed so that a wrong one is told in
+ * JSON too.
+ */
 export function asksForJson(args: readonly string[]): boolean {
   const end = args.indexOf('--')
   return (end === -1 ? args : args.slice(0, end)).includes('--json')

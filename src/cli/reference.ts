@@ -28,10 +28,13 @@ export function printCliReference(): string {
   return `${parts.join('\n\n')}\n`
 }
 
-const INTRO = `Data goes to stdout, everything else to stderr. On a terminal tables are cut to fit; in a pipe they
-are not, and no colour or cursor movement is ever sent. With \`--json\` each command prints one JSON document with
-\`schemaVersion\` and \`kind\`; positions, versions and other 64-bit numbers are strings; errors are JSON documents on
-stderr. Times are UTC. Environment: \`SLUICE_CONFIG\` names the configuration, \`SLUICE_LOG_LEVEL\` is debug, info, warn,
+const INTRO = `\
+Data goes to stdout, everything else to stderr. On a terminal wide cells are cut; in a pipe
+they are not, and no colour or cursor movement is ever sent. With \`--json\` each command prints one
+JSON document with \`schemaVersion\` and \`kind\`; positions, versions and other 64-bit numbers are
+strings; errors are JSON documents on stderr. Times are UTC.
+
+Environment: \`SLUICE_CONFIG\` names the configuration, \`SLUICE_LOG_LEVEL\` is debug, info, warn,
 error or silent, \`NO_COLOR\` switches colour off.`
 
 /** The page of all error codes, one heading each, in the order of their rooms and numbers. */
@@ -41,12 +44,13 @@ export function printErrorReference(): string {
   const entries = codes.map((code) => {
     const { kind, meaning, remedy } = ERROR_CODES[code]
     const exitCode = exitCodeOf(new SluiceError(code, { message: meaning }))
-    return `## ${code}\n\n${meaning}\n\n**Remedy:** ${remedy}\n\nKind ${kind}, exit code ${exitCode}.`
+    const end = `Kind ${kind}, exit code ${exitCode}.`
+    return [`## ${code}`, meaning, `**Remedy:** ${remedy}`, end].join('\n\n')
   })
   const parts = [
     '# Error codes',
     PRINTED,
-    'The same codes stand in messages, logs, metrics and JSON; `sluice explain CODE` prints one entry.',
+    'The same codes stand in messages, logs, metrics and JSON; `sluice explain CODE` prints one.',
     ['| kind | what happens |', '|---|---|', ...kinds].join('\n'),
     ...entries,
   ]

@@ -1,4 +1,6 @@
-/** Several pipelines in one process: run together, drained together, each with an end of its own. */
+/**
+ * Several pipelines in one process: run together, drained together, each with an end of its own.
+ */
 
 import { type DeathWish, type Runtime, runPipeline } from '../compose.ts'
 import type { PipelineSettings, PipelineStatus } from '../contracts/index.ts'
@@ -66,7 +68,9 @@ async function runOne(request: RunRequest, settings: PipelineSettings): Promise<
   }
 }
 
-/** True when everything before `goal`, the end of the source when the run began, is in every table. */
+/**
+ * True when everything before `goal`, the end of the source when the run began, is in every table.
+ */
 export function hasCaughtUp(status: PipelineStatus, goal: bigint | null): boolean {
   const isCopying = status.tables.some((table) => table.copy !== null)
   if (goal === null || status.floorPosition === null || isCopying) return false

@@ -32,7 +32,8 @@ export function drawTable(
       .trimEnd()
   const head = line(titles)
   const rule = widths.map((width) => '─'.repeat(width)).join('  ')
-  return `${[style.isColored ? `\u001b[1m${head}\u001b[22m` : head, rule, ...clean.map(line)].join('\n')}\n`
+  const title = style.isColored ? `\u001b[1m${head}\u001b[22m` : head
+  return `${[title, rule, ...clean.map(line)].join('\n')}\n`
 }
 
 /** `name  value` lines, names padded to one width. */

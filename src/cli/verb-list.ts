@@ -43,7 +43,7 @@ export const VERBS: readonly VerbSpec[] = [
     group: 'Start',
     summary: 'a demo in one command: a private Postgres with a small shop, ingested live',
     details:
-      'Everything lives in .sluice/quickstart below this folder; other commands find it by themselves.\n' +
+      'Everything lives in .sluice/quickstart; other commands find it by themselves.\n' +
       'Ctrl-C ends it clean; after a kill -9 the same command goes on where it was.',
     options: [],
     examples: [
@@ -94,7 +94,7 @@ export const VERBS: readonly VerbSpec[] = [
     group: 'Run',
     summary: 'run one pipeline or all: first copy, then changes, until Ctrl-C',
     details:
-      'Ctrl-C or SIGTERM commits the open batch and exits 0; a second one exits at once (130, 143).\n' +
+      'Ctrl-C or SIGTERM commits the open batch and exits 0; a second exits at once (130, 143).\n' +
       'Either way nothing is lost or doubled: the next start goes on from the last commit.',
     options: [{ flags: '--once', meaning: 'catch up with where the source stands now, then exit' }],
     examples: [
@@ -199,8 +199,8 @@ export const VERBS: readonly VerbSpec[] = [
     group: 'Read',
     summary: 'query the tables with SQL',
     details:
-      "Tables by name, or delta('path'); t AT (VERSION => 3); t AT (TIMESTAMP => '2026-01-31 12:00');\n" +
-      "changes('t', 3, 7) with _change_type. Integers of 64 bits and decimals are exact in every format.",
+      "Tables by name, or delta('path'); t AT (VERSION => 3); t AT (TIMESTAMP => '2026-01-31');\n" +
+      "changes('t', 3, 7) with _change_type. 64-bit integers and decimals stay exact.",
     options: [
       {
         flags: '--format <format>',
@@ -232,8 +232,8 @@ export const VERBS: readonly VerbSpec[] = [
     group: 'Read',
     summary: 'inserts, updates (before and after) and deletes between two versions',
     details:
-      'The versions after FROM up to TO. The next FROM is printed on stderr: going on from it neither\n' +
-      'misses nor repeats a change.',
+      'The versions after FROM up to TO. The next FROM is printed on stderr: going on from it\n' +
+      'neither misses nor repeats a change.',
     options: [
       { flags: '--from <version>', meaning: 'after this version, or: beginning', isRequired: true },
       { flags: '--to <version>', meaning: 'up to this version; the newest unless told' },

@@ -1,6 +1,7 @@
 /**
  * The configuration: files and environment → checked settings, and the pages that describe them.
- * Comes in: a path and the specs of the source types. Goes out: `Config`, or every problem with its place.
+ * Comes in: a path and the specs of the source types. Goes out: `Config`, or every problem with
+ * its place.
  * Must never: import a connector, connect anywhere, or let a secret into a message.
  */
 

@@ -41,7 +41,9 @@ export function loadConfig(
   throw errorFromProblems(result.kind === 'invalid' ? result.problems : result.warnings)
 }
 
-/** Checks the file or folder and lists every problem. Throws SLU-CFG-1001 when nothing can be read. */
+/**
+ * Checks the file or folder and lists every problem. Throws SLU-CFG-1001 when nothing can be read.
+ */
 export function checkConfig(
   path: string,
   specs: readonly SourceSpec[],
@@ -67,7 +69,10 @@ export function checkConfig(
   return { kind: 'valid', config }
 }
 
-/** The configuration to use: the given path, $SLUICE_CONFIG, ./sluice.yaml, the quickstart's. Null when none is there. */
+/**
+ * The configuration to use: the given path, $SLUICE_CONFIG, ./sluice.yaml, the quickstart's. Null
+ * when none is there.
+ */
 export function findConfig(given: string | null, folder: string): string | null {
   if (given !== null) return given
   const named = process.env.SLUICE_CONFIG
@@ -95,7 +100,10 @@ export function readTerminalEnvironment(): TerminalEnvironment {
   }
 }
 
-/** SLUICE_FAILPOINT, by which tests of crashes name the place where the process dies; null when not set. */
+/**
+ * SLUICE_FAILPOINT, by which tests of crashes name the place where the process dies; null when not
+ * set.
+ */
 export function readFailpoint(): string | null {
   return process.env.SLUICE_FAILPOINT || null
 }

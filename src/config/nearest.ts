@@ -1,6 +1,9 @@
 /** "Did you mean": the known name nearest to a mistyped one. */
 
-/** The nearest name by edit distance when it is near enough (a third of the length, at least 2); else null. */
+/**
+ * The nearest name by edit distance when it is near enough (a third of the length, at least 2);
+ * else null.
+ */
 export function nearestName(typed: string, known: readonly string[]): string | null {
   let best: string | null = null
   let bestDistance = Number.POSITIVE_INFINITY

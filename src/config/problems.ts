@@ -50,7 +50,9 @@ export function sortProblems(problems: readonly ConfigProblem[]): readonly Confi
   )
 }
 
-/** All problems as the one error that `loadConfig` throws; its code is that of the first problem. */
+/**
+ * All problems as the one error that `loadConfig` throws; its code is that of the first problem.
+ */
 export function errorFromProblems(problems: readonly ConfigProblem[]): SluiceError {
   const first = problems[0]
   if (first === undefined) {

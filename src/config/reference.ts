@@ -51,16 +51,18 @@ const HEAD = `# Configuration reference
 
 <!-- Printed from the code by \`node test/support/print-reference.ts\`; do not edit. -->
 
-One YAML file, or a folder of \`.yaml\` files that are read in the order of their names: \`sources\` are
-put together by name, \`pipelines\` one after the other, everything else stands in one file only.
+One YAML file, or a folder of \`.yaml\` files that are read in the order of their names: \`sources\`
+are put together by name, \`pipelines\` one after the other, everything else in one file only.
 Sluice takes the file given with \`--config\`, else the one named by \`SLUICE_CONFIG\`, else
-\`./sluice.yaml\`, else that of the quickstart. \`sluice validate\` lists every problem with its place.
+\`./sluice.yaml\`, else that of the quickstart. \`sluice validate\` lists every problem with its
+place.
 
 - **Variables** stand in any value: \`\${NAME}\`, \`\${env:NAME}\`, \`\${NAME:-default}\`,
-  \`\${file:/run/secrets/password}\`; \`$$\` is a dollar sign. They are replaced after the file was parsed,
-  so a value cannot add settings. A missing variable without default is an error.
-- **Durations** carry a unit: \`500ms\`, \`10s\`, \`5m\`, \`24h\`, \`7d\`. **Sizes** too: \`64KiB\`, \`128MiB\`, \`1GiB\`.
-- **Unknown settings are errors**, and what is written in the file is all there is: no hidden settings.`
+  \`\${file:/run/secrets/password}\`; \`$$\` is a dollar sign. They are replaced after the file was
+  parsed, so a value cannot add settings. A missing variable without default is an error.
+- **Durations** carry a unit: \`500ms\`, \`10s\`, \`5m\`, \`24h\`, \`7d\`. **Sizes** too: \`64KiB\`,
+  \`128MiB\`, \`1GiB\`.
+- **Unknown settings are errors**: what this page does not list does not exist.`
 
 const EXAMPLE = `## Example
 
@@ -100,7 +102,9 @@ function rowsOf(
   return Object.entries(node?.properties ?? {}).flatMap(([name, inner]) => {
     if (prefix === '' && leaveOut.includes(name)) return []
     const path = prefix === '' ? name : `${prefix}.${name}`
-    const row = `| ${[`\`${path}\``, typeText(inner), defaultText(inner, required.has(name)), meaning(inner)].join(' | ')} |`
+    const byDefault = defaultText(inner, required.has(name))
+    const cells = [`\`${path}\``, typeText(inner), byDefault, meaning(inner)]
+    const row = `| ${cells.join(' | ')} |`
     return depth > 1 ? [row, ...rowsOf(inner, path, depth - 1)] : [row]
   })
 }

@@ -1,4 +1,6 @@
-/** Checked values → the plain settings that rooms are built from; what must hold between settings. */
+/**
+ * Checked values → the plain settings that rooms are built from; what must hold between settings.
+ */
 
 import { isAbsolute, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -62,7 +64,10 @@ export interface ResolveContext extends SourceContext {
   readonly coreCount: number
 }
 
-/** Builds the settings. Adds to `context.problems` what cannot be; the result is of use only without problems. */
+/**
+ * Builds the settings. Adds to `context.problems` what cannot be; the result is of use only
+ * without problems.
+ */
 export function resolveConfig(checked: CheckedConfig, context: ResolveContext): Config {
   const sources = resolveSources(checked.sources, context)
   const defaults = TUNING_SCHEMA.parse(TUNING_DEFAULTS)
@@ -107,7 +112,9 @@ function addStoreProblem(context: ResolveContext, code: ConfigProblem['code'], r
   context.problems.push(problemAt(context.tree, ['store', 'url'], { code, rule, fix }))
 }
 
-/** Checks every source against the spec of its type; problems are appended to `context.problems`. */
+/**
+ * Checks every source against the spec of its type; problems are appended to `context.problems`.
+ */
 export function resolveSources(
   sources: Readonly<Record<string, unknown>>,
   context: SourceContext,
@@ -273,7 +280,10 @@ function checkPipelineNames(checked: CheckedConfig, context: ResolveContext): vo
   }
 }
 
-/** Two streams must not meet in one table, nor a table lie inside another; case does not make names differ. */
+/**
+ * Two streams must not meet in one table, nor a table lie inside another; case does not make names
+ * differ.
+ */
 function checkTables(pipelines: readonly PipelineSettings[], context: ResolveContext): void {
   const taken = new Map<string, string>()
   for (const [index, pipeline] of pipelines.entries()) {

@@ -1,4 +1,6 @@
-/** Every setting of the configuration file but those of the sources: type, default, unit, meaning. */
+/**
+ * Every setting of the configuration file but those of the sources: type, default, unit, meaning.
+ */
 
 import { z } from 'zod'
 import { parseDurationMs, parseSizeBytes } from '../model/index.ts'

@@ -1,6 +1,7 @@
 /**
  * Variables in scalars, after parsing, so that no value can inject structure:
- * `${NAME}` `${env:NAME}` `${NAME:-default}` `${env:NAME:-default}` `${file:/path}`; `$$` is one `$`.
+ * `${NAME}` `${env:NAME}` `${NAME:-default}` `${env:NAME:-default}` `${file:/path}`; `$$` is one
+ * `$`.
  */
 
 /** Where the values come from; a lookup answers null when there is none. */
@@ -26,7 +27,9 @@ const REFERENCE = /\$\$|\$\{([^{}]*)\}|\$\{/g
 const ENV_NAME = /^(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([\s\S]*))?$/
 const FILE_NAME = /^file:(.+)$/
 
-/** Replaces every reference in `source`. A default is taken when the variable is not set or empty. */
+/**
+ * Replaces every reference in `source`. A default is taken when the variable is not set or empty.
+ */
 export function substitute(source: string, variables: Variables): Substituted {
   const problems: Substituted['problems'][number][] = []
   let replaced = false

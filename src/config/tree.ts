@@ -93,7 +93,9 @@ interface Walk {
   document: Document | null
 }
 
-/** Repeated keys are all told; of other errors the first, since what follows it is mostly its echo. */
+/**
+ * Repeated keys are all told; of other errors the first, since what follows it is mostly its echo.
+ */
 function addSyntaxErrors(walk: Walk, errors: readonly YAMLParseError[], text: string): void {
   const first = errors.find((error) => error.code !== 'DUPLICATE_KEY')
   for (const error of errors) {

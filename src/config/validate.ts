@@ -38,7 +38,8 @@ export function describeSchema(schema: z.ZodType): SchemaNode {
 }
 
 /**
- * Checks the value at `base`. Text that came from a variable becomes a number or a boolean where the
+ * Checks the value at `base`. Text that came from a variable becomes a number or a boolean where
+ * the
  * setting asks for one, and nowhere else: a password `0123` stays text.
  */
 export function validateAt<T>(
@@ -79,7 +80,9 @@ export function seenAt(tree: ConfigTree, path: Path): string | null {
   return shown.length > SEEN_LENGTH_MAX ? `${shown.slice(0, SEEN_LENGTH_MAX)}…` : shown
 }
 
-/** True when a variable at the path or below it is missing, so that rules cannot be judged there. */
+/**
+ * True when a variable at the path or below it is missing, so that rules cannot be judged there.
+ */
 export function isUnknown(tree: ConfigTree, path: Path): boolean {
   return tree.origins.get(pathKey(path))?.unknown === true
 }

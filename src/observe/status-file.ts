@@ -1,5 +1,6 @@
 /**
- * The live status of a running pipeline, as a file that other processes read: `<work folder>/run/<pipeline>.json`.
+ * The live status of a running pipeline, as a file that other processes read: `<work
+ * folder>/run/<pipeline>.json`.
  * A hint for people, never an input of a decision: what is committed stands in the tables.
  */
 

@@ -45,8 +45,10 @@ interface Feed {
 type Sink = (columns: readonly SqlColumn[], rows: readonly (readonly SqlCell[])[]) => void
 
 /**
- * Prints the changes after version FROM up to TO (default: the newest). `beginning` starts with the first row.
- * The next FROM goes to stderr (and into the JSON document), so that a later call goes on without gap or overlap.
+ * Prints the changes after version FROM up to TO (default: the newest). `beginning` starts with
+ * the first row.
+ * The next FROM goes to stderr (and into the JSON document), so that a later call goes on without
+ * gap or overlap.
  */
 export async function changesVerb(
   context: VerbContext,

@@ -1,6 +1,6 @@
 /** `sluice commit TABLE V`: everything about one commit. */
 
-import { SluiceError } from '../../model/index.ts'
+import { type Accounting, SluiceError } from '../../model/index.ts'
 import { findTable, openTable, parseVersion, type VerbContext } from '../context.ts'
 import { EXIT } from '../exit-codes.ts'
 import { countText, durationText, positionText, sizeText, timeText, UNKNOWN } from '../format.ts'
@@ -42,13 +42,9 @@ export async function commitVerb(
     ['vectors', countText(entry.deletionVectors)],
   ]
   if (accounting !== null) {
-    const { read, applied, superseded, filtered, late, rejected } = accounting
     const { inserted, updated, deleted } = accounting
     facts.push(
-      [
-        'accounting',
-        `read ${read} = applied ${applied} + superseded ${superseded} + filtered ${filtered} + late ${late} + rejected ${rejected}`,
-      ],
+      ['accounting', sumText(accounting)],
       ['applied', `inserted ${inserted}, updated ${updated}, deleted ${deleted}`],
     )
   }
@@ -67,4 +63,10 @@ export async function commitVerb(
   output.facts(facts)
   if (output.isVerbose) output.text(`\n${jsonText(entry.commitInfo, 2)}\n`)
   return EXIT.ok
+}
+
+function sumText({ read, ...parts }: Accounting): string {
+  const { applied, superseded, filtered, late, rejected } = parts
+  const rest = `filtered ${filtered} + late ${late} + rejected ${rejected}`
+  return `read ${read} = applied ${applied} + superseded ${superseded} + ${rest}`
 }

@@ -18,7 +18,8 @@ export interface RunVerbOptions {
 }
 
 /**
- * Runs until the source ends, `once` has caught up, or a signal drains: the open batch is committed, then exit 0.
+ * Runs until the source ends, `once` has caught up, or a signal drains: the open batch is
+ * committed, then exit 0.
  * A second signal ends at once; nothing is lost, the next start goes on from the last commit.
  */
 export async function runVerb(
@@ -62,10 +63,12 @@ function greet({ host, output }: VerbContext, runtime: Runtime, view: LiveView):
   if (output.isQuiet || output.isJson || !output.isLive) return
   const { config, store } = runtime
   const tables = config.pipelines.flatMap((pipeline) => pipeline.targets)
+  const counts = `${config.pipelines.length} pipelines, ${tables.length} tables`
+  const query = `select count(*) from ${tables[0]?.table ?? 't'}`
   view.above(
     [
-      `${config.name}: ${config.pipelines.length} pipelines, ${tables.length} tables → ${store.url} (pid ${host.processId})`,
-      `in another terminal: sluice status · sluice sql "select count(*) from ${tables[0]?.table ?? 't'}"`,
+      `${config.name}: ${counts} → ${store.url} (pid ${host.processId})`,
+      `in another terminal: sluice status · sluice sql "${query}"`,
       'Ctrl-C ends it after the open batch is committed',
       '',
       '',

@@ -1,6 +1,6 @@
 /** `sluice show TABLE`: schema, key, partitions, properties, cursors. */
 
-import { isMetaColumn } from '../../model/index.ts'
+import { type Cursor, isMetaColumn } from '../../model/index.ts'
 import { findTable, openTable, type VerbContext } from '../context.ts'
 import { EXIT } from '../exit-codes.ts'
 import {
@@ -57,10 +57,7 @@ export async function showVerb(context: VerbContext, name: string): Promise<numb
     ['mode', found.target.mode],
     ['key', schema.key.join(', ') || UNKNOWN],
     ['partitioned by', schema.partitionBy.join(', ') || UNKNOWN],
-    ...cursors.map(({ pipeline, cursor }): readonly [string, string] => [
-      'cursor',
-      `${pipeline}/${cursor.split}: ${cursor.phase} up to ${positionText(cursor.nextPosition, found.sourceType)}, batch ${cursor.batchNumber}`,
-    ]),
+    ...cursors.map((entry) => cursorFact(entry, found.sourceType)),
   ])
   output.text('\n')
   output.table(
@@ -82,4 +79,13 @@ export async function showVerb(context: VerbContext, name: string): Promise<numb
 
 function locationOf(storeUrl: string, root: string): string {
   return `${storeUrl.replace(/\/$/, '')}/${root}`
+}
+
+function cursorFact(
+  { pipeline, cursor }: { readonly pipeline: string; readonly cursor: Cursor },
+  sourceType: string | null,
+): readonly [string, string] {
+  const position = positionText(cursor.nextPosition, sourceType)
+  const where = `${cursor.phase} up to ${position}, batch ${cursor.batchNumber}`
+  return ['cursor', `${pipeline}/${cursor.split}: ${where}`]
 }

@@ -14,7 +14,9 @@ interface TableRow {
   readonly error: { readonly code: string; readonly message: string } | null
 }
 
-/** A table that cannot be read is told in its row; the others are shown all the same (exit code 8). */
+/**
+ * A table that cannot be read is told in its row; the others are shown all the same (exit code 8).
+ */
 export async function tablesVerb(context: VerbContext): Promise<number> {
   await using runtime = await context.openRuntime()
   const rows: TableRow[] = []

@@ -14,7 +14,10 @@ export interface TimelineOptions {
   readonly full?: boolean
 }
 
-/** Lists commits: one line each, runs of equal kind as one line (compact), or with every detail (full). */
+/**
+ * Lists commits: one line each, runs of equal kind as one line (compact), or with every detail
+ * (full).
+ */
 export async function timelineVerb(
   context: VerbContext,
   name: string,

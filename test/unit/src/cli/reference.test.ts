@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { ERROR_CODES } from '../../../../src/model/index.ts'
 import { referencePages } from '../../../support/print-reference.ts'
 
-test('the reference pages are what the code prints: node test/support/print-reference.ts', async () => {
+test('the pages are what the code prints (node test/support/print-reference.ts)', async () => {
   for (const [file, text] of await referencePages()) {
     expect(readFileSync(file, 'utf8'), path.basename(file)).toBe(text)
   }

@@ -19,7 +19,8 @@ test('writes one JSON object a line with 64-bit numbers exact', () => {
   const lines: string[] = []
   telemetryInto(lines).log('info', 'committed', { version: 2n ** 62n, rows: 3, gone: undefined })
   expect(lines).toEqual([
-    '{"time":"2026-01-02T03:04:05.678Z","level":"info","message":"committed","version":"4611686018427387904","rows":3}\n',
+    '{"time":"2026-01-02T03:04:05.678Z","level":"info","message":"committed",' +
+      '"version":"4611686018427387904","rows":3}\n',
   ])
 })
 
