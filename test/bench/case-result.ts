@@ -1,6 +1,6 @@
 /** What the cases of bench `ingest` are given and give back, and how a person reads them. */
 
-import type { Cost } from './jobs.ts'
+import type { CommitTiming, Cost } from './jobs.ts'
 
 /** What to run. */
 export interface IngestRequest {
@@ -30,10 +30,16 @@ export interface CaseResult {
   readonly megabytesPerSecond: number
   readonly cpuSeconds: number
   readonly peakRssMb: number
+  /** Rows a second against those of the limit. */
   readonly ratioToLimit?: number
+  /** CPU time of the limit against ours: the same, were the machine's cores all ours. */
+  readonly cpuRatioToLimit?: number
   readonly commits?: number
+  /** Seconds in each step of the journey, over all commits; steps of different batches overlap. */
+  readonly stepSeconds?: Readonly<Record<string, number>>
   /** Time per commit in the large table against a small one, the same changes each. */
   readonly commitTimeRatio?: number
+  readonly stepSecondsSmall?: Readonly<Record<string, number>>
   readonly commitMsSmall?: number
   readonly commitMsLarge?: number
   /** What the result should have been and was not; empty when all is right. */
@@ -42,8 +48,7 @@ export interface CaseResult {
 
 const MEGABYTE = 1e6
 
-/** Rows a second. */
-export const rate = (rows: number, cost: Cost): number => rows / (cost.elapsedMs / 1000)
+const rate = (rows: number, cost: Cost): number => rows / (cost.elapsedMs / 1000)
 
 /** Rounds for people. */
 export function round(value: number, digits: number): number {
@@ -70,6 +75,28 @@ export function caseOf(
   }
 }
 
+/** How a case compares with its limit over the same rows. */
+export function ratiosTo(
+  limit: Cost,
+  cost: Cost,
+): Pick<CaseResult, 'ratioToLimit' | 'cpuRatioToLimit'> {
+  return {
+    ratioToLimit: round(limit.elapsedMs / cost.elapsedMs, 3),
+    cpuRatioToLimit: round(limit.cpuSeconds / cost.cpuSeconds, 3),
+  }
+}
+
+/** Sums the recorded time of each step over commits. */
+export function sumSteps(timeline: readonly CommitTiming[]): Record<string, number> {
+  const sums: Record<string, number> = {}
+  for (const { stepTimingsMs } of timeline) {
+    for (const [step, ms] of Object.entries(stepTimingsMs)) {
+      sums[step] = round((sums[step] ?? 0) + ms / 1000, 2)
+    }
+  }
+  return sums
+}
+
 /** The results as an aligned table. */
 export function tableLines(results: readonly CaseResult[]): readonly string[] {
   const head = [
@@ -92,6 +119,7 @@ export function tableLines(results: readonly CaseResult[]): readonly string[] {
     result.cpuSeconds.toFixed(2),
     `${result.peakRssMb}`,
     result.ratioToLimit?.toFixed(2) ?? '',
+    result.cpuRatioToLimit?.toFixed(2) ?? '',
     notesOf(result),
   ])
   const rows = [head, ...body]
@@ -110,6 +138,10 @@ export function tableLines(results: readonly CaseResult[]): readonly string[] {
 function notesOf(result: CaseResult): string {
   const notes: string[] = []
   if (result.commits !== undefined) notes.push(`${result.commits} commits`)
+  if (result.stepSeconds !== undefined) {
+    const steps = Object.entries(result.stepSeconds)
+    notes.push(steps.map(([step, seconds]) => `${step} ${seconds} s`).join(', '))
+  }
   if (result.commitTimeRatio !== undefined) {
     notes.push(
       `commit ${result.commitMsLarge} ms at many keys, ${result.commitMsSmall} ms at few: × ${result.commitTimeRatio}`,

@@ -10,8 +10,9 @@ import {
   type CaseResult,
   caseOf,
   type IngestRequest,
-  rate,
+  ratiosTo,
   round,
+  sumSteps,
 } from './case-result.ts'
 import { benchCdc } from './cdc.ts'
 import {
@@ -22,7 +23,12 @@ import {
   runJob,
   type TextRows,
 } from './jobs.ts'
-import { type Checksum, ORDER_COLUMNS, type OrderEvents } from './order-events.ts'
+import {
+  type Checksum,
+  ORDER_COLUMNS,
+  type OrderEvents,
+  type OrderEventsRequest,
+} from './order-events.ts'
 
 const THREADS = 2
 const UPDATE_SHARE = 0.5
@@ -39,9 +45,8 @@ export async function benchIngest(request: IngestRequest): Promise<readonly Case
   if (has('limit') || has('append') || has('upsert')) {
     const folder = join(request.folder, 'orders')
     request.print(`generating ${request.rows} order events`)
-    const { result: events } = await runJob<OrderEvents>({
-      kind: 'generate',
-      request: {
+    const [events] = await generate([
+      {
         folder,
         rows: request.rows,
         keysBefore: 0,
@@ -50,11 +55,11 @@ export async function benchIngest(request: IngestRequest): Promise<readonly Case
         prefix: 'orders',
         seed: SEED,
       },
-    })
+    ])
     const limit = await benchLimit(request, events)
-    results.push(limit)
+    results.push(limit.result)
     for (const mode of ['append', 'upsert'] as const) {
-      if (has(mode)) results.push(await benchFiles(request, events, mode, limit.rowsPerSecond))
+      if (has(mode)) results.push(await benchFiles(request, events, mode, limit.cost))
     }
     rmSync(folder, { recursive: true })
   }
@@ -63,7 +68,10 @@ export async function benchIngest(request: IngestRequest): Promise<readonly Case
   return results
 }
 
-async function benchLimit(request: IngestRequest, events: OrderEvents): Promise<CaseResult> {
+async function benchLimit(
+  request: IngestRequest,
+  events: OrderEvents,
+): Promise<{ readonly cost: Cost; readonly result: CaseResult }> {
   request.print('limit: DuckDB alone, JSON lines to zstd Parquet')
   const target = join(request.folder, 'limit', 'orders.parquet')
   const end = await runJob<number>({
@@ -75,14 +83,17 @@ async function benchLimit(request: IngestRequest, events: OrderEvents): Promise<
   })
   rmSync(target)
   const wrong = end.result === request.rows ? [] : [`${end.result} rows instead of ${request.rows}`]
-  return caseOf('limit', request.rows, events.bytes, end.cost, { wrong })
+  return {
+    cost: end.cost,
+    result: caseOf('limit', request.rows, events.bytes, end.cost, { wrong }),
+  }
 }
 
 async function benchFiles(
   request: IngestRequest,
   events: OrderEvents,
   mode: 'append' | 'upsert',
-  limitRowsPerSecond: number,
+  limit: Cost,
 ): Promise<CaseResult> {
   request.print(`${mode}: files through the pipeline`)
   const folder = join(request.folder, mode)
@@ -91,10 +102,12 @@ async function benchFiles(
   const end = await runPipeline(request, config)
   const expected = mode === 'append' ? events.appended : events.upserted
   const wrong = await findWrong(config, expected)
+  const stepSeconds = sumSteps(await readTimeline(config))
   rmSync(folder, { recursive: true })
   return caseOf(mode, request.rows, events.bytes, end.cost, {
-    ratioToLimit: round(rate(request.rows, end.cost) / limitRowsPerSecond, 3),
+    ...ratiosTo(limit, end.cost),
     commits: end.result.commits,
+    stepSeconds,
     wrong,
   })
 }
@@ -110,6 +123,8 @@ async function benchLarge(request: IngestRequest): Promise<CaseResult> {
     commitMsSmall: round(small.commitMs, 1),
     commitMsLarge: round(large.commitMs, 1),
     commitTimeRatio,
+    stepSeconds: large.stepSeconds,
+    stepSecondsSmall: small.stepSeconds,
     peakRssMb: Math.round(Math.max(large.load.peakRssMb, large.changes.peakRssMb)),
     wrong: [...small.wrong, ...large.wrong],
   })
@@ -121,6 +136,7 @@ interface CommitTimes {
   readonly bytes: number
   /** Median time between commits. */
   readonly commitMs: number
+  readonly stepSeconds: Readonly<Record<string, number>>
   readonly wrong: readonly string[]
 }
 
@@ -133,33 +149,25 @@ async function timeCommits(
   const folder = join(request.folder, name)
   const source = join(folder, 'events', 'orders')
   const common = { folder: source, seed: SEED }
-  const { result: loaded } = await runJob<OrderEvents>({
-    kind: 'generate',
-    request: { ...common, rows: keys, keysBefore: 0, updateShare: 0, firstSeq: 0, prefix: 'a' },
-  })
+  const [loaded] = await generate([
+    { ...common, rows: keys, keysBefore: 0, updateShare: 0, firstSeq: 0, prefix: 'a' },
+  ])
   const load = await runPipeline(request, writeFilesConfig(folder, source, 'upsert', ''))
-  for (let commit = 0; commit < TIMED_COMMITS; commit++) {
-    await runJob({
-      kind: 'generate',
-      request: {
-        ...common,
-        rows: TIMED_CHANGES,
-        keysBefore: keys,
-        updateShare: 1,
-        firstSeq: keys + commit * TIMED_CHANGES,
-        prefix: `b${String(commit).padStart(3, '0')}`,
-        seed: SEED + commit + 1,
-      },
-    })
-  }
+  await generate(
+    Array.from({ length: TIMED_COMMITS }, (_, commit) => ({
+      ...common,
+      rows: TIMED_CHANGES,
+      keysBefore: keys,
+      updateShare: 1,
+      firstSeq: keys + commit * TIMED_CHANGES,
+      prefix: `b${String(commit).padStart(3, '0')}`,
+      seed: SEED + commit + 1,
+    })),
+  )
   const tuning = `    commit: { maxRows: ${TIMED_CHANGES} }\n`
   const config = writeFilesConfig(folder, source, 'upsert', tuning)
   const changes = await runPipeline(request, config)
-  const { result: timeline } = await runJob<readonly CommitTiming[]>({
-    kind: 'timeline',
-    config,
-    root: 'orders',
-  })
+  const timeline = await readTimeline(config)
   const wrong = await findWrong(config, { rows: keys, keys })
   rmSync(folder, { recursive: true })
   return {
@@ -167,6 +175,7 @@ async function timeCommits(
     changes: changes.cost,
     bytes: loaded.bytes,
     commitMs: medianInterval(timeline.slice(0, TIMED_COMMITS)),
+    stepSeconds: sumSteps(timeline.slice(0, TIMED_COMMITS)),
     wrong,
   }
 }
@@ -179,13 +188,32 @@ function medianInterval(timeline: readonly CommitTiming[]): number {
   return intervals[Math.floor(intervals.length / 2)] ?? 0
 }
 
+async function generate<const Requests extends readonly OrderEventsRequest[]>(
+  requests: Requests,
+): Promise<{ readonly [Index in keyof Requests]: OrderEvents }> {
+  const { result } = await runJob<{ readonly [Index in keyof Requests]: OrderEvents }>({
+    kind: 'generate',
+    requests,
+  })
+  return result
+}
+
 interface PipelineEnd {
   readonly commits: number
   readonly sizeBytes: number
 }
 
 function runPipeline(request: IngestRequest, config: string): Promise<JobEnd<PipelineEnd>> {
-  return runJob({ kind: 'pipeline', config, untilPosition: null }, request.profileFolder)
+  return runJob({ kind: 'pipeline', config, until: { kind: 'source-end' } }, request.profileFolder)
+}
+
+async function readTimeline(config: string): Promise<readonly CommitTiming[]> {
+  const { result } = await runJob<readonly CommitTiming[]>({
+    kind: 'timeline',
+    config,
+    root: 'orders',
+  })
+  return result
 }
 
 /** Compares counts and sums of the table with what the generator worked out. */

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { openRuntime, type Runtime, sourceSpecs } from '../../src/compose.ts'
 import { loadConfig } from '../../src/config/index.ts'
+import type { PipelineStatus } from '../../src/contracts/index.ts'
 import { duckType, identifier, literal } from '../../src/engine/index.ts'
 import type { JsonObject } from '../../src/model/index.ts'
 import { createSystemClock, createTelemetry } from '../../src/observe/index.ts'
@@ -14,7 +15,7 @@ import { type BacklogResult, readBacklog } from './postgres-reader.ts'
 
 /** A piece of work for a process of its own. */
 export type Job =
-  | { readonly kind: 'generate'; readonly request: OrderEventsRequest }
+  | { readonly kind: 'generate'; readonly requests: readonly OrderEventsRequest[] }
   | {
       readonly kind: 'limit'
       readonly files: readonly string[]
@@ -26,8 +27,7 @@ export type Job =
   | {
       readonly kind: 'pipeline'
       readonly config: string
-      /** Ends when everything before this position is committed; null: when the source ends. */
-      readonly untilPosition: string | null
+      readonly until: RunUntil
     }
   | { readonly kind: 'query'; readonly config: string; readonly sql: string }
   | { readonly kind: 'cursor'; readonly config: string; readonly root: string }
@@ -42,6 +42,14 @@ export type Job =
       readonly untilPosition: string
       readonly identity: JsonObject
     }
+
+/** When a pipeline has done its work. */
+export type RunUntil =
+  | { readonly kind: 'source-end' }
+  /** Everything before the position is committed. */
+  | { readonly kind: 'position'; readonly position: string }
+  /** So many records are read; then the run drains, which commits them at once. */
+  | { readonly kind: 'records'; readonly count: number }
 
 /** What a job cost its process. */
 export interface Cost {
@@ -121,11 +129,11 @@ export async function doJob(job: Job): Promise<JobEnd<unknown>> {
 function perform(job: Job): Promise<unknown> {
   switch (job.kind) {
     case 'generate':
-      return Promise.resolve<OrderEvents>(writeOrderEvents(job.request))
+      return Promise.resolve<readonly OrderEvents[]>(job.requests.map(writeOrderEvents))
     case 'limit':
       return copyWithDuckDb(job)
     case 'pipeline':
-      return withRuntime(job.config, (runtime) => runToEnd(runtime, job.untilPosition))
+      return withRuntime(job.config, (runtime) => runToEnd(runtime, job.until))
     case 'query':
       return withRuntime(job.config, (runtime) => query(runtime, job.sql))
     case 'cursor':
@@ -180,16 +188,14 @@ interface RunResult {
   readonly sizeBytes: number
 }
 
-async function runToEnd(runtime: Runtime, untilPosition: string | null): Promise<RunResult> {
+async function runToEnd(runtime: Runtime, until: RunUntil): Promise<RunResult> {
   const settings = runtime.config.pipelines[0]
   if (settings === undefined) throw new Error('the bench has a pipeline')
   await using source = await runtime.openSource(settings)
   const pipeline = await runtime.openPipeline(settings, source)
   const stop = new AbortController()
-  const until = untilPosition === null ? null : BigInt(untilPosition)
   const watch = setInterval(() => {
-    const floor = pipeline.status().floorPosition
-    if (until !== null && floor !== null && floor >= until) stop.abort()
+    if (isDone(until, pipeline.status())) stop.abort()
   }, POLL_MS)
   try {
     await pipeline.run(stop.signal)
@@ -202,6 +208,21 @@ async function runToEnd(runtime: Runtime, untilPosition: string | null): Promise
     sizeBytes += (await table?.latest())?.sizeBytes ?? 0
   }
   return { commits: pipeline.status().commits, sizeBytes }
+}
+
+function isDone(until: RunUntil, status: PipelineStatus): boolean {
+  switch (until.kind) {
+    case 'source-end':
+      return false
+    case 'position':
+      return status.floorPosition !== null && status.floorPosition >= BigInt(until.position)
+    case 'records':
+      return status.recordsRead >= until.count
+    default: {
+      const never: never = until
+      return never
+    }
+  }
 }
 
 async function query(runtime: Runtime, sql: string): Promise<TextRows> {
