@@ -162,7 +162,7 @@ async function tryVersion(
   const deletes = planDeletes(request, targets, hidden)
   const descriptors = await staged.write(deletes)
   const txnId = clock.uuid()
-  const context = { txnId, writerName, nowMs: clock.nowMs(), uuid: () => clock.uuid() }
+  const context = { txnId, writerName, nowMs: Math.floor(clock.nowMs()), uuid: () => clock.uuid() }
   const plan = planCommit({
     commit: request,
     base,
@@ -192,8 +192,17 @@ async function checkNotStalled(
   const { store, clock, paths } = tools
   if (clock.nowMs() - startedMs < STALL_MS) return
   const { version } = written.before
-  if ((await store.head(paths.object(commitPath(version)))) !== null) return
-  await store.delete(paths.object(commitPath(version + 1n)))
+  const own = paths.object(commitPath(version + 1n))
+  try {
+    if ((await store.head(paths.object(commitPath(version)))) !== null) return
+    await store.delete(own)
+  } catch (error) {
+    throw new SluiceError('SLU-TAB-3006', {
+      message: `version ${version + 1n} was written late, and the log before it cannot be seen`,
+      context: { path: own, version: version + 1n },
+      cause: error,
+    })
+  }
   throw new SluiceError('SLU-TAB-3011', {
     message: `version ${version} was cleaned away before ${version + 1n} was written`,
     context: { version },

@@ -108,7 +108,7 @@ function firstActions(
     retired: [],
     uuid,
   })
-  const nowMs = clock.nowMs()
+  const nowMs = Math.floor(clock.nowMs())
   const context = { txnId, writerName, nowMs, uuid }
   const configuration = { ...featureProperties(uuid), ...spec.properties }
   return [
