@@ -294,21 +294,42 @@ class PostgresSession implements SourceSession {
     await this.#pollTask
   }
 
-  /** Copies every stream that is not complete under one snapshot: that of the new slot, or a temporary one's. */
+  /**
+   * Copies every stream that is not complete. The last block waits until locks and snapshot are given back:
+   * a consumer may take its time with it.
+   */
   async *#copyAll(): AsyncGenerator<SourceBlock, void> {
     const { settings, context, request } = this.#options
-    const { snapshot: own, connection } = this.#opening
-    const purpose = { settings, context, replication: true, signal: request.signal }
-    await using temporary = own === null ? await connect(purpose) : null
-    const snapshot = own ?? (await createSlot(temporary!, temporarySlotName(context), true))
-    await using reader = await SnapshotReader.open(settings, context, snapshot, request.signal)
-    await temporary?.close()
-    for (const [stream, copy] of this.#copies) {
-      const table = this.#tablesByName.get(stream)!
-      yield* this.#copyTable(reader, table, copy)
-      this.#resume.set(stream, snapshot.position)
+    let last: SourceBlock | null = null
+    {
+      const snapshot = await this.#exportSnapshot()
+      await using reader = await SnapshotReader.open(settings, context, snapshot, request.signal)
+      await snapshot.free?.()
+      for (const [stream, copy] of this.#copies) {
+        for await (const block of this.#copyTable(reader, this.#tablesByName.get(stream)!, copy)) {
+          if (last !== null) yield last
+          last = block
+        }
+        this.#resume.set(stream, snapshot.position)
+      }
     }
-    await connection.query('COMMIT')
+    await this.#opening.connection.query('COMMIT')
+    if (last !== null) yield last
+  }
+
+  /** That of the slot just made, or of a temporary one, which is dropped by `free`. */
+  async #exportSnapshot(): Promise<ExportedSnapshot & { free?: () => Promise<void> }> {
+    const { settings, context, request } = this.#options
+    if (this.#opening.snapshot !== null) return this.#opening.snapshot
+    const purpose = { settings, context, replication: true, signal: request.signal }
+    const temporary = await connect(purpose)
+    try {
+      const snapshot = await createSlot(temporary, temporarySlotName(context), true)
+      return { ...snapshot, free: () => temporary.close() }
+    } catch (error) {
+      await temporary.close()
+      throw error
+    }
   }
 
   /** The last part is held back until it is known to be the last: it carries `complete`. */

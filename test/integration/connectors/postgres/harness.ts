@@ -78,13 +78,26 @@ export async function startServer(
   }
 }
 
+/** Empties the database: no table, publication or slot of an earlier test. */
+export async function resetServer(server: TestServer): Promise<void> {
+  await server.sql(`
+    DROP SCHEMA public CASCADE; CREATE SCHEMA public; GRANT ALL ON SCHEMA public TO public;
+    DROP PUBLICATION IF EXISTS sluice_test;`)
+  await server.sql(`
+    SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE active;
+    SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active;`)
+}
+
 /** Runs statements on a connection of their own. */
 export async function runSql(
   url: string,
   text: string,
   values?: readonly unknown[],
 ): Promise<readonly Record<string, unknown>[]> {
-  const client = new pg.Client({ connectionString: url })
+  const client = new pg.Client({
+    connectionString: url,
+    options: '-c timezone=UTC -c datestyle=ISO -c extra_float_digits=3',
+  })
   client.on('error', () => undefined)
   await client.connect()
   try {
@@ -304,9 +317,7 @@ export async function tableRows(
     )
     .join(', ')
   const [namespace, table] = schema.stream.split('.')
-  const rows = await server
-    .sql(`SET datestyle TO 'ISO'; SET timezone TO 'UTC'; SET bytea_output TO 'hex'`)
-    .then(() => server.sql(`SELECT ${columns} FROM "${namespace}"."${table}"`))
+  const rows = await server.sql(`SELECT ${columns} FROM "${namespace}"."${table}"`)
   return new Map(
     rows.map((row) => [JSON.stringify(schema.key.map((name) => row[name])), row as Row]),
   )
@@ -314,7 +325,7 @@ export async function tableRows(
 
 /** Where the server's log ends now. */
 export async function currentPosition(server: TestServer): Promise<bigint> {
-  const rows = await server.sql(`SELECT (pg_current_wal_lsn() - '0/0'::pg_lsn)::text AS position`)
+  const rows = await server.sql(`SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::text AS position`)
   return BigInt(rows[0]!.position as string)
 }
 
