@@ -44,6 +44,7 @@ export interface CopyProgress {
 
 /**
  * A run of records of one split.
+ * A copy's position is never below one that was delivered before: the floor of the pipeline stays true for it.
  * Order: blocks come in source order; records of one stream keep their order inside the parts, and parts of one
  * stream follow each other in order. Parts may be empty: the source then only tells how far it is complete.
  */

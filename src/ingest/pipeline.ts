@@ -68,6 +68,7 @@ async function runWithRestarts(
   let attempt = 0
   let lastProgressMs = clock.monotonicMs()
   let commitsSeen = 0
+  let lastGap: string | null = null
   for (;;) {
     try {
       board.event('start')
@@ -76,6 +77,17 @@ async function runWithRestarts(
       return end
     } catch (thrown) {
       const error = wrapError(thrown, 'SLU-BUG-9001', 'the pipeline failed')
+      // A gap is judged by cursors that another instance may have moved since they were read: only a
+      // second look at the tables confirms it.
+      const isConfirmed = error.kind !== 'gap' || error.code === lastGap
+      lastGap = error.kind === 'gap' ? error.code : null
+      if (!isConfirmed) {
+        telemetry.log('warn', 'looking twice at a gap', {
+          pipeline: settings.name,
+          code: error.code,
+        })
+        continue
+      }
       const commits = board.snapshot().commits
       if (commits > commitsSeen) {
         commitsSeen = commits

@@ -1,6 +1,6 @@
 /** What a running pipeline tells about itself, kept up to date by the loop. */
 
-import type { Clock, PipelineStatus, SourceProgress } from '../contracts/index.ts'
+import type { Clock, PipelineStatus, SourceProgress, TableStatus } from '../contracts/index.ts'
 import { msFromMicros, type SluiceError } from '../model/index.ts'
 import type { Lane } from './lane.ts'
 import { IDLE_AFTER_MS } from './limits.ts'
@@ -31,6 +31,8 @@ interface Facts {
   lastError: PipelineStatus['lastError']
   lanes: readonly Lane[] | null
   progress: (() => SourceProgress) | null
+  /** As last rendered: what is shown between two recoveries and after the end. */
+  tables: readonly TableStatus[]
 }
 
 /** Makes the board of one pipeline. */
@@ -47,6 +49,7 @@ export function createStatusBoard(pipeline: string, clock: Clock): StatusBoard {
     lastError: null,
     lanes: null,
     progress: null,
+    tables: [],
   }
   const event = (name: PhaseEvent): void => {
     facts.state = nextPhase(facts.state, name)
@@ -72,6 +75,7 @@ export function createStatusBoard(pipeline: string, clock: Clock): StatusBoard {
       facts.floorPosition = position
     },
     watch: (lanes, progress) => {
+      facts.tables = tablesOf(facts)
       facts.lanes = lanes
       facts.progress = progress
     },
@@ -94,8 +98,31 @@ function render(
   clock: Clock,
 ): PipelineStatus {
   const progress = facts.progress?.() ?? null
+  const endPosition = progress?.endPosition ?? null
+  return {
+    pipeline,
+    state: facts.state,
+    startedAtMs,
+    observedAtMs: clock.nowMs(),
+    tables: tablesOf(facts),
+    floorPosition: facts.floorPosition,
+    endPosition,
+    lagMs: lagMs(facts, endPosition, clock),
+    rowsPerSecond: Math.round(
+      rate.reduce((sum, sample) => sum + sample.recordCount, 0) / (RATE_WINDOW_MS / 1000),
+    ),
+    commits: facts.commits,
+    recordsRead: facts.recordsRead,
+    lastCommitAtMs: facts.lastCommitAtMs,
+    lastError: facts.lastError,
+  }
+}
+
+function tablesOf(facts: Facts): readonly TableStatus[] {
+  if (facts.lanes === null) return facts.tables
+  const progress = facts.progress?.() ?? null
   const copies = new Map(progress?.copies.map((copy) => [copy.stream, copy]))
-  const tables = (facts.lanes ?? []).map((lane) => {
+  return facts.lanes.map((lane) => {
     const copy = copies.get(lane.context.target.stream)
     const { status } = lane
     return {
@@ -112,24 +139,6 @@ function render(
       rowsApplied: status.rowsApplied,
     }
   })
-  const endPosition = progress?.endPosition ?? null
-  return {
-    pipeline,
-    state: facts.state,
-    startedAtMs,
-    observedAtMs: clock.nowMs(),
-    tables,
-    floorPosition: facts.floorPosition,
-    endPosition,
-    lagMs: lagMs(facts, endPosition, clock),
-    rowsPerSecond: Math.round(
-      rate.reduce((sum, sample) => sum + sample.recordCount, 0) / (RATE_WINDOW_MS / 1000),
-    ),
-    commits: facts.commits,
-    recordsRead: facts.recordsRead,
-    lastCommitAtMs: facts.lastCommitAtMs,
-    lastError: facts.lastError,
-  }
 }
 
 /** Zero at the end of the source; else the age of the newest committed change; null when not known. */

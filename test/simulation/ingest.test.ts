@@ -1,0 +1,267 @@
+/** The true ingest room over a scripted source: crashes at every failpoint, every version checked against the fold. */
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Clock, PipelineSettings, Table } from '../../src/contracts/index.ts'
+import { createEngine, createParquetPort, type Engine } from '../../src/engine/index.ts'
+import {
+  createPipeline,
+  FAILPOINTS,
+  type FailpointName,
+  type Failpoints,
+} from '../../src/ingest/index.ts'
+import { createSystemClock, createTelemetry } from '../../src/observe/index.ts'
+import { createDeltaFormat } from '../../table-format/delta/index.ts'
+import { createLocalObjectStore } from '../../table-format/object-store/index.ts'
+import {
+  createScriptedSource,
+  foldScript,
+  positionOf,
+  type ScriptedChange,
+  type ScriptedTransaction,
+} from '../support/scripted-source.ts'
+import { liveRows } from '../support/table-state.ts'
+
+const STREAMS = ['a', 'b'] as const
+const system = createSystemClock()
+let ticks = 0
+/** A clock on which every look takes a quarter of a second: deadlines pass at all kinds of places. */
+const clock: Clock = {
+  ...system,
+  monotonicMs: () => (ticks += 250),
+  sleep: async () => undefined,
+}
+let engine: Engine
+let folder: string
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sluice-simulation-'))
+  const temporaryFolder = join(folder, 'engine')
+  engine = await createEngine({ memoryBytes: 256 * 2 ** 20, threads: 1, temporaryFolder })
+})
+
+afterAll(async () => {
+  await engine[Symbol.asyncDispose]()
+  await rm(folder, { recursive: true })
+})
+
+/** A small repeatable generator: mulberry32. */
+function randomFrom(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+function inventHistory(random: () => number, transactionCount: number): ScriptedTransaction[] {
+  const live = { a: new Set<number>(), b: new Set<number>() }
+  const pick = (limit: number): number => Math.floor(random() * limit)
+  return Array.from({ length: transactionCount }, () => {
+    const changes: ScriptedChange[] = []
+    for (let left = 1 + pick(6); left > 0; left--) {
+      const stream = STREAMS[random() < 0.95 ? 0 : 1]
+      const keys = live[stream]
+      const [id, other] = [pick(12), pick(12)]
+      const base = {
+        stream,
+        id,
+        value: pick(1e6),
+        text: random() < 0.4 ? undefined : `t${pick(1e6)}`,
+      }
+      const dice = random()
+      if (!keys.has(id)) {
+        keys.add(id)
+        changes.push({ ...base, op: 'i', text: base.text ?? 'new' })
+      } else if (dice < 0.02) {
+        keys.clear()
+        changes.push({ ...base, op: 't' })
+      } else if (dice < 0.2) {
+        keys.delete(id)
+        changes.push({ ...base, op: 'd' })
+      } else if (dice < 0.4 && !keys.has(other)) {
+        keys.delete(id)
+        keys.add(other)
+        changes.push({ ...base, op: 'd' }, { ...base, op: 'm', id: other })
+      } else changes.push({ ...base, op: 'u' })
+    }
+    return changes
+  })
+}
+
+function settings(rowsMax: number): PipelineSettings {
+  return {
+    name: 'sim',
+    source: 'script',
+    targets: STREAMS.map((stream) => ({
+      stream,
+      table: stream,
+      root: `tables/${stream}`,
+      mode: 'upsert',
+      key: null,
+      orderingColumn: null,
+      partitionBy: [],
+      deleteWhen: null,
+    })),
+    commit: { intervalMs: 60_000, rowsMax, bytesMax: 2 ** 20 },
+    engineMemoryBytes: 256 * 2 ** 20,
+    engineThreads: 1,
+    inFlightBytesMax: 2 ** 20,
+    tombstoneTtlMs: 3_600_000,
+    compressionLevel: 1,
+  }
+}
+
+class Crash extends Error {}
+
+/** Ends the life of a run: from the fatal passing on, every failpoint throws, so nothing durable can follow. */
+function dyingAt(name: FailpointName, occurrence: number, onDeath: () => void): Failpoints {
+  let left = occurrence
+  return {
+    hit: (passed) => {
+      if (passed === name) left--
+      if (left > 0) return
+      onDeath()
+      throw new Crash(name)
+    },
+  }
+}
+
+/** The crash may come wrapped by whoever it passed. */
+function isCrash(error: unknown): boolean {
+  if (error instanceof Crash) return true
+  return error instanceof Error && error.cause !== undefined && isCrash(error.cause)
+}
+
+interface Outcome {
+  readonly crashes: number
+  readonly versionsChecked: number
+}
+
+/** Runs until the script is in the tables, crashing as told, then checks every version of every table. */
+async function simulate(
+  name: string,
+  seed: number,
+  crashAt: (run: number) => { name: FailpointName; occurrence: number } | null,
+): Promise<Outcome> {
+  const random = randomFrom(seed)
+  const history = inventHistory(random, 30)
+  const lake = join(folder, name)
+  const store = await createLocalObjectStore(lake, clock)
+  const telemetry = createTelemetry({
+    level: 'error',
+    format: 'text',
+    stream: process.stderr,
+    clock,
+  })
+  const parquet = createParquetPort({
+    openSession: () => engine.session(),
+    spoolFolder: folder,
+    clock,
+  })
+  const openFormat = (over: typeof store) =>
+    createDeltaFormat({ store: over, clock, writerName: 'simulation', parquet })
+  const delivered = { transactionCount: 0 }
+  let crashes = 0
+  let acknowledged = 0n
+  for (let run = 0; ; run++) {
+    const plan = crashAt(run)
+    const life = new AbortController()
+    const failpoints: Failpoints | null =
+      plan === null ? null : dyingAt(plan.name, plan.occurrence, () => life.abort())
+    const pipeline = createPipeline({
+      settings: settings(1 + Math.floor(random() * 20)),
+      source: createScriptedSource({
+        streams: STREAMS,
+        history,
+        random,
+        delivered,
+        onAcknowledge: (position) => {
+          acknowledged = position
+        },
+      }),
+      store,
+      openFormat,
+      clock,
+      telemetry,
+      workFolder: join(folder, `${name}-work`),
+      ...(failpoints === null ? {} : { failpoints }),
+    })
+    try {
+      const end = await pipeline.run(life.signal)
+      if (end === 'source-ended') break
+      expect(life.signal.aborted).toBe(true)
+      crashes++
+    } catch (error) {
+      if (!isCrash(error)) throw error
+      crashes++
+    }
+  }
+  const end = positionOf(history.length)
+  let versionsChecked = 0
+  for (const stream of STREAMS) {
+    await using table = (await openFormat(store).open(`tables/${stream}`)) as Table
+    versionsChecked += await checkVersions(table, stream, history)
+    const cursor = (await table.latest()).cursors('sim')[0]?.cursor
+    expect(cursor?.phase).toBe('stream')
+    expect(acknowledged).toBeLessThanOrEqual(end)
+  }
+  await store[Symbol.asyncDispose]()
+  return { crashes, versionsChecked }
+}
+
+/** state(version) = fold(source up to the cursor of that version), for every version. */
+async function checkVersions(
+  table: Table,
+  stream: string,
+  history: readonly ScriptedTransaction[],
+): Promise<number> {
+  await using session = await engine.session()
+  const { version: newest } = await table.latest()
+  let previous = 0n
+  for (let version = 0n; version <= newest; version++) {
+    const snapshot = await table.snapshot({ kind: 'version', version })
+    const rows = await liveRows(session, table, snapshot, 'id, value, text')
+    const found = new Map(rows.map(([id, value, text]) => [id, { value: Number(value), text }]))
+    expect(found.size, `two rows of one key in version ${version}`).toBe(rows.length)
+    const cursor = snapshot.cursors('sim')[0]?.cursor
+    if (cursor === undefined || cursor.phase === 'copy') continue
+    expect(cursor.nextPosition).toBeGreaterThanOrEqual(previous)
+    previous = cursor.nextPosition
+    expect(found, `version ${version} of ${stream}`).toEqual(
+      foldScript(history, stream, cursor.nextPosition),
+    )
+  }
+  const newestRows = await liveRows(session, table, await table.latest(), 'id, value, text')
+  const all = foldScript(history, stream, 10n ** 9n)
+  expect(newestRows.length, `rows of ${stream} at the end`).toBe(all.size)
+  return Number(newest) + 1
+}
+
+describe('ingest', () => {
+  it('holds the fold of the source at every version when nothing fails', async () => {
+    for (const seed of [1, 2, 3]) {
+      const { versionsChecked } = await simulate(`calm-${seed}`, seed, () => null)
+      expect(versionsChecked).toBeGreaterThan(4)
+    }
+  })
+
+  for (const name of FAILPOINTS) {
+    it(`holds it when the process dies at ${name}`, async () => {
+      let crashes = 0
+      for (const seed of [11, 12]) {
+        const plans = [1, 3, 2]
+        const outcome = await simulate(`${name}-${seed}`, seed, (run) => {
+          const occurrence = plans[run]
+          return occurrence === undefined ? null : { name, occurrence }
+        })
+        crashes += outcome.crashes
+      }
+      expect(crashes, 'the failpoint was never passed').toBeGreaterThan(0)
+    })
+  }
+})

@@ -1,0 +1,211 @@
+/**
+ * A source that replays a scripted history of transactions, cut into blocks by a seed: the world of
+ * simulations.
+ */
+
+import type { BlockPart, Source, SourceBlock, SourceStart } from '../../src/contracts/index.ts'
+import type { Cursor, StreamSchema } from '../../src/model/index.ts'
+
+/** A change of one stream. `text` undefined is not sent (unchanged). */
+export interface ScriptedChange {
+  readonly stream: string
+  readonly op: 'i' | 'u' | 'd' | 'm' | 't'
+  readonly id: number
+  readonly value: number
+  readonly text: string | undefined
+}
+
+/** Changes that belong together; the position of transaction n is `10 * (n + 1)`. */
+export type ScriptedTransaction = readonly ScriptedChange[]
+
+/** Row of a table of the script. */
+export interface ScriptedRow {
+  readonly value: number
+  readonly text: string | null
+}
+
+/** Position of transaction number n. */
+export const positionOf = (number: number): bigint => BigInt(10 * (number + 1))
+
+/** The rows of a stream after all transactions below a position. */
+export function foldScript(
+  history: readonly ScriptedTransaction[],
+  stream: string,
+  toPositionExclusive: bigint,
+): Map<number, ScriptedRow> {
+  const rows = new Map<number, ScriptedRow>()
+  let moved: ScriptedRow | undefined
+  for (const [number, transaction] of history.entries()) {
+    if (positionOf(number) >= toPositionExclusive) break
+    for (const change of transaction) {
+      if (change.stream !== stream) continue
+      const before = change.op === 'm' ? moved : rows.get(change.id)
+      if (change.op === 't') rows.clear()
+      else if (change.op === 'd') {
+        moved = rows.get(change.id)
+        rows.delete(change.id)
+      } else {
+        const text = change.text === undefined ? (before as ScriptedRow).text : change.text
+        rows.set(change.id, { value: change.value, text })
+      }
+    }
+  }
+  return rows
+}
+
+/** Schema of every scripted stream: id (key), value, text. */
+export function scriptedSchema(stream: string): StreamSchema {
+  return {
+    stream,
+    schemaId: 1,
+    key: ['id'],
+    columns: [
+      { name: 'id', type: 'integer', sourceType: 'integer', nullable: false },
+      { name: 'value', type: 'long', sourceType: 'bigint', nullable: true },
+      { name: 'text', type: 'string', sourceType: 'text', nullable: true },
+    ],
+  }
+}
+
+/** How far any start of the script has come: a copy is never older than what was delivered before. */
+export interface Delivered {
+  transactionCount: number
+}
+
+/** What a scripted source is made of. */
+export interface Script {
+  readonly streams: readonly string[]
+  readonly history: readonly ScriptedTransaction[]
+  /** Uniform numbers in [0, 1). */
+  readonly random: () => number
+  /** Shared by all sources of one script. */
+  readonly delivered: Delivered
+  /** Told of every acknowledgement. */
+  readonly onAcknowledge: (nextPosition: bigint) => void
+}
+
+/**
+ * Makes the source; every `start` replays what the cursors ask for, copies first, and then ends.
+ */
+export function createScriptedSource(script: Script): Source {
+  return {
+    name: 'script',
+    check: async () => [],
+    discover: async () => script.streams.map(scriptedSchema),
+    start: async (request) => ({
+      blocks: () => replay(script, request),
+      acknowledge: (nextPosition) => script.onAcknowledge(nextPosition),
+      progress: () => ({ endPosition: null, copies: [] }),
+      [Symbol.asyncDispose]: async () => undefined,
+    }),
+    readBack: null,
+    [Symbol.asyncDispose]: async () => undefined,
+  }
+}
+
+async function* replay(script: Script, request: SourceStart): AsyncIterable<SourceBlock> {
+  const resume = new Map<string, bigint>()
+  for (const [stream, cursor] of request.streams) {
+    if (cursor?.phase === 'stream') resume.set(stream, cursor.nextPosition)
+    else {
+      const { transactionCount } = script.delivered
+      const ahead = script.history.length + 1 - transactionCount
+      const copyNumber = transactionCount + Math.floor(script.random() * ahead)
+      script.delivered.transactionCount = copyNumber
+      const position = positionOf(copyNumber)
+      resume.set(stream, position)
+      yield* copyBlocks(script, stream, position, cursor)
+    }
+  }
+  const open = new Map<string, ScriptedChange[]>()
+  for (const [number, transaction] of script.history.entries()) {
+    const position = positionOf(number)
+    script.delivered.transactionCount = Math.max(script.delivered.transactionCount, number + 1)
+    for (const change of transaction) {
+      if ((resume.get(change.stream) as bigint) > position) continue
+      const changes = open.get(change.stream) ?? []
+      open.set(change.stream, changes)
+      changes.push(change)
+      // Never between a delete and the moved row that needs it.
+      if (script.random() < 0.1 && change.op !== 'd') yield drainBlock(open, position, false)
+    }
+    if (script.random() < 0.5) yield drainBlock(open, position, true)
+  }
+  yield drainBlock(open, positionOf(script.history.length - 1), true)
+}
+
+function* copyBlocks(
+  script: Script,
+  stream: string,
+  position: bigint,
+  before: Cursor | null,
+): Iterable<SourceBlock> {
+  const rows = [...foldScript(script.history, stream, position)]
+  const attempt = `${before === null ? 'first' : `after-${before.batchNumber}`}-${script.random()}`
+  let at = 0
+  do {
+    const size = 1 + Math.floor(script.random() * 5)
+    const slice = rows.slice(at, at + size)
+    const lines = slice.map(([id, { value, text }]) => ({ stream, op: 'r', id, value, text }))
+    at += size
+    yield block(lines.length === 0 ? [] : [partOf(stream, lines, position)], position, true, {
+      stream,
+      attempt,
+      first: at === size,
+      complete: at >= rows.length,
+      rowsCopied: Math.min(at, rows.length),
+    })
+  } while (at < rows.length)
+}
+
+function drainBlock(
+  open: Map<string, ScriptedChange[]>,
+  position: bigint,
+  endsTransaction: boolean,
+): SourceBlock {
+  const parts = [...open].map(([stream, changes]) => partOf(stream, changes, position))
+  open.clear()
+  return block(parts, endsTransaction ? position + 1n : position, endsTransaction, null)
+}
+
+function block(
+  parts: readonly BlockPart[],
+  nextPosition: bigint,
+  endsTransaction: boolean,
+  copy: SourceBlock['copy'],
+): SourceBlock {
+  return {
+    split: 'script',
+    splitNumber: 0,
+    parts,
+    nextPosition,
+    endsTransaction,
+    copy,
+    identity: { script: 'one' },
+    sourceTimeMicros: nextPosition,
+  }
+}
+
+function partOf(
+  stream: string,
+  changes: readonly (Omit<ScriptedChange, 'op' | 'text'> & {
+    readonly op: string
+    readonly text: string | null | undefined
+  })[],
+  position: bigint,
+): BlockPart {
+  const lines = changes.map(({ op, id, value, text }) => {
+    const key = op === 't' ? '\\N' : id
+    const isGone = op === 'd' || op === 't'
+    const shown = text === undefined ? '\\U' : text === null ? '\\N' : text
+    return `${op}\t${position}\t${position}\t${key}\t${isGone ? '\\N\t\\N' : `${value}\t${shown}`}\n`
+  })
+  return {
+    schema: scriptedSchema(stream),
+    format: 'copy-text',
+    bytes: Buffer.from(lines.join('')),
+    recordCount: lines.length,
+    firstPosition: position,
+    partialCount: changes.filter((change) => change.text === undefined && change.op !== 'd').length,
+  }
+}
