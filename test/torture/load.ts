@@ -39,7 +39,8 @@ const DEEDS: readonly (readonly [string, number, Deed])[] = [
   ['replaceAccount', 20, replaceAccount],
   ['manyStepsOfOneKey', 30, manyStepsOfOneKey],
   ['rolledBack', 20, rolledBack],
-  ['scratch', 55, changeScratch],
+  ['scratch', 54, changeScratch],
+  ['quiet', 1, changeQuiet],
   ['truncateScratch', 5, truncateScratch],
   ['sweepDocuments', 5, sweepDocuments],
 ]
@@ -253,4 +254,8 @@ async function sweepDocuments(client: pg.Client, dice: Dice): Promise<void> {
     'UPDATE documents SET amount = amount + 1 WHERE tenant = $1 AND number % 3 = $2',
     [`t${dice.roll(7)}`, dice.roll(3)],
   )
+}
+
+async function changeQuiet(client: pg.Client, dice: Dice): Promise<void> {
+  await client.query('UPDATE quiet SET v = v + 1 WHERE id = $1', [dice.between(1, 10)])
 }

@@ -54,6 +54,7 @@ const FAILPOINT_WAIT_MS = 60_000
 const CATCH_UP_WAIT_MS = 180_000
 const STOP_WAIT_MS = 60_000
 const FENCE_WAIT_MS = 90_000
+const KILL_WAIT_MS = 30_000
 const POLL_MS = 50
 
 interface World {
@@ -86,7 +87,7 @@ export async function runPostgresTorture(options: TortureOptions): Promise<reado
       url: postgres.url,
       seed: options.seed,
       connections: 3,
-      pauseMsMax: 20,
+      pauseMsMax: 40,
     })
     const failpoints = { hit: {} as Record<string, number>, missed: [] as string[] }
     const killCounts = { killed: 0, duringCopy: 0, duringStream: 0, beforeFirstCommit: 0 }
@@ -181,18 +182,23 @@ async function killDuringCopy(world: World, counts: Record<string, number>): Pro
   }
 }
 
+/** Most kills come after the process has begun to commit, the others while it starts. */
 async function killAtRandom(world: World, counts: Record<string, number>): Promise<void> {
+  const { dice } = world
   const before = commitCount(world)
   const wasCopied = isCopied(world)
   const sluice = startRun(world)
-  const delayMs = world.dice.between(200, 3_500)
+  if (wasCopied && dice.roll(4) > 0) {
+    await waitFor(KILL_WAIT_MS, () => commitCount(world) > before || sluice.ending() !== null)
+  }
+  const delayMs = dice.between(0, wasCopied ? 1_500 : 4_000)
   await sluice.endedWithin(delayMs)
   await kill(world, sluice, `before kill ${(counts.killed ?? 0) + 1}`)
   const commits = commitCount(world) - before
   const where = commits === 0 ? 'beforeFirstCommit' : wasCopied ? 'duringStream' : 'duringCopy'
   counts.killed = (counts.killed ?? 0) + 1
   counts[where] = (counts[where] ?? 0) + 1
-  const what = `kill ${counts.killed} after ${delayMs} ms and ${commits} commits: ${where}`
+  const what = `kill ${counts.killed} after ${commits} commits: ${where}`
   world.options.print(`${what} (${tableStates(world)})`)
 }
 
@@ -208,6 +214,7 @@ async function fenceOneOfTwo(world: World): Promise<TortureCase> {
   const first = startRun(world)
   const before = commitCount(world)
   await waitFor(CATCH_UP_WAIT_MS, () => commitCount(world) > before || first.ending() !== null)
+  world.options.print('fencing: the first instance commits, the second one starts')
   const second = startRun(world)
   await Promise.race([first.endedWithin(FENCE_WAIT_MS), second.endedWithin(FENCE_WAIT_MS)])
   const endings = [first.ending(), second.ending()]
@@ -241,6 +248,13 @@ async function catchUp(world: World): Promise<void> {
   })
   const floor = newestFloor(world.storeFolder, PIPELINE)
   if (!isDone) world.problems.push(`the floor ${floor} did not reach ${target}`)
+  world.options.print(`caught up with ${target}`)
+  // While it runs: the product compares at a position that the tables must still reach.
+  const verified = await Promise.all(
+    TORTURE_TABLES.map((table) => verifyByCommand(world, table.name)),
+  )
+  world.problems.push(...verified.flat())
+  world.options.print('sluice verify: done')
   if (sluice.ending() === null) sluice.signal('SIGTERM')
   const ending = await sluice.endedWithin(STOP_WAIT_MS)
   if (ending === null) {
@@ -280,7 +294,6 @@ async function checkState(world: World): Promise<State> {
     figures.comparedRows += expected.length
     figures.wrongRows += differences.length
     problems.push(...differences.slice(0, 5).map((line) => `${table.name} ${line.slice(0, 300)}`))
-    problems.push(...(await verifyByCommand(world, table.name)))
     const counts = `${history.versions} versions, ${history.vectorsRead} vectors`
     world.options.print(
       `${table.name}: ${expected.length} rows, ${differences.length} wrong, ${counts}, ` +
