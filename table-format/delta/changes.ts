@@ -1,7 +1,12 @@
 /** What versions changed in rows, from the actions of their commits. */
 
 import type { VersionChanges } from '../../src/contracts/index.ts'
-import { type DataFile, SluiceError, type TableSchema } from '../../src/model/index.ts'
+import {
+  type DataFile,
+  isSluiceError,
+  SluiceError,
+  type TableSchema,
+} from '../../src/model/index.ts'
 import { type AddAction, type RemoveAction, vectorId } from './actions.ts'
 import type { LogCommit, TableLog } from './log.ts'
 import { notReadable } from './replay.ts'
@@ -43,15 +48,21 @@ export async function readChanges(request: ChangesRequest): Promise<readonly Ver
   return changes
 }
 
-/** The schema before the first commit; the head's own when that has not changed since. */
+/** The schema of the first commit when it sets none; the head's own when that has not changed since. */
 async function schemaBefore(
   request: ChangesRequest,
   commits: readonly LogCommit[],
 ): Promise<TableSchema | null> {
-  const { head, fromVersionExclusive } = request
-  if (commits[0]?.actions.some((action) => action.kind === 'metaData') !== false) return null
-  if (head.metadataVersion <= fromVersionExclusive) return head.schema
-  return (await request.stateAt(fromVersionExclusive)).schema
+  const first = commits[0]
+  if (first === undefined || first.actions.some((action) => action.kind === 'metaData')) return null
+  if (request.head.metadataVersion <= first.version) return request.head.schema
+  try {
+    return (await request.stateAt(first.version)).schema
+  } catch (error) {
+    // A log entry may outlive the checkpoint that its state needs.
+    if (isSluiceError(error, 'SLU-TAB-3003')) return null
+    throw error
+  }
 }
 
 async function changesOf(
