@@ -9,6 +9,7 @@ import {
   SluiceError,
   type TableSchema,
 } from '../model/index.ts'
+import { deletedRows } from './deleted-rows.ts'
 import { emptyScanSql, namedColumns, type ScanEntry, scanColumn, scanSql } from './scan.ts'
 import { scanBase } from './snapshot-relation.ts'
 import type { FileRows, Workspace } from './workspace.ts'
@@ -100,12 +101,12 @@ async function scanReadings(
     scans.push(scanSql({ ...base, entries: entries(readings.whole), positions: null }))
   }
   if (readings.except.length > 0) {
-    const rows = await workspace.loadRows(vectorRows(table, readings.except))
-    const positions = { table: rows, use: 'except' } as const
+    const files = readings.except.map(({ file }) => file)
+    const positions = await deletedRows(workspace, table, files)
     scans.push(scanSql({ ...base, entries: entries(readings.except), positions }))
   }
   if (readings.only.length > 0) {
-    const rows = await workspace.loadRows(givenRows(readings.only))
+    const { table: rows } = await workspace.loadRows(givenRows(readings.only))
     const positions = { table: rows, use: 'only' } as const
     scans.push(scanSql({ ...base, entries: entries(readings.only), positions }))
   }
@@ -156,12 +157,6 @@ function entryOf(table: Table, reading: Reading): ScanEntry {
       `${version.timestampMicros}::BIGINT`,
       kind === 'insert' ? 'true' : 'false',
     ],
-  }
-}
-
-async function* vectorRows(table: Table, of: readonly Reading[]): AsyncIterable<FileRows> {
-  for (const [index, { file }] of of.entries()) {
-    yield { file: index, rows: await table.deletedRows(file) }
   }
 }
 

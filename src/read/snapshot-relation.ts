@@ -5,8 +5,9 @@
 
 import type { Snapshot, Table } from '../contracts/index.ts'
 import { type DataFile, isMetaColumn } from '../model/index.ts'
+import { deletedRows } from './deleted-rows.ts'
 import { emptyScanSql, namedColumns, type ScanEntry, type ScanRequest, scanSql } from './scan.ts'
-import type { FileRows, Workspace } from './workspace.ts'
+import type { Workspace } from './workspace.ts'
 
 /** What to make of a snapshot. */
 export interface SnapshotRelationRequest {
@@ -37,8 +38,8 @@ export async function snapshotRelation(
   }
   if (cut.length > 0) {
     const entries = cut.map((file) => entryOf(table, file))
-    const positions = await workspace.loadRows(deletedRows(table, cut))
-    scans.push(scanSql({ ...base, entries, positions: { table: positions, use: 'except' } }))
+    const positions = await deletedRows(workspace, table, cut)
+    scans.push(scanSql({ ...base, entries, positions }))
   }
   if (scans.length === 0) scans.push(emptyScanSql(snapshot.schema))
   const columns = namedColumns(
@@ -58,10 +59,4 @@ export function scanBase(
 
 function entryOf(table: Table, file: DataFile): ScanEntry {
   return { url: table.readUrl(file), partitionValues: file.partitionValues, labels: [] }
-}
-
-async function* deletedRows(table: Table, files: readonly DataFile[]): AsyncIterable<FileRows> {
-  for (const [index, file] of files.entries()) {
-    yield { file: index, rows: await table.deletedRows(file) }
-  }
 }

@@ -25,8 +25,8 @@ export interface VerifyRequest {
   readonly land: (part: BlockPart) => Promise<string>
   /**
    * Set when the batch of `snapshot` reaches beyond the source's position, which is this one. What
-   * that batch changed at or after it cannot be compared: those keys are left out, and those that it
-   * deleted, whose position no row tells. Without a key, the rows from then on are left out.
+   * that batch changed at or after it cannot be compared: those keys are left out, and those that
+   * it deleted, whose position no row tells. Without a key, the rows from then on are left out.
    */
   readonly position?: bigint
   /** Differing keys to name in the result at most. */

@@ -13,13 +13,21 @@ export interface FileRows {
   readonly rows: Uint32Array
 }
 
+/** Positions inside DuckDB. */
+export interface LoadedRows {
+  /** Temp table `(file UINTEGER, "row" UINTEGER)`. */
+  readonly table: string
+  /** The highest position; null when there is none. */
+  readonly lastRow: number | null
+}
+
 /** A session with a database of its own, gone when disposed. */
 export interface Workspace extends AsyncDisposable {
   readonly session: Session
   /** Creates the view `view` in `schema`. */
   define(schema: string, view: string, sql: string): Promise<void>
-  /** Loads positions into a new temp table `(file UINTEGER, "row" UINTEGER)`; returns its name. */
-  loadRows(files: AsyncIterable<FileRows>): Promise<string>
+  /** Loads positions into a new temp table. */
+  loadRows(files: AsyncIterable<FileRows>): Promise<LoadedRows>
 }
 
 /** Rows collected before they go to DuckDB: a quarter of a megabyte in each of two columns. */
@@ -52,8 +60,7 @@ function createWorkspace(session: Session, database: string): Workspace {
     loadRows: async (files) => {
       const table = `sluice_rows_${++tableCount}`
       await session.run(`CREATE TEMP TABLE ${table}(file UINTEGER, "row" UINTEGER)`)
-      await appendRows(session, table, files)
-      return table
+      return { table, lastRow: await appendRows(session, table, files) }
     },
     [Symbol.asyncDispose]: async () => {
       if (closed) return
@@ -72,15 +79,17 @@ async function appendRows(
   session: Session,
   table: string,
   files: AsyncIterable<FileRows>,
-): Promise<void> {
+): Promise<number | null> {
   const fileColumn = new Uint32Array(ROWS_PER_APPEND)
   const rowColumn = new Uint32Array(ROWS_PER_APPEND)
   let count = 0
+  let lastRow: number | null = null
   const flush = async (): Promise<void> => {
     if (count > 0) await session.append(table, [fileColumn, rowColumn], count)
     count = 0
   }
   for await (const { file, rows } of files) {
+    if (rows.length > 0) lastRow = Math.max(lastRow ?? 0, rows.at(-1) as number)
     for (let from = 0; from < rows.length; ) {
       const taken = Math.min(rows.length - from, ROWS_PER_APPEND - count)
       rowColumn.set(rows.subarray(from, from + taken), count)
@@ -91,4 +100,5 @@ async function appendRows(
     }
   }
   await flush()
+  return lastRow
 }
