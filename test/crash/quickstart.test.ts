@@ -26,7 +26,7 @@ async function ordersAtLeast(count: number): Promise<number> {
   const giveUpAt = performance.now() + ANSWER_MS_MAX
   for (;;) {
     const ending = await sluice('sql', 'select count(*) as orders from orders', '--json')
-    const found = /"orders":\s*"?(\d+)/.exec(ending.output)?.[1]
+    const found = /"rows":\s*\[\s*\[\s*"?(\d+)/.exec(ending.output)?.[1]
     if (ending.code === 0 && Number(found) >= count) return Number(found)
     if (running?.ending()) expect.fail(`the quickstart ended: ${running.ending()?.output}`)
     if (performance.now() > giveUpAt) expect.fail(`no answer: ${ending.output}`)
