@@ -159,7 +159,9 @@ async function userIds(): Promise<{ uid: number; gid: number } | null> {
 async function createUser(): Promise<{ uid: number; gid: number }> {
   await runFile('useradd', ['--system', '--user-group', '--no-create-home', USER])
   const ids = await userIds()
-  if (ids === null) throw new Error(`user ${USER} was created but is not known`)
+  if (ids === null) {
+    throw new SluiceError('SLU-SRC-1290', { message: `user ${USER} was created but is not known` })
+  }
   return ids
 }
 
@@ -405,7 +407,9 @@ async function choosePort(preferred: number | null): Promise<number> {
   const server = await listen(0)
   const address = server.address()
   await closeServer(server)
-  if (address === null || typeof address === 'string') throw new Error('no port was given')
+  if (address === null || typeof address === 'string') {
+    throw new SluiceError('SLU-SRC-1290', { message: 'the system gave no free port' })
+  }
   return address.port
 }
 

@@ -65,7 +65,7 @@ function longFunctions(file: SourceFile, linesMax: number): readonly string[] {
     }
     if (!/^(FunctionDeclaration|FunctionExpression|ArrowFunctionExpression)$/.test(node.type))
       return
-    if (suites.has(node)) return
+    if (suites.has(node) || declaresTests(node)) return
     const lines = file.text.slice(node.start, node.end).split('\n').length
     if (lines <= linesMax) return
     const line = file.text.slice(0, node.start).split('\n').length
