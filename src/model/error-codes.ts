@@ -407,12 +407,6 @@ export const ERROR_CODES = define({
     remedy:
       "Write t AT (VERSION => 3), t AT (TIMESTAMP => '2026-01-31 12:00:00'), changes('t', 3, 7), meta('t') or delta('path').",
   },
-  'SLU-SQL-6007': {
-    kind: 'unsupported',
-    meaning:
-      'A table cannot be read because it has a column of a type or layout that is not supported.',
-    remedy: 'Read the table with another engine, or read an older version without that column.',
-  },
   'SLU-ING-4009': {
     kind: 'unsupported',
     meaning: 'An append table receives updates that lack columns.',
