@@ -58,7 +58,8 @@ export class StreamReader {
     this.#decoder = new PgoutputDecoder(options.startPosition, options.resolve)
     this.feedback = new Feedback(options.startPosition)
     this.serverEnd = options.startPosition
-    this.#queuedPosition = options.startPosition
+    // So that the first thing said of an idle source is that it is complete up to its start.
+    this.#queuedPosition = options.startPosition - 1n
     this.#queue = new BlockQueue(options.bufferBytesMax, {
       pause: () => options.socket.pause(),
       resume: () => options.socket.resume(),

@@ -247,6 +247,7 @@ export class Reader {
   /** Begins a session at the cursors; copies that are not complete begin anew. */
   async open(source: Source, bufferBytesMax = 8 * 1024 * 1024): Promise<void> {
     this.#abort = new AbortController()
+    this.nextPosition = 0n
     this.session = await source.start({
       streams: this.cursors(),
       memory: this.memory,
@@ -325,7 +326,9 @@ export async function tableRows(
 
 /** Where the server's log ends now. */
 export async function currentPosition(server: TestServer): Promise<bigint> {
-  const rows = await server.sql(`SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::text AS position`)
+  const rows = await server.sql(
+    `SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::text AS position`,
+  )
   return BigInt(rows[0]!.position as string)
 }
 
