@@ -1,4 +1,7 @@
-/** Seam: Parquet files of JSON-shaped rows, for table metadata. Implemented by src/engine over DuckDB. */
+/**
+ * Seam: Parquet files of JSON-shaped rows, for table metadata. Implemented by src/engine over
+ * DuckDB.
+ */
 
 import type { StructField } from '../model/index.ts'
 
@@ -11,16 +14,21 @@ export interface ParquetRows {
 }
 
 /**
- * Reads and writes Parquet files whose rows are JSON objects. Not for table data: it makes text of each row.
+ * Reads and writes Parquet files whose rows are JSON objects. Not for table data: it makes text
+ * of each row.
  * Promises: 64-bit integers keep all their digits in both directions; maps are JSON objects; the
  * memory used does not grow with the number of rows.
  */
 export interface ParquetPort {
   /**
-   * Rows of a file as JSON text, in batches. `columns` names the columns wanted and, of structs, the
-   * members wanted; what the file lacks is left out. Throws the engine's codes when it cannot be read.
+   * Rows of a file as JSON text, in batches. `columns` names the columns wanted and, of structs,
+   * the members wanted; what the file lacks is left out. Throws the engine's codes when it
+   * cannot be read.
    */
   readRows(url: string, columns: readonly StructField[]): AsyncIterable<readonly string[]>
-  /** Writes the rows to a new local file, zstd-compressed, and returns its path; the caller moves it away. */
+  /**
+   * Writes the rows to a new local file, zstd-compressed, and returns its path; the caller moves
+   * it away.
+   */
   writeRows(request: ParquetRows): Promise<string>
 }

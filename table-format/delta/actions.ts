@@ -135,7 +135,7 @@ export function decodeActions(line: string, where: string): Action[] {
   } catch (error) {
     if (!(error instanceof SyntaxError) && !(error instanceof ShapeFault)) throw error
     throw new SluiceError('SLU-TAB-3001', {
-      message: `${where} is not a log action: ${error instanceof Error ? error.message : error.reason}`,
+      message: `${where} is not a log action: ${faultText(error)}`,
       context: { where },
       cause: error,
     })
@@ -145,6 +145,10 @@ export function decodeActions(line: string, where: string): Action[] {
 /** An action → the line that holds it, without line end. */
 export function encodeAction(action: Action): string {
   return printLogJson({ [action.kind]: encodeBody(action) })
+}
+
+function faultText(error: SyntaxError | ShapeFault): string {
+  return error instanceof ShapeFault ? error.reason : error.message
 }
 
 /** Some writers leave the schema of a table without columns out. */

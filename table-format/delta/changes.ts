@@ -48,7 +48,10 @@ export async function readChanges(request: ChangesRequest): Promise<readonly Ver
   return changes
 }
 
-/** The schema of the first commit when it sets none; the head's own when that has not changed since. */
+/**
+ * The schema of the first commit when it sets none; the head's own when that has not changed
+ * since.
+ */
 async function schemaBefore(
   request: ChangesRequest,
   commits: readonly LogCommit[],

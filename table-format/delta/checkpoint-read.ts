@@ -65,7 +65,10 @@ export function createCheckpointReader(request: {
   }
 }
 
-/** Checkpoints of a listing that are complete, newest first; of one version the simplest form first. */
+/**
+ * Checkpoints of a listing that are complete, newest first; of one version the simplest form
+ * first.
+ */
 export function completeCheckpoints(entries: readonly LogEntry[]): readonly Checkpoint[] {
   const found: Checkpoint[] = []
   const parts = new Map<string, LogEntry[]>()

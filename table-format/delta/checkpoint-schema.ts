@@ -1,4 +1,6 @@
-/** The columns of Parquet checkpoints (PROTOCOL.md, "Checkpoint Schema"), as far as they are used. */
+/**
+ * The columns of Parquet checkpoints (PROTOCOL.md, "Checkpoint Schema"), as far as they are used.
+ */
 
 import type { ColumnType, StructField } from '../../src/model/index.ts'
 

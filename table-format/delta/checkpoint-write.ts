@@ -1,7 +1,8 @@
 /**
  * Writes classic checkpoints (PROTOCOL.md, "Checkpoint Schema"): protocol, metadata, transactions,
  * domains, live files, and removes that a vacuum must still respect. Rows are streamed, so memory
- * does not follow the table; removes are carried over from the checkpoint before and not kept in memory.
+ * does not follow the table; removes are carried over from the checkpoint before and not kept in
+ * memory.
  */
 
 import type { Clock, ObjectStore, ParquetPort, Telemetry } from '../../src/contracts/index.ts'
@@ -73,7 +74,9 @@ export function createCheckpointTask(tools: CheckpointTools): CheckpointTask {
   }
 }
 
-/** Milliseconds of Delta's interval text, such as `interval 1 week 2 days`; null when it is none. */
+/**
+ * Milliseconds of Delta's interval text, such as `interval 1 week 2 days`; null when it is none.
+ */
 export function parseInterval(text: string): number | null {
   const parts = [...text.matchAll(/(\d+)\s+(millisecond|second|minute|hour|day|week)s?\b/gi)]
   if (parts.length === 0) return null

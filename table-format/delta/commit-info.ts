@@ -9,7 +9,7 @@ import {
   type JsonValue,
 } from '../../src/model/index.ts'
 import type { CommitInfoAction } from './actions.ts'
-import type { CommitContext, DeletePlan } from './commit-plan.ts'
+import type { CommitContext, DeletePlan } from './commit-types.ts'
 import type { LiveFile } from './state.ts'
 import { recordCountOf } from './statistics.ts'
 

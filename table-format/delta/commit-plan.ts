@@ -17,6 +17,7 @@ import {
 } from '../../src/model/index.ts'
 import { type Action, type AddAction, type RemoveAction, vectorId } from './actions.ts'
 import { commitInfo } from './commit-info.ts'
+import type { CommitContext, DeletePlan, VectorUpdate } from './commit-types.ts'
 import { cursorActions, storedCursor } from './cursors.ts'
 import { parsePlainObject, printLogJson } from './json.ts'
 import { protocolFor, sameProtocol } from './protocol.ts'
@@ -40,34 +41,10 @@ export type Obstacle =
   | { readonly kind: 'fenced'; readonly expected: Cursor | null; readonly found: Cursor | null }
   | { readonly kind: 'conflict'; readonly reason: 'file-removed' | 'schema-changed' }
 
-/** A live file with rows to hide. `rows` is the union of what is hidden and what is to be. */
-export interface VectorUpdate {
-  readonly file: LiveFile
-  readonly rows: RowBitmap
-  readonly newRows: number
-}
-
-/** Deletes as they apply to a state. */
-export interface DeletePlan {
-  readonly updates: readonly VectorUpdate[]
-  /** Files that lose their last row. */
-  readonly emptied: readonly LiveFile[]
-  /** Rows hidden or removed that were live. */
-  readonly deletedRows: number
-}
-
 /** What one version will hold. */
 export interface CommitPlan {
   readonly actions: readonly Action[]
   readonly inCommitTimestampMs: number
-}
-
-/** Who commits and when. */
-export interface CommitContext {
-  readonly txnId: string
-  readonly writerName: string
-  readonly nowMs: number
-  readonly uuid: () => string
 }
 
 /** What stands between the request and the state; null when nothing does. */
@@ -99,7 +76,9 @@ export function deleteTargets(request: CommitRequest, state: TableState): readon
   return request.deletes.map(({ path }) => state.files.get(path)!)
 }
 
-/** Unites the rows to delete with those the files hide already: `hidden` of each target, in order. */
+/**
+ * Unites the rows to delete with those the files hide already: `hidden` of each target, in order.
+ */
 export function planDeletes(
   request: CommitRequest,
   targets: readonly LiveFile[],

@@ -1,11 +1,14 @@
 /**
  * The commit: one log entry put if absent, until it is ours, fenced or in conflict.
  *
- * 1. The request is checked against the newest known state and made into actions (`commit-plan.ts`).
- * 2. `_delta_log/<v>.json` is put if absent. An unknown outcome is read back: our `txnId` means it
- *    took effect, another one that we lost, absence proves nothing, so the same bytes are put at the
- *    same version again. The next version is never tried, nor anything removed, before v is resolved.
- * 3. A lost version is read, and step 1 begins again with it. Row ids and timestamps are given anew.
+ * 1. The request is checked against the newest known state and made into actions
+ *    (`commit-plan.ts`).
+ * 2. `_delta_log/<v>.json` is put if absent. An unknown outcome is read back: our `txnId` means
+ *    that it took effect, another one that we lost; absence proves nothing, so the same bytes are
+ *    put at the same version again. The next version is never tried, nor anything removed, before
+ *    v is resolved.
+ * 3. A lost version is read, and step 1 begins again with it. Row ids and timestamps are given
+ *    anew.
  *
  * Source: PROTOCOL.md "Creation of New Log Entries", "Deletion Vectors", "Row Tracking",
  * "In-Commit Timestamps".
@@ -19,13 +22,8 @@ import {
   SluiceError,
 } from '../../src/model/index.ts'
 import { type Action, encodeAction, vectorId } from './actions.ts'
-import {
-  type DeletePlan,
-  deleteTargets,
-  obstacleOf,
-  planCommit,
-  planDeletes,
-} from './commit-plan.ts'
+import { deleteTargets, obstacleOf, planCommit, planDeletes } from './commit-plan.ts'
+import type { DeletePlan } from './commit-types.ts'
 import { decodeCommit } from './log.ts'
 import { commitPath } from './log-path.ts'
 import type { TableState } from './state.ts'
@@ -62,7 +60,7 @@ export type CommitEnd =
 
 /** Versions lost in a row before giving up: many times the number of sensible writers. */
 const LOST_VERSIONS_MAX = 200
-/** Attempts at one version whose outcome stays unknown; with the waits between about half a minute. */
+/** Attempts at a version whose outcome is unknown: with the waits between, half a minute. */
 const ATTEMPTS_MAX = 10
 const FIRST_WAIT_MS = 50
 const LONGEST_WAIT_MS = 8_000
@@ -108,7 +106,8 @@ export async function runCommit(
 
 /**
  * Puts a log entry, resolving unknown outcomes: `written` when the entry of that version is ours.
- * Throws SLU-TAB-3006 when the outcome stays unknown, or the store's error when nothing was written.
+ * Throws SLU-TAB-3006 when the outcome stays unknown, or the store's error when nothing was
+ * written.
  */
 export async function putLogEntry(
   tools: Pick<CommitTools, 'store' | 'clock' | 'paths'>,
@@ -182,7 +181,8 @@ async function tryVersion(
 
 /**
  * A writer that slept while others went on and cleaned the log would create a version anew that
- * was there before. Its predecessor is gone then: the entry is taken back, and the writer is fenced.
+ * was there before. Its predecessor is gone then: the entry is taken back, and the writer is
+ * fenced.
  */
 async function checkNotStalled(
   tools: CommitTools,

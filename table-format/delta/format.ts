@@ -31,7 +31,9 @@ export interface DeltaFormatOptions {
   readonly writerName: string
   /** Decoded deletion vectors kept per table. */
   readonly cacheBytesMax?: number
-  /** Reads and writes Parquet checkpoints; without it only JSON ones are read and none is written. */
+  /**
+   * Reads and writes Parquet checkpoints; without it only JSON ones are read and none is written.
+   */
   readonly parquet?: ParquetPort
   readonly telemetry?: Telemetry
 }

@@ -35,7 +35,9 @@ export function parseLogJson(text: string): LogJson {
   }) as LogJson
 }
 
-/** Parses into plain JSON; numbers that a JavaScript number cannot hold exactly become their text. */
+/**
+ * Parses into plain JSON; numbers that a JavaScript number cannot hold exactly become their text.
+ */
 export function parsePlainJson(text: string): JsonValue {
   return json.parse(text, (_key, value, context) => {
     if (typeof value !== 'number') return value

@@ -25,8 +25,10 @@ export const SIDECAR_FOLDER = '_delta_log/_sidecars/'
 /** The hint at the newest checkpoint. */
 export const LAST_CHECKPOINT = '_delta_log/_last_checkpoint'
 
-const FILE_NAME =
-  /^(\d{20})\.(?:(json)|checkpoint\.(?:(parquet)|(\d{10})\.(\d{10})\.parquet|[0-9a-f-]{36}\.(json|parquet)))$/
+const COMMIT_NAME = /^(\d{20})\.json$/
+const CHECKPOINT_NAME = /^(\d{20})\.checkpoint\.parquet$/
+const PART_NAME = /^(\d{20})\.checkpoint\.(\d{10})\.(\d{10})\.parquet$/
+const UUID_NAME = /^(\d{20})\.checkpoint\.[0-9a-f-]{36}\.(json|parquet)$/
 
 /** Path of a commit, relative to the table. */
 export function commitPath(version: bigint): string {
@@ -45,16 +47,26 @@ export function versionName(version: bigint): string {
 
 /** What a name below `_delta_log/` is; null for everything else. */
 export function parseLogFile(name: string): LogFile | null {
-  const match = FILE_NAME.exec(name)
-  if (match === null) return null
-  const [, digits, commit, classic, part, parts, v2] = match
-  const version = BigInt(digits!)
-  if (commit !== undefined) return { kind: 'commit', version }
-  if (classic !== undefined) return { kind: 'checkpoint', version, form: 'classic' }
-  if (v2 !== undefined) {
-    return { kind: 'checkpoint', version, form: v2 === 'json' ? 'v2-json' : 'v2-parquet' }
+  const commit = COMMIT_NAME.exec(name)
+  if (commit !== null) return { kind: 'commit', version: BigInt(commit[1]!) }
+  const classic = CHECKPOINT_NAME.exec(name)
+  if (classic !== null) {
+    return { kind: 'checkpoint', version: BigInt(classic[1]!), form: 'classic' }
   }
-  return { kind: 'checkpoint-part', version, part: Number(part), parts: Number(parts) }
+  const part = PART_NAME.exec(name)
+  if (part !== null) {
+    const [, version, number, parts] = part
+    return {
+      kind: 'checkpoint-part',
+      version: BigInt(version!),
+      part: Number(number),
+      parts: Number(parts),
+    }
+  }
+  const named = UUID_NAME.exec(name)
+  if (named === null) return null
+  const form = named[2] === 'json' ? 'v2-json' : 'v2-parquet'
+  return { kind: 'checkpoint', version: BigInt(named[1]!), form }
 }
 
 /** True for a path with a scheme or from the root of a file system: outside the table's folder. */
@@ -82,7 +94,7 @@ export function encodePath(path: string): string {
   return encodeSegments(path)
 }
 
-/** Object path of a deletion vector file relative to the table, from `<prefix><20 characters Z85>`. */
+/** Path of a deletion vector file in the table, from `<prefix><20 characters of Z85>`. */
 export function vectorPath(pathOrInline: string): string | null {
   if (pathOrInline.length < 20) return null
   const bytes = decodeZ85(pathOrInline.slice(-20))

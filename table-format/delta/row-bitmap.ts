@@ -2,10 +2,13 @@
  * Sets of row positions as compressed bitmaps, and their portable form.
  *
  * 32-bit form (RoaringFormatSpec, little-endian):
- *   without runs  u32 0x303A · u32 n · n × {u16 key, u16 cardinality-1} · n × u32 offset · containers
- *   with runs     u16 0x303B · u16 n-1 · run flags ceil(n/8) · n × {u16 key, u16 cardinality-1}
- *                 · n × u32 offset when n ≥ 4 · containers
- *   container     array (≤ 4096): u16 × cardinality · bitmap: 1024 × u64 · run: u16 m · m × {u16 start, u16 length-1}
+ *   without runs  u32 0x303A · u32 n · heads · offsets · containers
+ *   with runs     u16 0x303B · u16 n-1 · run flags ceil(n/8) · heads · offsets if n ≥ 4 · containers
+ *   heads         n × {u16 key, u16 cardinality-1}
+ *   offsets       n × u32
+ *   container     array (≤ 4096): u16 × cardinality
+ *                 bitmap: 1024 × u64
+ *                 run: u16 m · m × {u16 start, u16 length-1}
  * 64-bit form: u64 count · count × {u32 high half, 32-bit form}, ascending.
  *
  * Invariants of a RowBitmap: (1) containers ascend by key and none is empty; (2) a container has
@@ -48,7 +51,9 @@ const OFFSETS_FROM = 4
 /** The empty set. */
 export const EMPTY_ROWS: RowBitmap = { cardinality: 0, containers: [] }
 
-/** A set from positions in ascending order without repeats. Throws SLU-BUG-9001 on another order. */
+/**
+ * A set from positions in ascending order without repeats. Throws SLU-BUG-9001 on another order.
+ */
 export function rowsToBitmap(rows: Uint32Array): RowBitmap {
   const containers: RowContainer[] = []
   for (let start = 0; start < rows.length; ) {
@@ -153,7 +158,9 @@ function encodeBitmap32(bitmap: RowBitmap): Buffer {
     const runCount = runCountOf(container)
     const plain = container.values === null ? WORDS * 4 : container.values.byteLength
     const inRuns = 2 + 4 * runCount
-    return inRuns < plain
+    // The reference counts two more bytes for an array, so runs win where both are equally small.
+    const limit = container.values === null ? plain : plain + 2
+    return inRuns < limit
       ? { container, runs: runsOf(container, runCount), sizeBytes: inRuns }
       : { container, runs: null, sizeBytes: plain }
   })

@@ -1,6 +1,7 @@
 /**
  * The schema of a table ↔ Delta's schema JSON (PROTOCOL.md, "Schema Serialization Format", "Column
- * Mapping"). Field ids and physical names stand in the metadata of each field, nested ones included.
+ * Mapping"). Field ids and physical names stand in the metadata of each field, nested ones
+ * included.
  */
 
 import {
@@ -15,7 +16,9 @@ import type { MetadataAction } from './actions.ts'
 
 /** Table property: names of the key columns as a JSON array. */
 export const KEY_PROPERTY = 'sluice.key'
-/** Table property: physical names that dropped columns leave behind in old files, as a JSON array. */
+/**
+ * Table property: physical names that dropped columns leave behind in old files, as a JSON array.
+ */
 export const RETIRED_PROPERTY = 'sluice.retiredPhysicalNames'
 /** Table property: highest field id ever given. */
 export const MAX_ID_PROPERTY = 'delta.columnMapping.maxColumnId'
@@ -46,7 +49,10 @@ interface JsonField {
   readonly metadata?: Readonly<Record<string, unknown>>
 }
 
-/** Schema of a `metaData` action. Throws SLU-TAB-3010 on an unknown type, SLU-TAB-3001 on no schema. */
+/**
+ * Schema of a `metaData` action. Throws SLU-TAB-3010 on an unknown type, SLU-TAB-3001 on no
+ * schema.
+ */
 export function schemaOf(metadata: MetadataAction): TableSchema {
   const mapped = (metadata.configuration[MODE_PROPERTY] ?? 'none') !== 'none'
   const columns = fieldsOf(metadata.schemaString).map((field, index) =>

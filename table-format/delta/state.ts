@@ -1,6 +1,7 @@
 /**
  * The table at one version, as replayed from its log, and how a commit leads to the next one.
- * Invariants: (1) a state never changes; (2) one live file per path; (3) counters equal what the files say.
+ * Invariants: (1) a state never changes; (2) one live file per path; (3) counters equal what the
+ * files say.
  */
 
 import {
@@ -60,7 +61,10 @@ export interface PartialState {
   readonly domains: PersistentMap<string>
 }
 
-/** A live data file. Its statistics stay text until somebody asks: a table may have a million files. */
+/**
+ * A live data file. Its statistics stay text until somebody asks: a table may have a million
+ * files.
+ */
 export class LiveFile implements DataFile {
   readonly action: AddAction
 
@@ -156,8 +160,9 @@ export function completeState(
 ): TableState {
   const { protocol, metadata, schema } = partial
   if (protocol === null || metadata === null || schema === null) {
+    const missing = protocol === null ? 'protocol' : 'metadata'
     throw new SluiceError('SLU-TAB-3005', {
-      message: `the log up to version ${version} has no ${protocol === null ? 'protocol' : 'metadata'}`,
+      message: `the log up to version ${version} has no ${missing}`,
       context: { version },
     })
   }

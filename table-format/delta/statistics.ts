@@ -51,7 +51,9 @@ export function recordCountOf(text: string | null): number | null {
   return parseStatistics(text)?.recordCount ?? null
 }
 
-/** The same statistics, said to be wider than the live rows: what a deletion vector makes of them. */
+/**
+ * The same statistics, said to be wider than the live rows: what a deletion vector makes of them.
+ */
 export function withWideBounds(text: string): string {
   return withMember(text, 'tightBounds', false)
 }

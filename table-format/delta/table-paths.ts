@@ -7,7 +7,10 @@ import { isAbsolutePath } from './log-path.ts'
 /** Where the objects of one table are. */
 export interface TablePaths {
   readonly root: string
-  /** Path in the store of an object of the table. Throws SLU-STO-2006 for what lies outside the store. */
+  /**
+   * Path in the store of an object of the table. Throws SLU-STO-2006 for what lies outside the
+   * store.
+   */
   object(path: string): string
   /** Path in the table of an object of the store. */
   within(objectPath: string): string

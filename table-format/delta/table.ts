@@ -37,7 +37,10 @@ export interface DeltaTableParts {
 
 /** Older states kept for time travel near the newest version; they share their structure. */
 const RECENT_STATES_MAX = 8
-/** After this long without a look at the whole log, a missing next version may have been cleaned away. */
+/**
+ * After this long without a look at the whole log, a missing next version may have been cleaned
+ * away.
+ */
 const RELIST_AFTER_MS = 60 * 60 * 1000
 
 /** A table whose newest state is `state`. */

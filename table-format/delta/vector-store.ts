@@ -27,7 +27,9 @@ export interface VectorStoreOptions {
 /** Enough to hide a store's latency, few enough for its connections. */
 const READS_AT_ONCE = 16
 
-/** Reads and writes vectors. A descriptor never changes its meaning, so the cache cannot be stale. */
+/**
+ * Reads and writes vectors. A descriptor never changes its meaning, so the cache cannot be stale.
+ */
 export class VectorStore {
   readonly #options: VectorStoreOptions
   /** In order of last use, oldest first. */

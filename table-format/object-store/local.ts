@@ -20,12 +20,16 @@ import { SluiceError } from '../../src/model/index.ts'
 import { isMissing, readError, systemCode, writeError } from './file-error.ts'
 import { checkObjectPath, compareObjectPaths, RESERVED_NAME } from './path.ts'
 
-/** Unfinished writes of killed processes are removed after this long: far above any write's duration. */
+/**
+ * Unfinished writes of killed processes are removed after this long: far above any write's
+ * duration.
+ */
 const LEFTOVER_AGE_MS = 24 * 60 * 60 * 1000
 
 /**
- * Opens a folder as an object store; the folder is made by the first write. Objects are written to a
- * temporary file, made durable, and linked or renamed into place, so none is ever seen in part.
+ * Opens a folder as an object store; the folder is made by the first write. Objects are written
+ * to a temporary file, made durable, and linked or renamed into place, so none is ever seen in
+ * part.
  * Throws SLU-STO-2001 when `folder` is not a folder.
  */
 export async function createLocalObjectStore(folder: string, clock: Clock): Promise<ObjectStore> {
@@ -157,7 +161,9 @@ class LocalObjectStore implements ObjectStore {
     return temporary
   }
 
-  /** In one folder of the root, for easy sweeping; beside the target where that is another device. */
+  /**
+   * In one folder of the root, for easy sweeping; beside the target where that is another device.
+   */
   async #temporaryFor(file: string): Promise<string> {
     const folder = join(this.#root, RESERVED_NAME)
     await makeFolder(folder)
@@ -251,8 +257,8 @@ async function checkFolder(root: string): Promise<void> {
 }
 
 /**
- * Makes a folder and its parents, each durable in its own parent. Not `mkdir` with `recursive`, which
- * never returns where a file system answers ENOENT for good, as /proc does.
+ * Makes a folder and its parents, each durable in its own parent. Not `mkdir` with `recursive`,
+ * which never returns where a file system answers ENOENT for good, as /proc does.
  */
 async function makeFolder(folder: string): Promise<void> {
   if ((await tryMakeFolder(folder)) !== 'no-parent') return

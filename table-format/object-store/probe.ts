@@ -4,9 +4,11 @@ import type { Clock, ObjectStore } from '../../src/contracts/index.ts'
 import { SluiceError } from '../../src/model/index.ts'
 
 /**
- * Lets two writers race for a fresh path and a third come later: exactly one may win. Proves that the
- * store is writable and knows the condition; a race it gets wrong only now and then is beyond a probe.
- * Throws SLU-STO-2004 when the store ignores the condition, and what the store throws when not writable.
+ * Lets two writers race for a fresh path and a third come later: exactly one may win. Proves
+ * that the store is writable and knows the condition; a race it gets wrong only now and then is
+ * beyond a probe.
+ * Throws SLU-STO-2004 when the store ignores the condition, and what the store throws when not
+ * writable.
  */
 export async function probeConditionalWrites(store: ObjectStore, clock: Clock): Promise<void> {
   const path = `_sluice/probe/${clock.uuid()}`

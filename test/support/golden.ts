@@ -1,4 +1,6 @@
-/** Tables that other engines wrote: `../shared/golden` beside the repository, unpacked for a test. */
+/**
+ * Tables that other engines wrote: `../shared/golden` beside the repository, unpacked for a test.
+ */
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'

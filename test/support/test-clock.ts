@@ -28,7 +28,8 @@ export function createTestClock(startMs = 1_700_000_000_000, seed = 'seed'): Tes
       bytes[6] = (bytes[6]! & 0x0f) | 0x40
       bytes[8] = (bytes[8]! & 0x3f) | 0x80
       const hex = bytes.toString('hex')
-      return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`
+      const cuts = [0, 8, 12, 16, 20]
+      return cuts.map((cut, index) => hex.slice(cut, cuts[index + 1] ?? 32)).join('-')
     },
     random: () => draw().readUInt32BE(0) / 2 ** 32,
     advance: (ms) => {

@@ -3,7 +3,10 @@
 import type { ObjectStore } from '../../../src/contracts/index.ts'
 import { SluiceError } from '../../../src/model/index.ts'
 
-/** `lost`: nothing happens, the caller gets an error; `applied`: it happens, the caller gets one too. */
+/**
+ * `lost`: nothing happens, the caller gets an error; `applied`: it happens, the caller gets one
+ * too.
+ */
 export type Fault = 'lost' | 'applied'
 
 /** A store over `inner` that asks before every call whether, and how, it is to fail. */

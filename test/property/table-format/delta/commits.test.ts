@@ -96,7 +96,7 @@ interface Ended {
 }
 
 describe('racing writers', () => {
-  it('leave exactly what was committed: all bits, one winner a cursor, one state on every path', async () => {
+  it('leave exactly what was committed, to the bit, and one winner for each cursor', async () => {
     await fc.assert(
       fc.asyncProperty(runs, async ({ seed, faultShare, rounds }) => {
         const clock = createTestClock(1_700_000_000_000, seed)

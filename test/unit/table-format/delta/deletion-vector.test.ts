@@ -33,10 +33,10 @@ const describedAs = (sizeBytes: number, cardinality: number): DeletionVectorDesc
 
 /** A file of one vector, written by Spark. */
 const SPARK_FILE = Buffer.from(
-  '0100000024d1d339640100000000000000000000003a3000000100000000000100100000000000090 02a671846'.replace(
-    ' ',
-    '',
-  ),
+  [
+    '0100000024d1d33964010000000000000000000000',
+    '3a300000010000000000010010000000000009002a671846',
+  ].join(''),
   'hex',
 )
 

@@ -46,7 +46,9 @@ describe('JSON of a log', () => {
   })
 
   it('keeps row ids and transaction versions beyond 2^53', () => {
-    const line = `{"add":{"path":"p","partitionValues":{},"size":1,"modificationTime":2,"dataChange":true,"baseRowId":${LONG},"defaultRowCommitVersion":3}}`
+    const required =
+      '"path":"p","partitionValues":{},"size":1,"modificationTime":2,"dataChange":true'
+    const line = `{"add":{${required},"baseRowId":${LONG},"defaultRowCommitVersion":3}}`
     const [add] = decodeActions(line, 'here')
     expect(add).toMatchObject({ baseRowId: 9223372036854775807n, defaultRowCommitVersion: 3n })
     expect(encodeAction(add!)).toBe(line)
@@ -62,7 +64,7 @@ describe('JSON of a log', () => {
     ['{"remove":7}', 'remove as number'],
     ['{"txn":{"appId":"a"}}', 'no version'],
     [
-      '{"add":{"path":"x","size":1,"deletionVector":{"storageType":"x","pathOrInlineDv":"","sizeInBytes":1,"cardinality":1}}}',
+      '{"remove":{"path":"x","deletionVector":{"storageType":"x","pathOrInlineDv":""}}}',
       'unknown vector',
     ],
   ])('refuses %s (%s)', (line) => {
