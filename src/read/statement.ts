@@ -66,8 +66,15 @@ const TABLE_FUNCTIONS = new Set([
   'repeat_row',
   'unnest',
 ])
-/** Functions that tell of the process or change something. */
-const REFUSED_FUNCTIONS = new Set(['current_setting', 'currval', 'getenv', 'nextval', 'write_log'])
+/** Functions that tell of the process, change something or take SQL that nobody has checked. */
+const REFUSED_FUNCTIONS = new Set([
+  'current_setting',
+  'currval',
+  'getenv',
+  'json_serialize_plan',
+  'nextval',
+  'write_log',
+])
 
 /**
  * Plans a statement. `tree` is `json_serialize_sql` of the draft's `parseText`.
@@ -79,7 +86,10 @@ export function planStatement(
   catalogue: NameList,
 ): StatementPlan {
   const statements = tree.statements as readonly JsonObject[]
-  if (statements.length !== 1) {
+  if (statements.length === 0) {
+    throw new SluiceError('SLU-SQL-6001', { message: 'there is no statement' })
+  }
+  if (statements.length > 1) {
     throw refused(`one statement at a time, not ${statements.length}`)
   }
   const found: FoundReference[] = []
