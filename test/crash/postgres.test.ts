@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { FAILPOINTS } from '../../src/ingest/index.ts'
 import { runPostgresTorture, SHORT_SIZE, type TortureCase } from '../torture/postgres.ts'
 
-const KILLS = 4
+const KILLS = 3
 const SEED = 20_261
 
 const folder = mkdtempSync(path.join(tmpdir(), 'sluice-crash-'))

@@ -126,7 +126,7 @@ function createWorld(options: TortureOptions, client: pg.Client, url: string): W
     'store: { url: ./lake }',
     'workFolder: ./work',
     'sources:',
-    `  database: { postgres: { url: "${url}" } }`,
+    `  database: { postgres: { url: "${url}", statusIntervalMs: 1000 } }`,
     'pipelines:',
     `  - name: ${PIPELINE}`,
     '    from: database',
