@@ -33,9 +33,10 @@ import {
 const THREADS = 2
 const UPDATE_SHARE = 0.5
 const SEED = 20_261
-/** Commits measured at each size of the table, and the changes of each. */
-const TIMED_COMMITS = 24
-const TIMED_CHANGES = 20_000
+/** Commits measured at each size of the table, in rounds, and the changes of each commit. */
+const ROUNDS = 3
+const COMMITS_PER_ROUND = 12
+const COMMIT_CHANGES = 20_000
 const SMALL_KEYS = 50_000
 
 /** Runs the cases one after the other. */
@@ -112,80 +113,105 @@ async function benchFiles(
   })
 }
 
-/** The same changes, commit by commit, into a table of few keys and one of many. */
+interface SizedTable {
+  readonly name: string
+  readonly keys: number
+  readonly folder: string
+  readonly source: string
+  readonly load: Cost
+  readonly bytes: number
+}
+
+/**
+ * The same changes, commit by commit, into a table of few keys and one of many. The rounds take turns, so that a
+ * machine that is busy at times treats both alike.
+ */
 async function benchLarge(request: IngestRequest): Promise<CaseResult> {
-  const small = await timeCommits(request, 'small', SMALL_KEYS)
-  const large = await timeCommits(request, 'large', request.largeKeys)
-  const commitTimeRatio = round(large.commitMs / small.commitMs, 2)
-  const rows = request.largeKeys
-  return caseOf('upsert-large', rows, large.bytes, large.load, {
-    commits: TIMED_COMMITS,
-    commitMsSmall: round(small.commitMs, 1),
-    commitMsLarge: round(large.commitMs, 1),
-    commitTimeRatio,
-    stepSeconds: large.stepSeconds,
-    stepSecondsSmall: small.stepSeconds,
-    peakRssMb: Math.round(Math.max(large.load.peakRssMb, large.changes.peakRssMb)),
-    wrong: [...small.wrong, ...large.wrong],
+  const small = await loadTable(request, 'small', SMALL_KEYS)
+  const large = await loadTable(request, 'large', request.largeKeys)
+  const smallRounds: ChangesRound[] = []
+  const largeRounds: ChangesRound[] = []
+  for (let round = 0; round < ROUNDS; round++) {
+    smallRounds.push(await changeTable(request, small, round))
+    largeRounds.push(await changeTable(request, large, round))
+  }
+  const commitMsSmall = median(smallRounds.flatMap((round) => round.intervalsMs))
+  const commitMsLarge = median(largeRounds.flatMap((round) => round.intervalsMs))
+  const peaks = [large.load, ...largeRounds.map((round) => round.cost)]
+  const wrong = [...smallRounds, ...largeRounds].flatMap((round) => round.wrong)
+  for (const { folder } of [small, large]) rmSync(folder, { recursive: true })
+  return caseOf('upsert-large', large.keys, large.bytes, large.load, {
+    commits: ROUNDS * COMMITS_PER_ROUND,
+    commitMsSmall: round(commitMsSmall, 1),
+    commitMsLarge: round(commitMsLarge, 1),
+    commitTimeRatio: round(commitMsLarge / commitMsSmall, 2),
+    stepSeconds: sumSteps(largeRounds.flatMap((round) => round.timeline)),
+    stepSecondsSmall: sumSteps(smallRounds.flatMap((round) => round.timeline)),
+    peakRssMb: Math.round(Math.max(...peaks.map((cost) => cost.peakRssMb))),
+    wrong,
   })
 }
 
-interface CommitTimes {
-  readonly load: Cost
-  readonly changes: Cost
-  readonly bytes: number
-  /** Median time between commits. */
-  readonly commitMs: number
-  readonly stepSeconds: Readonly<Record<string, number>>
+async function loadTable(request: IngestRequest, name: string, keys: number): Promise<SizedTable> {
+  request.print(`upsert-large: loading a table of ${keys} keys`)
+  const folder = join(request.folder, name)
+  const source = join(folder, 'events', 'orders')
+  const [loaded] = await generate([
+    {
+      folder: source,
+      rows: keys,
+      keysBefore: 0,
+      updateShare: 0,
+      firstSeq: 0,
+      prefix: 'a',
+      seed: SEED,
+    },
+  ])
+  const end = await runPipeline(request, writeFilesConfig(folder, source, 'upsert', ''))
+  return { name, keys, folder, source, load: end.cost, bytes: loaded.bytes }
+}
+
+interface ChangesRound {
+  readonly cost: Cost
+  readonly timeline: readonly CommitTiming[]
+  /** Times from one commit to the next. */
+  readonly intervalsMs: readonly number[]
   readonly wrong: readonly string[]
 }
 
-async function timeCommits(
+/** A round of commits that change existing rows, spread over the whole table. */
+async function changeTable(
   request: IngestRequest,
-  name: string,
-  keys: number,
-): Promise<CommitTimes> {
-  request.print(`upsert-large: ${TIMED_COMMITS} commits into a table of ${keys} keys`)
-  const folder = join(request.folder, name)
-  const source = join(folder, 'events', 'orders')
-  const common = { folder: source, seed: SEED }
-  const [loaded] = await generate([
-    { ...common, rows: keys, keysBefore: 0, updateShare: 0, firstSeq: 0, prefix: 'a' },
-  ])
-  const load = await runPipeline(request, writeFilesConfig(folder, source, 'upsert', ''))
+  table: SizedTable,
+  number: number,
+): Promise<ChangesRound> {
+  const { name, keys, folder, source } = table
+  request.print(`upsert-large: ${COMMITS_PER_ROUND} commits into the ${name} table`)
   await generate(
-    Array.from({ length: TIMED_COMMITS }, (_, commit) => ({
-      ...common,
-      rows: TIMED_CHANGES,
-      keysBefore: keys,
-      updateShare: 1,
-      firstSeq: keys + commit * TIMED_CHANGES,
-      prefix: `b${String(commit).padStart(3, '0')}`,
-      seed: SEED + commit + 1,
-    })),
+    Array.from({ length: COMMITS_PER_ROUND }, (_, index) => {
+      const commit = number * COMMITS_PER_ROUND + index
+      return {
+        folder: source,
+        rows: COMMIT_CHANGES,
+        keysBefore: keys,
+        updateShare: 1,
+        firstSeq: keys + commit * COMMIT_CHANGES,
+        prefix: `b${String(commit).padStart(4, '0')}`,
+        seed: SEED + commit + 1,
+      }
+    }),
   )
-  const tuning = `    commit: { maxRows: ${TIMED_CHANGES} }\n`
+  const tuning = `    commit: { maxRows: ${COMMIT_CHANGES} }\n`
   const config = writeFilesConfig(folder, source, 'upsert', tuning)
-  const changes = await runPipeline(request, config)
-  const timeline = await readTimeline(config)
-  const wrong = await findWrong(config, { rows: keys, keys })
-  rmSync(folder, { recursive: true })
-  return {
-    load: load.cost,
-    changes: changes.cost,
-    bytes: loaded.bytes,
-    commitMs: medianInterval(timeline.slice(0, TIMED_COMMITS)),
-    stepSeconds: sumSteps(timeline.slice(0, TIMED_COMMITS)),
-    wrong,
-  }
+  const { cost } = await runPipeline(request, config)
+  const timeline = (await readTimeline(config)).slice(0, COMMITS_PER_ROUND)
+  const times = timeline.map((entry) => Number(BigInt(entry.timestampMicros)) / 1000)
+  const intervalsMs = times.slice(0, -1).map((time, index) => time - (times[index + 1] ?? time))
+  return { cost, timeline, intervalsMs, wrong: await findWrong(config, { rows: keys, keys }) }
 }
 
-/** Median time from one commit to the next; `timeline` has the newest first. */
-function medianInterval(timeline: readonly CommitTiming[]): number {
-  const times = timeline.map((entry) => Number(BigInt(entry.timestampMicros)) / 1000)
-  const intervals = times.slice(0, -1).map((time, index) => time - (times[index + 1] ?? time))
-  intervals.sort((left, right) => left - right)
-  return intervals[Math.floor(intervals.length / 2)] ?? 0
+function median(values: readonly number[]): number {
+  return values.toSorted((left, right) => left - right)[Math.floor(values.length / 2)] ?? 0
 }
 
 async function generate<const Requests extends readonly OrderEventsRequest[]>(
