@@ -6,16 +6,17 @@
  * need it.
  */
 
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { FilesSettings } from '../connectors/files/index.ts'
 import type { PostgresSettings } from '../connectors/postgres/index.ts'
-import type { Config, SourceSettings, SourceSpec } from './config/index.ts'
+import { type Config, ownFolder, type SourceSettings, type SourceSpec } from './config/index.ts'
 import type {
   BlockPart,
   Clock,
   ObjectStore,
+  ParquetPort,
   PipelineSettings,
   PipelineStatus,
   Snapshot,
@@ -26,6 +27,7 @@ import type {
   TableTarget,
   Telemetry,
 } from './contracts/index.ts'
+import type { Engine } from './engine/index.ts'
 import type { FailpointName, Pipeline, RunEnd } from './ingest/index.ts'
 import { SluiceError } from './model/index.ts'
 import { writeStatus } from './observe/index.ts'
@@ -35,6 +37,9 @@ import type { Reader, VerifyResult } from './read/index.ts'
 const WRITER_NAME = 'sluice'
 /** What a reader's DuckDB may use; beyond it spills to the work folder. */
 const READER_MEMORY_BYTES = 1024 ** 3
+
+/** What the DuckDB for checkpoints may use: metadata only. */
+const CHECKPOINT_MEMORY_BYTES = 256 * 1024 ** 2
 
 /** Parts of the process that everything else is given. */
 export interface RuntimeOptions {
@@ -151,7 +156,10 @@ export async function openRuntime(config: Config, options: RuntimeOptions): Prom
   const { createLocalObjectStore } = await import('../table-format/object-store/index.ts')
   const { clock, telemetry } = options
   const store = await createLocalObjectStore(config.store.folder, clock)
-  const openFormat = await deltaOver(clock)
+  const parquet = parquetOnDemand(config, clock)
+  const { createDeltaFormat } = await import('../table-format/delta/index.ts')
+  const openFormat = (over: ObjectStore): TableFormat =>
+    createDeltaFormat({ store: over, clock, writerName: WRITER_NAME, parquet, telemetry })
   const format = openFormat(store)
   return {
     config,
@@ -179,18 +187,46 @@ export async function openRuntime(config: Config, options: RuntimeOptions): Prom
         openFormat,
         clock,
         telemetry,
-        workFolder: resolve(config.workFolder, 'pipelines', settings.name),
+        workFolder: ownFolder(config.workFolder, 'pipelines', settings.name),
         ...(death && { failpoints: failAt(death.failpoint, death.occurrence, death.die) }),
       })
     },
     openReader: () => openReader(config, { store, format, openFormat }, options),
-    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: async () => {
+      await parquet[Symbol.asyncDispose]()
+      await store[Symbol.asyncDispose]()
+    },
   }
 }
 
-async function deltaOver(clock: Clock): Promise<(store: ObjectStore) => TableFormat> {
-  const { createDeltaFormat } = await import('../table-format/delta/index.ts')
-  return (store) => createDeltaFormat({ store, clock, writerName: WRITER_NAME })
+/** The engine behind checkpoints; started by the first one that is read or written. */
+function parquetOnDemand(config: Config, clock: Clock): ParquetPort & AsyncDisposable {
+  let engine: Promise<Engine> | null = null
+  const open = async (): Promise<ParquetPort> => {
+    const folder = ownFolder(config.workFolder, 'checkpoints')
+    const { createEngine, createParquetPort } = await import('./engine/index.ts')
+    engine ??= createEngine({
+      memoryBytes: CHECKPOINT_MEMORY_BYTES,
+      threads: 1,
+      temporaryFolder: resolve(folder, 'engine'),
+    })
+    const { session } = await engine
+    return createParquetPort({ openSession: session, spoolFolder: folder, clock })
+  }
+  let port: Promise<ParquetPort> | null = null
+  const opened = (): Promise<ParquetPort> => {
+    port ??= open()
+    return port
+  }
+  return {
+    readRows: async function* (url, columns) {
+      yield* (await opened()).readRows(url, columns)
+    },
+    writeRows: async (request) => (await opened()).writeRows(request),
+    [Symbol.asyncDispose]: async () => {
+      await (await engine)?.[Symbol.asyncDispose]()
+    },
+  }
 }
 
 async function openSource(
@@ -331,8 +367,7 @@ export async function compareWithSource(
   ])
   const cursor = snapshot.cursors(settings.name)[0]?.cursor
   const isBeyond = cursor !== undefined && cursor.nextPosition > view.position
-  const folder = resolve(runtime.config.workFolder, 'verify', runtime.clock.uuid())
-  mkdirSync(folder, { recursive: true })
+  const folder = ownFolder(runtime.config.workFolder, 'verify')
   try {
     await using engine = await createEngine({
       memoryBytes: READER_MEMORY_BYTES,

@@ -1,0 +1,189 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { parseDocument } from '../support/cli/documents.ts'
+
+const BIN = resolve(import.meta.dirname, '../../src/cli/sluice.cjs')
+
+const CONFIG = `apiVersion: v1
+store: { url: ./lake }
+sources:
+  landing: { files: { path: ./in, stream: orders, follow: true, pollIntervalMs: 20 } }
+pipelines:
+  - name: orders
+    from: landing
+    tables: [orders]
+    commit: { every: 100ms }
+    to: { key: [id] }
+`
+
+let folder = ''
+let input = ''
+const running = new Set<ChildProcess>()
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sluice-e2e-'))
+  mkdirSync(join(folder, 'in'))
+  input = join(folder, 'in', 'a.ndjson')
+  writeFileSync(join(folder, 'sluice.yaml'), CONFIG)
+})
+
+afterEach(async () => {
+  for (const child of running) child.kill('SIGKILL')
+  await Promise.all([...running].map((child) => child.exitCode ?? once(child, 'exit')))
+  running.clear()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+interface Ended {
+  readonly code: number | null
+  readonly signal: string | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+interface Process {
+  readonly child: ChildProcess
+  readonly ended: Promise<Ended>
+  /** The next line of stdout; null at its end. */
+  nextLine(): Promise<string | null>
+}
+
+function start(args: readonly string[], variables: Readonly<Record<string, string>> = {}): Process {
+  const child = spawn(process.execPath, [BIN, ...args], {
+    cwd: folder,
+    env: { ...process.env, ...variables },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  running.add(child)
+  let stdout = ''
+  let stderr = ''
+  child.stdout.on('data', (bytes: Buffer) => {
+    stdout += bytes.toString()
+  })
+  child.stderr.on('data', (bytes: Buffer) => {
+    stderr += bytes.toString()
+  })
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  const ended = once(child, 'close').then(([code, signal]) => {
+    running.delete(child)
+    return { code: code as number | null, signal: signal as string | null, stdout, stderr }
+  })
+  const nextLine = async (): Promise<string | null> => {
+    const next = await lines.next()
+    return next.done === true ? null : next.value
+  }
+  return { child, ended, nextLine }
+}
+
+const run = (...args: readonly string[]): Promise<Ended> => start(args).ended
+
+function append(from: number, to: number, value: string): void {
+  const ids = Array.from({ length: to - from }, (_, index) => from + index)
+  appendFileSync(input, ids.map((id) => `${JSON.stringify({ id, value })}\n`).join(''))
+}
+
+async function count(): Promise<unknown> {
+  const { stdout } = await run('sql', '--json', 'select count(*), count(distinct id) from orders')
+  return parseDocument('sql', stdout).rows[0]
+}
+
+test('catches up, follows, drains on SIGTERM and goes on where it was', async () => {
+  append(0, 100, 'first')
+  const once1 = await run('run', '--once', '--json')
+  expect(once1.code).toBe(0)
+  expect(parseDocument('run', once1.stdout).pipelines).toMatchObject([
+    { end: 'drained', recordsRead: 100, floorPosition: '100' },
+  ])
+
+  const live = start(['run'])
+  const feed = start(['changes', 'orders', '--from', 'beginning', '--follow', '--ndjson'])
+  append(100, 150, 'second')
+  const seen: number[] = []
+  while (seen.length < 150) {
+    const line = await feed.nextLine()
+    if (line === null) break
+    seen.push((JSON.parse(line) as { id: number }).id)
+  }
+  expect(seen.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 150 }, (_, id) => id))
+
+  const status = parseDocument('status', (await run('status', '--json')).stdout)
+  expect(status.pipelines[0]).toMatchObject({ running: true, processId: live.child.pid })
+
+  append(150, 160, 'third')
+  live.child.kill('SIGTERM')
+  expect(await live.ended).toMatchObject({ code: 0, signal: null })
+  feed.child.kill('SIGINT')
+  expect(await feed.ended).toMatchObject({ code: 0, signal: null })
+
+  expect((await run('run', '--once')).code).toBe(0)
+  expect(await count()).toEqual([160, 160])
+  const after = parseDocument('status', (await run('status', '--json')).stdout)
+  expect(after.pipelines[0]).toMatchObject({ state: 'stopped', running: false, processId: null })
+})
+
+test('goes on after a kill at a failpoint without losing or doubling a row', async () => {
+  append(0, 100, 'first')
+  const variables = { SLUICE_FAILPOINT: 'after-conditional-put:2' }
+  expect(await start(['run'], variables).ended).toMatchObject({ signal: 'SIGKILL' })
+  const dead = parseDocument('status', (await run('status', '--json')).stdout)
+  expect(dead.pipelines[0]).toMatchObject({ state: 'stopped (killed)', running: false })
+  append(50, 120, 'second')
+  expect((await run('run', '--once')).code).toBe(0)
+  expect(await count()).toEqual([120, 120])
+})
+
+test('names the known failpoints when one is mistyped', async () => {
+  const { code, stderr } = await start(['run'], { SLUICE_FAILPOINT: 'nope' }).ended
+  expect(code).toBe(2)
+  expect(stderr).toContain('before-commit')
+})
+
+test('fences one of two instances; the other one loses nothing', async () => {
+  append(0, 10, 'first')
+  expect((await run('run', '--once')).code).toBe(0)
+  const processes = [start(['run']), start(['run'])]
+  const feed = start(['changes', 'orders', '--from', 'beginning', '--follow', '--ndjson'])
+  append(10, 60, 'second')
+  for (let seen = 0; seen < 60; seen++) expect(await feed.nextLine()).not.toBeNull()
+  for (const { child } of processes) child.kill('SIGTERM')
+  const ends = await Promise.all(processes.map(({ ended }) => ended))
+  for (const { code, stderr } of ends) {
+    if (code !== 0) expect([code, stderr]).toEqual([5, expect.stringContaining('SLU-ING-4001')])
+  }
+  expect(ends.some(({ code }) => code === 0)).toBe(true)
+  expect((await run('run', '--once')).code).toBe(0)
+  expect(await count()).toEqual([60, 60])
+})
+
+test('ends quietly when the reader of its output goes away', async () => {
+  append(0, 1, 'first')
+  await run('run', '--once')
+  const query = start(['sql', '--format', 'csv', 'select range as n from range(5000000)'])
+  expect(await query.nextLine()).toBe('n')
+  query.child.stdout?.destroy()
+  const { code, stderr } = await query.ended
+  expect([code, stderr]).toEqual([0, ''])
+})
+
+test('takes its configuration from SLUICE_CONFIG', async () => {
+  append(0, 1, 'first')
+  writeFileSync(join(folder, 'other.yaml'), CONFIG.replace('./lake', './elsewhere'))
+  const variables = { SLUICE_CONFIG: join(folder, 'other.yaml') }
+  const { stdout } = await start(['tables', '--json'], variables).ended
+  expect(parseDocument('tables', stdout).store).toContain('/elsewhere')
+})
+
+test('writes log lines as JSON where nobody watches', async () => {
+  append(0, 5, 'first')
+  const { stderr } = await run('run', '--once', '-v')
+  const lines = stderr.split('\n').filter((line) => line.startsWith('{'))
+  expect(lines.length).toBeGreaterThan(0)
+  for (const line of lines) {
+    expect(JSON.parse(line)).toMatchObject({ time: expect.any(String), level: expect.any(String) })
+  }
+})
