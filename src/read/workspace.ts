@@ -4,6 +4,7 @@
  */
 
 import { type Engine, identifier, type Session } from '../engine/index.ts'
+import { isSluiceError, SluiceError } from '../model/index.ts'
 
 /** Rows of several files, as positions. */
 export interface FileRows {
@@ -24,7 +25,7 @@ export interface LoadedRows {
 /** A session with a database of its own, gone when disposed. */
 export interface Workspace extends AsyncDisposable {
   readonly session: Session
-  /** Creates the view `view` in `schema`. */
+  /** Creates the view `view` in `schema`. Throws SLU-STO-2005 when a file it reads is not there. */
   define(schema: string, view: string, sql: string): Promise<void>
   /** Loads positions into a new temp table. */
   loadRows(files: AsyncIterable<FileRows>): Promise<LoadedRows>
@@ -55,7 +56,11 @@ function createWorkspace(session: Session, database: string): Workspace {
     session,
     define: async (schema, view, sql) => {
       await session.run(`CREATE SCHEMA IF NOT EXISTS ${identifier(schema)}`)
-      await session.run(`CREATE VIEW ${identifier(schema)}.${identifier(view)} AS ${sql}`)
+      try {
+        await session.run(`CREATE VIEW ${identifier(schema)}.${identifier(view)} AS ${sql}`)
+      } catch (error) {
+        throw missingFile(error, view)
+      }
     },
     loadRows: async (files) => {
       const table = `sluice_rows_${++tableCount}`
@@ -73,6 +78,13 @@ function createWorkspace(session: Session, database: string): Workspace {
       }
     },
   }
+}
+
+/** Defining a view opens no file, it only looks whether they are there. */
+function missingFile(error: unknown, view: string): unknown {
+  if (!isSluiceError(error, 'SLU-ENG-7003')) return error
+  const message = `a data file of ${view} cannot be found: ${error.message}`
+  return new SluiceError('SLU-STO-2005', { message, cause: error })
 }
 
 async function appendRows(

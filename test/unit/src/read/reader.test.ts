@@ -312,6 +312,22 @@ test('does not start a query whose signal has aborted', async () => {
   })
 })
 
+test('tells that a data file is gone, and still reads the versions without it', async () => {
+  const table = createPlainTable(engine, mkdtempSync(join(folder, 'gone-')), orders)
+  await table.apply({ add: [{ sql: row(1, 'a') }] })
+  await table.apply({ add: [{ sql: row(2, 'b') }] })
+  const [first, second] = [...(await table.latest()).files()].map((file) => table.readUrl(file))
+  rmSync(second as string)
+  const tables = { names: async () => ['t'], byName: async () => table, byPath: async () => null }
+  const over = createReader({ engine, clock: createSystemClock(), tables })
+  await expect(over.rows('select count(*) from t')).rejects.toMatchObject({
+    code: 'SLU-STO-2005',
+    message: expect.stringContaining(second as string),
+  })
+  expect((await over.rows('select id from t at (version => 1)')).rows).toEqual([[1]])
+  expect(first).not.toBe(second)
+})
+
 test('leaves nothing behind in the engine', async () => {
   await rows('select * from orders')
   await expect(rows('select * from nope')).rejects.toThrow()
