@@ -5,7 +5,7 @@
  * Must never: touch anything outside its folder, or be needed by another room to work.
  */
 
-export type { ScreenStream } from './display.ts'
+export { NEXT_COMMANDS, type ScreenStream } from './display.ts'
 export {
   type EmbeddedPostgres,
   type EmbeddedPostgresOptions,

@@ -75,6 +75,18 @@ function longFunctions(file: SourceFile, linesMax: number): readonly string[] {
   return long
 }
 
+/** A function that declares suites, such as the contract of a seam: a list of tests too. */
+function declaresTests(node: SyntaxNode): boolean {
+  const statements = isNode(node.body) && Array.isArray(node.body.body) ? node.body.body : []
+  return (statements as SyntaxNode[]).some(
+    ({ type, expression }) =>
+      type === 'ExpressionStatement' &&
+      isNode(expression) &&
+      expression.type === 'CallExpression' &&
+      isSuite(expression),
+  )
+}
+
 /**
  * `describe(…)`, `describe.skipIf(…)(…)`, `describe.each(…)(…)`: a list of tests, not a function.
  */
