@@ -5,8 +5,8 @@ import { isSluiceError, type SluiceError } from '../../src/model/index.ts'
 import { quotedTable, readServer, readSlot, readTables, type TableFacts } from './catalog.ts'
 import { type Connection, connect } from './connection.ts'
 import { postgresError } from './errors.ts'
+import { requireUsableServer } from './opening.ts'
 import { planPublication, publicationSql, readPublication } from './publication.ts'
-import { requireUsableServer } from './session.ts'
 import { defaultSlotName, lintPostgresSettings, type PostgresSettings } from './spec.ts'
 
 interface Limits {

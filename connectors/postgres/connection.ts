@@ -31,8 +31,6 @@ export interface Connection extends AsyncDisposable {
   query<Row extends object>(text: string, values?: readonly unknown[]): Promise<readonly Row[]>
   /** The socket, for a COPY; the connection must be idle. */
   takeSocket(): CopySocket
-  /** Set when the connection broke. */
-  readonly failure: SluiceError | null
   close(): Promise<void>
 }
 
@@ -71,7 +69,6 @@ export async function connect(purpose: ConnectionPurpose): Promise<Connection> {
 }
 
 class PostgresConnection implements Connection {
-  failure: SluiceError | null = null
   readonly #client: pg.Client
   readonly #clock: Clock
   readonly #signal: AbortSignal | undefined
@@ -81,9 +78,8 @@ class PostgresConnection implements Connection {
     this.#client = client
     this.#clock = clock
     this.#signal = signal
-    client.on('error', (error) => {
-      this.failure ??= postgresError(error, 'the connection to Postgres broke')
-    })
+    // A broken connection shows in the query or COPY that runs on it; an idle one fails on its next use.
+    client.on('error', () => undefined)
     signal?.addEventListener('abort', this.#onAbort, { once: true })
   }
 

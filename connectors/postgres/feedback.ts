@@ -21,7 +21,7 @@ export class Feedback {
   #yielded: SourcePosition
   #acknowledged: SourcePosition
 
-  /** `start` is where the stream begins: everything before is durable in every table. */
+  /** `start` is what the slot has confirmed already: everything before is durable in every table. */
   constructor(start: SourcePosition) {
     this.#flushed = start
     this.#yielded = start

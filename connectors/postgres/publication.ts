@@ -1,7 +1,7 @@
 /** The publication: made, completed or checked before the slot exists, since decoding looks it up in the past. */
 
 import type { Telemetry } from '../../src/contracts/index.ts'
-import { SluiceError } from '../../src/model/index.ts'
+import { type JsonObject, SluiceError } from '../../src/model/index.ts'
 import { quote, quotedTable, type TableFacts } from './catalog.ts'
 import type { Connection } from './connection.ts'
 import { postgresError, sqlStateOf } from './errors.ts'
@@ -115,6 +115,48 @@ export async function ensurePublication(request: {
       context: { publication: name, sqlState: '42501' },
       remedy: `Run as the owner of the tables: ${sql};`,
       cause: error,
+    })
+  }
+}
+
+/** Stream → table oid, as noted when the stream was first read. */
+export function noteOfTables(note: JsonObject | null): JsonObject {
+  const tables = note?.tables
+  return typeof tables === 'object' && tables !== null && !Array.isArray(tables)
+    ? (tables as JsonObject)
+    : {}
+}
+
+/**
+ * Tables that are already followed must still be the same tables and still be published: changes made while
+ * they were not are in no stream. Throws SLU-SRC-1216.
+ */
+export async function requireMembers(request: {
+  readonly connection: Connection
+  readonly name: string
+  readonly tables: readonly TableFacts[]
+  /** The pipeline's note of table oids; null compares with the publication only. */
+  readonly note: JsonObject | null
+}): Promise<void> {
+  const { connection, name, tables, note } = request
+  if (tables.length === 0) return
+  const members = await connection.query<{ oid: number }>(
+    `SELECT c.oid::int8::float8 AS oid FROM pg_catalog.pg_publication_tables p
+    JOIN pg_catalog.pg_namespace n ON n.nspname = p.schemaname
+    JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename
+    WHERE p.pubname = $1`,
+    [name],
+  )
+  const published = new Set(members.map((member) => member.oid))
+  const known = noteOfTables(note)
+  for (const { stream, oid } of tables) {
+    const isSame = known[stream] === undefined || known[stream] === oid
+    if (isSame && published.has(oid)) continue
+    throw new SluiceError('SLU-SRC-1216', {
+      message: isSame
+        ? `${stream} is not in publication ${name} any more`
+        : `${stream} was dropped and made again`,
+      context: { stream, publication: name },
     })
   }
 }

@@ -3,55 +3,35 @@
 import type {
   CopyProgress,
   SourceBlock,
-  SourceContext,
   SourceProgress,
   SourceSession,
-  SourceStart,
 } from '../../src/contracts/index.ts'
 import {
-  type Cursor,
-  type JsonObject,
+  isSluiceError,
   SluiceError,
   type SourcePosition,
   type StreamSchema,
 } from '../../src/model/index.ts'
-import {
-  quote,
-  quotedTable,
-  readFlushLsn,
-  readServer,
-  readSlot,
-  readTypes,
-  requireTables,
-  type ServerFacts,
-  type TableFacts,
-} from './catalog.ts'
-import { type Connection, connect } from './connection.ts'
+import { quote, readFlushLsn, type TableFacts } from './catalog.ts'
+import { connect } from './connection.ts'
 import { postgresError } from './errors.ts'
 import { statusInterval } from './feedback.ts'
 import { formatLsn, parseLsn } from './lsn.ts'
+import { copyStreams, needsCopy, type Opening, openServer, type SessionOptions } from './opening.ts'
 import type { RelationMessage, ResolvedRelation } from './pgoutput.ts'
-import { ensurePublication } from './publication.ts'
-import type { SchemaRegistry } from './schemas.ts'
-import { planSlot, type ServerIdentity, type SlotPlan, slotIdentity } from './slot.ts'
-import { createSlot, type ExportedSnapshot, SnapshotReader } from './snapshot-copy.ts'
-import type { PostgresSettings } from './spec.ts'
+import { requireMembers } from './publication.ts'
+import {
+  createSlot,
+  type ExportedSnapshot,
+  SnapshotReader,
+  temporarySlotName,
+} from './snapshot-copy.ts'
 import { SPLIT, SPLIT_NUMBER, StreamReader } from './stream-reader.ts'
-import type { TypeCatalog } from './types.ts'
 
-/** What a session is opened with. */
-export interface SessionOptions {
-  readonly settings: PostgresSettings
-  readonly context: SourceContext
-  readonly names: { readonly slot: string; readonly publication: string }
-  readonly schemas: SchemaRegistry
-  readonly request: SourceStart
-}
-
-/** Oldest server whose publications can publish through the partition root. */
-const VERSION_MIN = 130000
 const SLOT_RETRY_MS = 250
 const END_POLL_MS = 2000
+/** Every so many polls the publication is looked at again. */
+const POLLS_PER_CHECK = 10
 
 interface CopyState {
   rowsCopied: number
@@ -59,156 +39,9 @@ interface CopyState {
   complete: boolean
 }
 
-/** Everything that is known when the session opens. */
-interface Opening {
-  readonly connection: Connection
-  readonly replication: Connection
-  readonly server: ServerFacts
-  readonly identity: JsonObject
-  readonly tables: readonly TableFacts[]
-  readonly types: TypeCatalog
-  /** Snapshot of the slot that was just made; null when the slot was there. */
-  readonly snapshot: ExportedSnapshot | null
-}
-
-/** Opens a session: connects, checks the server, decides about the slot. Throws coded errors. */
+/** Opens a session. Throws coded errors. */
 export async function openSession(options: SessionOptions): Promise<SourceSession> {
-  const { settings, context, request } = options
-  const purpose = { settings, context, signal: request.signal }
-  const connection = await connect({ ...purpose, replication: false })
-  let replication: Connection | null = null
-  try {
-    const server = await readServer(connection)
-    requireUsableServer(server)
-    replication = await connect({ ...purpose, replication: true })
-    const opening = await openSlot(options, connection, replication, server)
-    return new PostgresSession(options, opening)
-  } catch (error) {
-    await replication?.close()
-    await connection.close()
-    throw postgresError(error, 'opening the Postgres source')
-  }
-}
-
-/** Throws SLU-SRC-1203 and 1221. */
-export function requireUsableServer(server: ServerFacts): void {
-  if (server.versionNumber < VERSION_MIN) {
-    throw new SluiceError('SLU-SRC-1221', {
-      message: `the server is version ${Math.floor(server.versionNumber / 10000)}; 13 is the oldest supported`,
-    })
-  }
-  if (server.isStandby) {
-    throw new SluiceError('SLU-SRC-1221', {
-      message: 'the server is a standby; copy and stream must come from the primary',
-      remedy: 'Point the url of the source at the primary.',
-    })
-  }
-  if (server.walLevel !== 'logical') {
-    throw new SluiceError('SLU-SRC-1203', {
-      message: `wal_level is ${server.walLevel}`,
-      context: { walLevel: server.walLevel },
-    })
-  }
-}
-
-async function openSlot(
-  options: SessionOptions,
-  connection: Connection,
-  replication: Connection,
-  server: ServerFacts,
-): Promise<Opening> {
-  const { settings, context, names, request } = options
-  const streams = [...request.streams.keys()]
-  const cursors = [...request.streams.values()].filter((cursor) => cursor !== null)
-  const system = await identifySystem(replication)
-  const plan = planSlot({
-    slot: names.slot,
-    database: system.database,
-    server: system.identity,
-    note: await request.memory.read(),
-    found: await readSlot(connection, names.slot),
-    cursors,
-  })
-  const needsCopy = copyStreams(request).length > 0
-  const wanted = await requireTables(connection, streams)
-  await ensurePublication({
-    connection,
-    name: names.publication,
-    tables: wanted,
-    mayChange: settings.createPublication,
-    versionNumber: server.versionNumber,
-    telemetry: context.telemetry,
-  })
-  if (needsCopy) await lockTables(connection, wanted)
-  const snapshot = await makeSlot(options, connection, replication, plan, system.identity)
-  return {
-    connection,
-    replication,
-    server,
-    identity: slotIdentity(names.slot, system.identity),
-    tables: needsCopy ? await requireTables(connection, streams) : wanted,
-    types: await readTypes(connection),
-    snapshot,
-  }
-}
-
-/**
- * Held until the copies are over: a table that is rewritten between the snapshot and its copy would look
- * empty under the snapshot, and its rows would be lost without a word.
- */
-async function lockTables(connection: Connection, tables: readonly TableFacts[]): Promise<void> {
-  await connection.query('BEGIN')
-  await connection.query(`LOCK TABLE ${tables.map(quotedTable).join(', ')} IN ACCESS SHARE MODE`)
-}
-
-/** Makes the slot when there is none. The note stands before the slot, so that a crash between is known. */
-async function makeSlot(
-  options: SessionOptions,
-  connection: Connection,
-  replication: Connection,
-  plan: SlotPlan,
-  server: ServerIdentity,
-): Promise<ExportedSnapshot | null> {
-  const { names, request, context } = options
-  if (plan.kind === 'use') return null
-  const note = { kind: 'postgres', ...slotIdentity(names.slot, server) }
-  await request.memory.write({ ...note, publication: names.publication, state: 'creating' })
-  if (plan.kind === 'replace') {
-    await connection.query('SELECT pg_drop_replication_slot($1)', [names.slot])
-  }
-  const snapshot = await createSlot(replication, names.slot, false)
-  await request.memory.write({
-    ...note,
-    publication: names.publication,
-    state: 'created',
-    consistentLsn: formatLsn(snapshot.position),
-  })
-  context.telemetry.log('info', 'made the replication slot', {
-    slot: names.slot,
-    position: formatLsn(snapshot.position),
-  })
-  return snapshot
-}
-
-async function identifySystem(
-  replication: Connection,
-): Promise<{ identity: ServerIdentity; database: string }> {
-  const rows = await replication.query<{
-    systemid: string
-    /** int4 until version 14, int8 (as text) since. */
-    timeline: number | string
-    dbname: string
-  }>('IDENTIFY_SYSTEM')
-  const { systemid, timeline, dbname } = rows[0]!
-  return { identity: { systemIdentifier: systemid, timeline: Number(timeline) }, database: dbname }
-}
-
-function copyStreams(request: SourceStart): string[] {
-  return [...request.streams].filter(([, cursor]) => needsCopy(cursor)).map(([stream]) => stream)
-}
-
-function needsCopy(cursor: Cursor | null): boolean {
-  return cursor === null || cursor.phase === 'copy'
+  return new PostgresSession(options, await openServer(options))
 }
 
 /** The running session. */
@@ -377,6 +210,7 @@ class PostgresSession implements SourceSession {
       socket: replication.takeSocket(),
       clock: context.clock,
       startPosition,
+      confirmedPosition: this.#opening.confirmedPosition,
       resolve: (relation) => this.#resolve(relation),
       identity,
       bufferBytesMax: request.bufferBytesMax,
@@ -425,14 +259,23 @@ class PostgresSession implements SourceSession {
     return { schema, resumePosition }
   }
 
-  /** Where the server's log ends, for progress only: failures show on the stream itself. */
+  /**
+   * Where the server's log ends, for progress; failures of the connection show on the stream itself. A table
+   * that leaves the publication falls silent, which nothing in the stream tells: so that is asked for.
+   */
   async #pollEnd(): Promise<void> {
     const { clock, telemetry } = this.#options.context
+    const { connection, tables } = this.#opening
     const { signal } = this.#stop
-    while (!signal.aborted) {
+    for (let poll = 1; !signal.aborted; poll++) {
       try {
-        this.#endPosition = parseLsn(await readFlushLsn(this.#opening.connection))
+        this.#endPosition = parseLsn(await readFlushLsn(connection))
+        if (poll % POLLS_PER_CHECK === 0 && this.#reader !== null) {
+          const name = this.#options.names.publication
+          await requireMembers({ connection, name, tables, note: null })
+        }
       } catch (error) {
+        if (isSluiceError(error, 'SLU-SRC-1216')) this.#reader?.fail(error)
         telemetry.log('debug', 'the end of the log is not known', { error: String(error) })
         return
       }
@@ -448,11 +291,6 @@ function startRefused(found: SluiceError, slot: string): SluiceError {
     context: { ...found.context, slot },
     cause: found,
   })
-}
-
-/** Name of a slot that lives as long as one connection. */
-export function temporarySlotName(context: SourceContext): string {
-  return `sluice_view_${context.clock.uuid().replaceAll('-', '').slice(0, 16)}`
 }
 
 function progress(

@@ -22,6 +22,11 @@ export function createSlotSql(slot: string, temporary: boolean): string {
   return `CREATE_REPLICATION_SLOT ${quote(slot)}${temporary ? ' TEMPORARY' : ''} LOGICAL pgoutput EXPORT_SNAPSHOT`
 }
 
+/** Name of a slot that lives as long as one connection. */
+export function temporarySlotName(context: SourceContext): string {
+  return `sluice_view_${context.clock.uuid().replaceAll('-', '').slice(0, 16)}`
+}
+
 /** Makes a slot on a replication connection. The snapshot dies with the next command on it. */
 export async function createSlot(
   replication: Connection,

@@ -16,8 +16,8 @@ import { checkSource } from './check.ts'
 import { connect } from './connection.ts'
 import { postgresError } from './errors.ts'
 import { SchemaRegistry } from './schemas.ts'
-import { openSession, temporarySlotName } from './session.ts'
-import { createSlot, SnapshotReader } from './snapshot-copy.ts'
+import { openSession } from './session.ts'
+import { createSlot, SnapshotReader, temporarySlotName } from './snapshot-copy.ts'
 import { defaultSlotName, type PostgresSettings } from './spec.ts'
 
 /** Read-ahead of a view, per stream. */

@@ -26,6 +26,8 @@ export interface StreamReaderOptions {
   readonly clock: Clock
   /** Where the stream begins. */
   readonly startPosition: SourcePosition
+  /** What the slot has confirmed already. */
+  readonly confirmedPosition: SourcePosition
   readonly resolve: RelationResolver
   readonly identity: JsonObject
   readonly bufferBytesMax: number
@@ -56,7 +58,8 @@ export class StreamReader {
   constructor(options: StreamReaderOptions) {
     this.#options = options
     this.#decoder = new PgoutputDecoder(options.startPosition, options.resolve)
-    this.feedback = new Feedback(options.startPosition)
+    this.feedback = new Feedback(options.confirmedPosition)
+    this.feedback.noteYielded(options.startPosition)
     this.serverEnd = options.startPosition
     // So that the first thing said of an idle source is that it is complete up to its start.
     this.#queuedPosition = options.startPosition - 1n
@@ -91,6 +94,11 @@ export class StreamReader {
   /** Everything before the position is durable. */
   acknowledge(position: SourcePosition): void {
     if (this.feedback.acknowledge(position) && this.#isStarted) this.#sendStatus(false)
+  }
+
+  /** Lets `next` fail once everything read so far is taken. */
+  fail(error: SluiceError): void {
+    this.#queue.fail(error)
   }
 
   /** Ends the stream; idempotent. */

@@ -187,6 +187,13 @@ export const ERROR_CODES = define({
     remedy:
       'Stop the other instance. This one stops without having written anything; nothing is doubled.',
   },
+  'SLU-SRC-1216': {
+    kind: 'gap',
+    meaning:
+      'A table was taken out of the publication, or dropped and made again: changes are missing.',
+    remedy:
+      'The table must be copied again, by a pipeline of a new name. The old table stays readable.',
+  },
   'SLU-SRC-1220': {
     kind: 'corrupt',
     meaning: 'The replication stream holds a message that cannot be read.',
@@ -237,7 +244,8 @@ export const ERROR_CODES = define({
   'SLU-SRC-1406': {
     kind: 'bad-data',
     meaning: 'A line of a file is longer than 16 MiB.',
-    remedy: 'Split or shorten the record named in the message; everything before it is in the table.',
+    remedy:
+      'Split or shorten the record named in the message; everything before it is in the table.',
   },
   'SLU-SRC-1407': {
     kind: 'bad-data',

@@ -171,6 +171,18 @@ describe('a slot that cannot be trusted', () => {
     expect(await codeOf(() => openAndRead(reader, server.url))).toBe('none')
   })
 
+  it('stops the pipeline when the table left the publication or is another table by now', async () => {
+    const reader = await copied()
+    await server.sql('ALTER PUBLICATION sluice_test DROP TABLE orders')
+    expect(await codeOf(() => openAndRead(reader, server.url))).toBe('SLU-SRC-1216')
+    await server.sql('ALTER PUBLICATION sluice_test ADD TABLE orders')
+    expect(await codeOf(() => openAndRead(reader, server.url))).toBe('none')
+    await server.sql(`
+      DROP TABLE orders; CREATE TABLE orders (id int PRIMARY KEY, status text);
+      ALTER PUBLICATION sluice_test ADD TABLE orders`)
+    expect(await codeOf(() => openAndRead(reader, server.url))).toBe('SLU-SRC-1216')
+  })
+
   it('is made anew while nothing depends on it, also after a crash before the note was completed', async () => {
     const reader = new Reader([ORDERS])
     const write = reader.memory.write.bind(reader.memory)

@@ -1,0 +1,210 @@
+/** What happens before anything is read: connect, check the server, decide about the slot, make what is missing. */
+
+import type { SourceContext, SourceMemory, SourceStart } from '../../src/contracts/index.ts'
+import {
+  type Cursor,
+  type JsonObject,
+  SluiceError,
+  type SourcePosition,
+} from '../../src/model/index.ts'
+import {
+  quotedTable,
+  readServer,
+  readSlot,
+  readTypes,
+  requireTables,
+  type ServerFacts,
+  type TableFacts,
+} from './catalog.ts'
+import { type Connection, connect } from './connection.ts'
+import { postgresError } from './errors.ts'
+import { formatLsn } from './lsn.ts'
+import { ensurePublication, noteOfTables, requireMembers } from './publication.ts'
+import type { SchemaRegistry } from './schemas.ts'
+import { planSlot, type ServerIdentity, type SlotPlan, slotIdentity } from './slot.ts'
+import { createSlot, type ExportedSnapshot } from './snapshot-copy.ts'
+import type { PostgresSettings } from './spec.ts'
+import type { TypeCatalog } from './types.ts'
+
+/** What a session is opened with. */
+export interface SessionOptions {
+  readonly settings: PostgresSettings
+  readonly context: SourceContext
+  readonly names: { readonly slot: string; readonly publication: string }
+  readonly schemas: SchemaRegistry
+  readonly request: SourceStart
+}
+
+/** Oldest server whose publications can publish through the partition root. */
+const VERSION_MIN = 130000
+
+/** Everything that is known when the session opens. */
+export interface Opening {
+  readonly connection: Connection
+  readonly replication: Connection
+  readonly server: ServerFacts
+  readonly identity: JsonObject
+  readonly tables: readonly TableFacts[]
+  readonly types: TypeCatalog
+  /** Snapshot of the slot that was just made; null when the slot was there. */
+  readonly snapshot: ExportedSnapshot | null
+  /** What the slot has confirmed: nothing before it is needed by any table. */
+  readonly confirmedPosition: SourcePosition
+}
+
+/** Opens both connections and makes sure of publication and slot. Throws coded errors. */
+export async function openServer(options: SessionOptions): Promise<Opening> {
+  const { settings, context, request } = options
+  const purpose = { settings, context, signal: request.signal }
+  const connection = await connect({ ...purpose, replication: false })
+  let replication: Connection | null = null
+  try {
+    const server = await readServer(connection)
+    requireUsableServer(server)
+    replication = await connect({ ...purpose, replication: true })
+    return await openSlot(options, connection, replication, server)
+  } catch (error) {
+    await replication?.close()
+    await connection.close()
+    throw postgresError(error, 'opening the Postgres source')
+  }
+}
+
+/** Throws SLU-SRC-1203 and 1221. */
+export function requireUsableServer(server: ServerFacts): void {
+  if (server.versionNumber < VERSION_MIN) {
+    throw new SluiceError('SLU-SRC-1221', {
+      message: `the server is version ${Math.floor(server.versionNumber / 10000)}; 13 is the oldest supported`,
+    })
+  }
+  if (server.isStandby) {
+    throw new SluiceError('SLU-SRC-1221', {
+      message: 'the server is a standby; copy and stream must come from the primary',
+      remedy: 'Point the url of the source at the primary.',
+    })
+  }
+  if (server.walLevel !== 'logical') {
+    throw new SluiceError('SLU-SRC-1203', {
+      message: `wal_level is ${server.walLevel}`,
+      context: { walLevel: server.walLevel },
+    })
+  }
+}
+
+async function openSlot(
+  options: SessionOptions,
+  connection: Connection,
+  replication: Connection,
+  server: ServerFacts,
+): Promise<Opening> {
+  const { settings, context, names, request } = options
+  const streams = [...request.streams.keys()]
+  const cursors = [...request.streams.values()].filter((cursor) => cursor !== null)
+  const system = await identifySystem(replication)
+  const note = await request.memory.read()
+  const plan = planSlot({
+    slot: names.slot,
+    database: system.database,
+    server: system.identity,
+    note,
+    found: await readSlot(connection, names.slot),
+    cursors,
+  })
+  const copied = new Set(copyStreams(request))
+  const wanted = await requireTables(connection, streams)
+  const followed = wanted.filter((table) => !copied.has(table.stream))
+  await requireMembers({ connection, name: names.publication, tables: followed, note })
+  await ensurePublication({
+    connection,
+    name: names.publication,
+    tables: wanted,
+    mayChange: settings.createPublication,
+    versionNumber: server.versionNumber,
+    telemetry: context.telemetry,
+  })
+  const toCopy = wanted.filter((table) => copied.has(table.stream))
+  if (toCopy.length > 0) await lockTables(connection, toCopy)
+  const tables = toCopy.length > 0 ? await requireTables(connection, streams) : wanted
+  const snapshot = await makeSlot(options, connection, replication, plan, system.identity)
+  await noteTables(request.memory, tables)
+  return {
+    connection,
+    replication,
+    server,
+    identity: slotIdentity(names.slot, system.identity),
+    tables,
+    types: await readTypes(connection),
+    snapshot,
+    confirmedPosition: plan.kind === 'use' ? plan.confirmedPosition : (snapshot?.position ?? 0n),
+  }
+}
+
+/** Remembers which tables are meant: another table of the same name later is not the same stream. */
+async function noteTables(memory: SourceMemory, tables: readonly TableFacts[]): Promise<void> {
+  const note = (await memory.read()) ?? {}
+  const known = noteOfTables(note)
+  const wanted = Object.fromEntries(tables.map((table) => [table.stream, table.oid]))
+  if (tables.every((table) => known[table.stream] === table.oid)) return
+  await memory.write({ ...note, tables: { ...known, ...wanted } })
+}
+
+/**
+ * Held until the copies are over: a table that is rewritten between the snapshot and its copy would look
+ * empty under the snapshot, and its rows would be lost without a word.
+ */
+async function lockTables(connection: Connection, tables: readonly TableFacts[]): Promise<void> {
+  await connection.query('BEGIN')
+  await connection.query(`LOCK TABLE ${tables.map(quotedTable).join(', ')} IN ACCESS SHARE MODE`)
+}
+
+/** Makes the slot when there is none. The note stands before the slot, so that a crash between is known. */
+async function makeSlot(
+  options: SessionOptions,
+  connection: Connection,
+  replication: Connection,
+  plan: SlotPlan,
+  server: ServerIdentity,
+): Promise<ExportedSnapshot | null> {
+  const { names, request, context } = options
+  if (plan.kind === 'use') return null
+  const note = { kind: 'postgres', ...slotIdentity(names.slot, server) }
+  await request.memory.write({ ...note, publication: names.publication, state: 'creating' })
+  if (plan.kind === 'replace') {
+    await connection.query('SELECT pg_drop_replication_slot($1)', [names.slot])
+  }
+  const snapshot = await createSlot(replication, names.slot, false)
+  await request.memory.write({
+    ...note,
+    publication: names.publication,
+    state: 'created',
+    consistentLsn: formatLsn(snapshot.position),
+  })
+  context.telemetry.log('info', 'made the replication slot', {
+    slot: names.slot,
+    position: formatLsn(snapshot.position),
+  })
+  return snapshot
+}
+
+async function identifySystem(
+  replication: Connection,
+): Promise<{ identity: ServerIdentity; database: string }> {
+  const rows = await replication.query<{
+    systemid: string
+    /** int4 until version 14, int8 (as text) since. */
+    timeline: number | string
+    dbname: string
+  }>('IDENTIFY_SYSTEM')
+  const { systemid, timeline, dbname } = rows[0]!
+  return { identity: { systemIdentifier: systemid, timeline: Number(timeline) }, database: dbname }
+}
+
+/** Streams whose copy is not complete. */
+export function copyStreams(request: SourceStart): string[] {
+  return [...request.streams].filter(([, cursor]) => needsCopy(cursor)).map(([stream]) => stream)
+}
+
+/** True when the table behind the cursor has no complete copy. */
+export function needsCopy(cursor: Cursor | null): boolean {
+  return cursor === null || cursor.phase === 'copy'
+}
