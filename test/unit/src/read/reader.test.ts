@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -326,6 +326,18 @@ test('tells that a data file is gone, and still reads the versions without it', 
   })
   expect((await over.rows('select id from t at (version => 1)')).rows).toEqual([[1]])
   expect(first).not.toBe(second)
+})
+
+const page = readFileSync(join(import.meta.dirname, '../../../../docs/sql.md'), 'utf8')
+const examples = [...page.matchAll(/```sql\n(.*?)```/gs)]
+  .flatMap(([, block]) => (block as string).split(';\n'))
+  .map((sql) => sql.trim())
+  .filter((sql) => sql !== '')
+
+test('has examples in the docs', () => expect(examples.length).toBeGreaterThan(8))
+
+test.each(examples)('runs the example of the docs: %s', async (sql) => {
+  expect(await rows(sql)).not.toEqual([])
 })
 
 test('leaves nothing behind in the engine', async () => {
