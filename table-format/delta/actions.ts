@@ -9,7 +9,14 @@ import {
   type JsonObject,
   SluiceError,
 } from '../../src/model/index.ts'
-import { type LogJson, type LogObject, parseLogJson, parsePlainJson, printLogJson } from './json.ts'
+import {
+  integer,
+  type LogJson,
+  type LogObject,
+  parseLogJson,
+  parsePlainJson,
+  printJson,
+} from './json.ts'
 import { decodePath, encodePath } from './log-path.ts'
 
 /** Physical column name → serialised value. */
@@ -144,7 +151,7 @@ export function decodeActions(line: string, where: string): Action[] {
 
 /** An action → the line that holds it, without line end. */
 export function encodeAction(action: Action): string {
-  return printLogJson({ [action.kind]: encodeBody(action) })
+  return printJson({ [action.kind]: encodeBody(action) })
 }
 
 function faultText(error: SyntaxError | ShapeFault): string {
@@ -299,7 +306,7 @@ function encodeBody(action: Action): object {
     case 'txn':
       return {
         appId: action.appId,
-        version: action.version,
+        version: integer(action.version),
         ...present('lastUpdated', action.lastUpdatedMs),
       }
     case 'domainMetadata':
@@ -330,8 +337,8 @@ function encodeAdd(action: AddAction): object {
     ...present('stats', action.statsJson),
     ...present('tags', action.tags),
     ...present('deletionVector', encodeVector(action.deletionVector)),
-    ...present('baseRowId', action.baseRowId),
-    ...present('defaultRowCommitVersion', action.defaultRowCommitVersion),
+    ...present('baseRowId', integerOrNull(action.baseRowId)),
+    ...present('defaultRowCommitVersion', integerOrNull(action.defaultRowCommitVersion)),
     ...present('clusteringProvider', action.clusteringProvider),
   }
 }
@@ -346,8 +353,8 @@ function encodeRemove(action: RemoveAction): object {
     ...present('partitionValues', action.partitionValues),
     ...present('size', action.sizeBytes),
     ...present('deletionVector', encodeVector(action.deletionVector)),
-    ...present('baseRowId', action.baseRowId),
-    ...present('defaultRowCommitVersion', action.defaultRowCommitVersion),
+    ...present('baseRowId', integerOrNull(action.baseRowId)),
+    ...present('defaultRowCommitVersion', integerOrNull(action.defaultRowCommitVersion)),
   }
 }
 
@@ -378,6 +385,10 @@ function encodeVector(descriptor: DeletionVectorDescriptor | null): object | nul
 /** Absent members are left out: readers take an explicit null in some places for a value. */
 function present(name: string, value: unknown): object {
   return value === null ? {} : { [name]: value }
+}
+
+function integerOrNull(value: bigint | null): number | object | null {
+  return value === null ? null : integer(value)
 }
 
 function plainMember(line: string, name: string): JsonObject {
@@ -429,8 +440,7 @@ function textMapOf(
   what: string,
 ): Readonly<Record<string, string | null>> | null {
   if (value === null || value === undefined) return null
-  const entries = Object.entries(objectOf(value, what)).map(
-    ([name, entry]): [string, string | null] => [name, entry === null ? null : textOf(entry, what)],
-  )
-  return Object.fromEntries(entries)
+  const map = objectOf(value, what)
+  for (const name in map) if (map[name] !== null) textOf(map[name], what)
+  return map as Readonly<Record<string, string | null>>
 }

@@ -19,7 +19,7 @@ import { type Action, type AddAction, type RemoveAction, vectorId } from './acti
 import { commitInfo } from './commit-info.ts'
 import type { CommitContext, DeletePlan, VectorUpdate } from './commit-types.ts'
 import { cursorActions, storedCursor } from './cursors.ts'
-import { parsePlainObject, printLogJson } from './json.ts'
+import { integer, parsePlainObject, printJson } from './json.ts'
 import { protocolFor, sameProtocol } from './protocol.ts'
 import { isBelow, type RowBitmap, rowsToBitmap, uniteBitmaps } from './row-bitmap.ts'
 import { assignFields } from './schema-change.ts'
@@ -272,7 +272,7 @@ function highWaterMark(state: TableState): {
             {
               kind: 'domainMetadata',
               domain: ROW_TRACKING_DOMAIN,
-              configuration: printLogJson({ rowIdHighWaterMark: mark }),
+              configuration: printJson({ rowIdHighWaterMark: integer(mark) }),
               removed: false,
             },
           ],

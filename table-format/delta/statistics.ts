@@ -11,7 +11,7 @@ import type {
   JsonValue,
   TableSchema,
 } from '../../src/model/index.ts'
-import { parsePlainObject, printLogJson, rawNumber, withMember } from './json.ts'
+import { parsePlainObject, printJson, rawNumber, withMember } from './json.ts'
 
 /** Physical name → type, one level of a schema. */
 type FieldTypes = ReadonlyMap<string, ColumnType>
@@ -21,7 +21,7 @@ export function printStatistics(statistics: FileStatistics, schema: TableSchema)
   const types: FieldTypes = new Map(
     schema.columns.map((column) => [column.physicalName, column.type]),
   )
-  return printLogJson({
+  return printJson({
     numRecords: statistics.recordCount,
     minValues: rawValues(statistics.minValues, types),
     maxValues: rawValues(statistics.maxValues, types),
