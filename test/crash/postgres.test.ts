@@ -17,7 +17,14 @@ beforeAll(async () => {
     log.push(line)
     console.log(line)
   }
-  cases = await runPostgresTorture({ folder, kills: KILLS, seed: SEED, size: SHORT_SIZE, print })
+  cases = await runPostgresTorture({
+    folder,
+    kills: KILLS,
+    seed: SEED,
+    hasZombie: false,
+    size: SHORT_SIZE,
+    print,
+  })
 }, 300_000)
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }))

@@ -47,6 +47,7 @@ async function main(args: readonly string[]): Promise<number> {
       folder,
       kills: Number(values.kills),
       seed: Number(values.seed),
+      hasZombie: !values.short,
       size: values.short ? SHORT_SIZE : LONG_SIZE,
       print,
     })

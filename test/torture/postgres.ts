@@ -31,6 +31,8 @@ export interface TortureOptions {
   readonly folder: string
   readonly kills: number
   readonly seed: number
+  /** Also stops an instance until another has taken over; takes about a minute. */
+  readonly hasZombie: boolean
   readonly size: TortureSize
   readonly print: (line: string) => void
 }
@@ -99,7 +101,8 @@ export async function runPostgresTorture(options: TortureOptions): Promise<reado
     }
     while (killCounts.killed < options.kills) await killAtRandom(world, killCounts)
     const killProblems = world.problems.splice(0)
-    const fencing = await fenceOneOfTwo(world)
+    const fencing = [await fenceOneOfTwo(world)]
+    if (options.hasZombie) fencing.push(await fenceZombie(world))
     await load.stop()
     print(`load: ${JSON.stringify(load.counts())}`)
     await catchUp(world)
@@ -108,7 +111,7 @@ export async function runPostgresTorture(options: TortureOptions): Promise<reado
     return [
       { case: 'kills', ...killCounts, ...state.figures, problems },
       { case: 'failpoints', ...failpoints, problems: failpoints.missed },
-      fencing,
+      ...fencing,
       { case: 'load', ...load.counts(), problems: idleDeeds(load.counts()) },
     ]
   } finally {
@@ -235,6 +238,35 @@ async function fenceOneOfTwo(world: World): Promise<TortureCase> {
   const exitCodes = endings.map((ending) => ending?.code ?? null)
   world.options.print(`fencing: exit codes ${exitCodes.join(' and ')}`)
   return { case: 'fencing', exitCodes, ended: survivor === first ? 'second' : 'first', problems }
+}
+
+/** An instance sleeps longer than Postgres waits for it, another takes over, the first one wakes up. */
+async function fenceZombie(world: World): Promise<TortureCase> {
+  const problems: string[] = []
+  await setSenderTimeout(world, "'4s'")
+  const zombie = startRun(world)
+  const before = commitCount(world)
+  await waitFor(CATCH_UP_WAIT_MS, () => commitCount(world) > before || zombie.ending() !== null)
+  zombie.signal('SIGSTOP')
+  const heir = startRun(world)
+  const commits = commitCount(world)
+  const tookOver = await waitFor(FENCE_WAIT_MS, () => commitCount(world) > commits)
+  if (!tookOver) problems.push(`nobody took over: ${heir.ending()?.output ?? 'the heir waits'}`)
+  zombie.signal('SIGCONT')
+  const ending = await zombie.endedWithin(FENCE_WAIT_MS)
+  if (ending === null) problems.push('the instance that woke up still runs')
+  else if (ending.code !== 5) problems.push(`exit code ${ending.code}, not 5: ${ending.output}`)
+  if (heir.ending()) problems.push(`the heir ended: ${heir.ending()?.output}`)
+  for (const sluice of [zombie, heir]) sluice.signal('SIGKILL')
+  await Promise.all([zombie.ended, heir.ended])
+  await setSenderTimeout(world, 'DEFAULT')
+  world.options.print(`zombie: exit code ${ending?.code} after it woke up`)
+  return { case: 'zombie', exitCode: ending?.code ?? null, tookOver, problems }
+}
+
+async function setSenderTimeout(world: World, value: string): Promise<void> {
+  await world.client.query(`ALTER SYSTEM SET wal_sender_timeout = ${value}`)
+  await world.client.query('SELECT pg_reload_conf()')
 }
 
 /** Runs until the floor has passed everything Postgres has committed, then ends it with SIGTERM. */
