@@ -191,10 +191,10 @@ async function killAtRandom(world: World, counts: Record<string, number>): Promi
   const before = commitCount(world)
   const wasCopied = isCopied(world)
   const sluice = startRun(world)
-  if (wasCopied && dice.roll(4) > 0) {
+  if (dice.roll(4) > 0) {
     await waitFor(KILL_WAIT_MS, () => commitCount(world) > before || sluice.ending() !== null)
   }
-  const delayMs = dice.between(0, wasCopied ? 1_500 : 4_000)
+  const delayMs = dice.between(0, 1_500)
   await sluice.endedWithin(delayMs)
   await kill(world, sluice, `before kill ${(counts.killed ?? 0) + 1}`)
   const commits = commitCount(world) - before
