@@ -56,9 +56,9 @@ export function printColumnType(type: ColumnType): string {
 type Seen = 'null' | 'boolean' | 'integer' | 'number' | 'text'
 
 /**
- * Columns of the sampled lines in the order of their first appearance. All are nullable: lines not sampled may
- * lack them. Integers become `bigint`, a mix with fractions `double`; strings, objects, arrays and other mixes
- * become `string` (objects and arrays as JSON text). Throws SLU-SRC-1402.
+ * Columns of the sampled lines in the order of their first appearance. All are nullable: lines not
+ * sampled may lack them. Integers become `bigint`, a mix with fractions `double`; strings, objects,
+ * arrays and other mixes become `string` (objects and arrays as JSON text). Throws SLU-SRC-1402.
  */
 export function inferColumns(lines: readonly string[], fileName: string): readonly SourceColumn[] {
   const columns = new Map<string, Seen>()
@@ -142,6 +142,6 @@ function classify(value: unknown, name: string, place: string): Seen {
   if (integer >= LONG_MIN && integer <= LONG_MAX) return 'integer'
   throw new SluiceError('SLU-SRC-1402', {
     message: `${place}: column "${name}" holds an integer beyond 64 bits.`,
-    remedy: `Declare it: columns: { ${JSON.stringify(name)}: decimal(38,0) } or double, and the other columns too.`,
+    remedy: `Declare it and the other columns: ${JSON.stringify(name)}: decimal(38,0), or double.`,
   })
 }

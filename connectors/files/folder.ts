@@ -47,8 +47,8 @@ export async function sizeOf(folder: Folder, name: string): Promise<number | nul
 }
 
 /**
- * Checks that a folder still holds what lies before `place`. Throws SLU-SRC-1403 when a file read before
- * changed, shrank or vanished, SLU-SRC-1404 when a file appeared before the place.
+ * Checks that a folder still holds what lies before `place`. Throws SLU-SRC-1403 when a file read
+ * before changed, shrank or vanished, SLU-SRC-1404 when a file appeared before the place.
  */
 export async function checkPlace(
   folder: Folder,

@@ -1,11 +1,15 @@
 /**
  * Finds the records in a piece of an NDJSON file. Pure; no object and no string per line.
- * A record is a line whose first character other than JSON white space is `{`; blank lines are no records.
+ * A record is a line whose first character other than JSON white space is `{`; blank lines are no
+ * records.
  */
 
 import { isUtf8 } from 'node:buffer'
 
-/** Longest line in bytes, its LF included: what one record may take of memory and of the engine's buffers. */
+/**
+ * Longest line in bytes, its LF included: what one record may take of memory and of the engine's
+ * buffers.
+ */
 export const LINE_BYTES_MAX = 16 * 1024 * 1024
 
 /** What is wrong with a line. */

@@ -1,5 +1,5 @@
 /**
- * Where the reading of a folder stands, and how to tell later whether what was read is still the same.
+ * Where the reading of a folder stands, and how to tell later whether what was read is the same.
  * Stored as the cursor's identity, so that reading goes on there without reading anything again.
  */
 

@@ -1,4 +1,7 @@
-/** Reads a folder from a place on: whole lines as blocks, file after file, then, when following, as they come. */
+/**
+ * Reads a folder from a place on: whole lines as blocks, file after file, then, when following, as
+ * they come.
+ */
 
 import type { FileHandle } from 'node:fs/promises'
 import type { Clock, SourceBlock } from '../../src/contracts/index.ts'
@@ -69,7 +72,8 @@ const PROBLEM_WORDS = {
 
 /**
  * Yields blocks from `place` on, in order; each is a transaction of its own.
- * Throws SLU-SRC-1401, 1403, 1404, 1408, and 1405 to 1407 after everything before the bad line was yielded.
+ * Throws SLU-SRC-1401, 1403, 1404, 1408, and 1405 to 1407 after everything before the bad line was
+ * yielded.
  */
 export async function* readFolder(read: FolderRead): AsyncGenerator<SourceBlock> {
   const progress: Progress = { place: read.place, position: read.position }
@@ -82,8 +86,8 @@ export async function* readFolder(read: FolderRead): AsyncGenerator<SourceBlock>
     const next = file === null ? names[0] : names[names.indexOf(file) + 1]
     if (file !== null) {
       const size = await sizeOf(read.folder, file)
-      // The last line may lack its LF because it is being written. It counts as whole when the read is
-      // finite, or when a later file is there and this one has stopped growing.
+      // The last line may lack its LF because it is being written. It counts as whole when the read
+      // is finite, or when a later file is there and this one has stopped growing.
       const takeTail = read.follow === null || (next !== undefined && size === lastSize)
       lastSize = size
       yield* readFile(read, progress, file, takeTail)
@@ -96,7 +100,8 @@ export async function* readFolder(read: FolderRead): AsyncGenerator<SourceBlock>
       lastSize = null
       continue
     }
-    // A file that grew while it was read finitely: what comes after it must wait for the rest of it.
+    // A file that grew while it was read finitely: what comes after it must wait for the rest of
+    // it.
     if (next !== undefined && read.follow === null) continue
     read.onEnd(progress.position)
     if (read.follow === null) return
@@ -127,7 +132,8 @@ async function checkNames(
   checkBefore(found.length, place)
   const isSame = found.every((name, index) => name === before[index]?.name)
   if (!isSame || !names.includes(place.file)) return checkPlace(folder, names, place)
-  // The file before this one is the likeliest to be written to by mistake; the others are checked on resume.
+  // The file before this one is the likeliest to be written to by mistake; the others are checked
+  // on resume.
   const last = before.at(-1)
   if (last?.sizeBytes === undefined) return
   if ((await sizeOf(folder, last.name)) !== last.sizeBytes) await checkPlace(folder, names, place)
@@ -273,7 +279,7 @@ function blockOf(
 function assertNotShrunk(sizeBytes: number, place: FolderPlace): void {
   if (sizeBytes >= place.fileOffsetBytes) return
   throw new SluiceError('SLU-SRC-1403', {
-    message: `The file ${place.file} shrank from ${place.fileOffsetBytes} or more to ${sizeBytes} bytes.`,
+    message: `The file ${place.file} shrank to ${sizeBytes} bytes; more were read.`,
     context: { file: place.file, readBytes: place.fileOffsetBytes, sizeBytes },
   })
 }

@@ -26,7 +26,10 @@ import { FOLDER_START, placeFromJson } from './place.ts'
 import { type FolderRead, readFolder } from './reader.ts'
 import type { FilesSettings } from './spec.ts'
 
-/** Bytes of a part: large enough that what a block costs does not count, small enough to share memory. */
+/**
+ * Bytes of a part: large enough that what a block costs does not count, small enough to share
+ * memory.
+ */
 const PART_BYTES_MAX = 4 * 1024 * 1024
 const PART_BYTES_MIN = 64 * 1024
 /** Lines of the first file from which columns are inferred. */
@@ -34,7 +37,10 @@ const SAMPLE_LINES_MAX = 1000
 /** Bytes of the first file that are looked at for them; a first line may be longer. */
 const SAMPLE_BYTES = 4 * 1024 * 1024
 
-/** Makes a files source; nothing is opened before `check`, `discover` or `start`. `settings.path` is absolute. */
+/**
+ * Makes a files source; nothing is opened before `check`, `discover` or `start`. `settings.path` is
+ * absolute.
+ */
 export function createFilesSource(settings: FilesSettings, context: SourceContext): Source {
   const folder: Folder = { path: settings.path, pattern: settings.pattern }
   const stream = settings.stream ?? basename(settings.path)

@@ -33,10 +33,15 @@ export const filesSettingsSchema = z.strictObject({
     .min(1, { error: 'must not be empty' })
     .optional()
     .meta({ description: 'Name of the stream. Default: the name of the folder.' }),
-  columns: z.record(z.string().min(1), columnType).optional().meta({
-    description:
-      'Column → type: bigint, integer, smallint, tinyint, double, float, string, boolean, date, timestamp, timestamp_ntz, decimal(p,s). Default: inferred from the first 1000 lines.',
-  }),
+  columns: z
+    .record(z.string().min(1), columnType)
+    .optional()
+    .meta({
+      description: [
+        'Column → type: bigint, integer, smallint, tinyint, double, float, string, boolean, date,',
+        'timestamp, timestamp_ntz, decimal(p,s). Default: inferred from the first 1000 lines.',
+      ].join(' '),
+    }),
   follow: z.boolean().default(false).meta({
     description: 'Keep watching for new files and appended lines; false: end at the last line.',
   }),

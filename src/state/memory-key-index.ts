@@ -1,7 +1,7 @@
 /**
  * The key index in memory: 256 partitions in typed arrays.
  * Batches are put in partition order first, so that a batch walks one partition's memory at a time.
- * Partitions grow by a quarter, each at sizes of its own, so that a growing index copies a little in
+ * Partitions grow by half, each at sizes of its own, so that a growing index copies a little in
  * every batch instead of everything in one, and is never more than a third empty on average.
  */
 
@@ -104,7 +104,9 @@ class MemoryKeyIndex implements KeyIndex {
     for (const partition of this.#partitions) releasePartition(partition)
   }
 
-  /** Orders keys `start..end` of a batch by partition into the scratch; returns the chunk's columns. */
+  /**
+   * Orders keys `start..end` of a batch by partition into the scratch; returns the chunk's columns.
+   */
   #orderChunk(
     hashes: Uint32Array,
     locations: RowLocations,
@@ -192,7 +194,8 @@ function runOf(scratch: Scratch, p: number): BatchRun {
 function putGrowing(partition: Partition, p: number, run: BatchRun, columns: BatchColumns): void {
   let next = putRun(partition, run, columns)
   while (next < run.end) {
-    // Half of what is left may well be new: growing for it at once spares a first batch many small steps.
+    // Half of what is left may well be new: growing for it at once spares a first batch many small
+    // steps.
     const keys = partition.count + (run.end - next) / 2
     const capacity = capacityAbove(p, Math.max(partition.capacity, keys / LOAD_MAX))
     guardMemory(() => resizePartition(partition, capacity))
@@ -202,7 +205,8 @@ function putGrowing(partition: Partition, p: number, run: BatchRun, columns: Bat
 
 function createPartitions(capacityHint: number): Partition[] {
   const keys = capacityHint / PARTITION_COUNT
-  // Hashes spread unevenly: three standard deviations more keeps nearly all partitions from growing.
+  // Hashes spread unevenly: three standard deviations more keeps nearly all partitions from
+  // growing.
   const slots = (keys + 3 * Math.sqrt(keys)) / LOAD_MAX
   return Array.from({ length: PARTITION_COUNT }, (_, p) => createPartition(capacityAbove(p, slots)))
 }

@@ -5,9 +5,10 @@
  * `hash 0..3 · file + 1 (0 = empty slot) · row · ordering low half · ordering high half`
  *
  * Invariants:
- * 1. a key's home slot is `slotHash * capacity / 2^24` (monotone in `slotHash`), so growing copies almost
- *    sequentially and any capacity will do, not powers of two only;
- * 2. between a key's home slot and its slot no slot is empty (removal shifts back instead of marking);
+ * 1. a key's home slot is `slotHash * capacity / 2^24` (monotone in `slotHash`), so growing copies
+ *    almost sequentially and any capacity will do, not powers of two only;
+ * 2. between a key's home slot and its slot no slot is empty (removal shifts back instead of
+ *    marking);
  * 3. `count <= capacity * LOAD_MAX` after every call, hence there is always an empty slot.
  */
 
@@ -34,7 +35,10 @@ export interface Partition {
   tombstoneCount: number
 }
 
-/** The columns of a batch; entry i belongs to key i. `orderings` is the 64-bit column seen as u32 halves. */
+/**
+ * The columns of a batch; entry i belongs to key i. `orderings` is the 64-bit column seen as u32
+ * halves.
+ */
 export interface BatchColumns {
   readonly hashes: Uint32Array
   readonly mixed: Uint32Array
@@ -52,9 +56,13 @@ export interface BatchRun {
   readonly lanes: Uint32Array
 }
 
-/** Keys copied together before they are probed: few enough that their slots stay in the first cache. */
+/**
+ * Keys copied together before they are probed: few enough that their slots stay in the first cache.
+ */
 const LANE_COUNT = 128
-/** Words of a lane: hash 0..3, word of the home slot, what was read there, file + 1, row, ordering. */
+/**
+ * Words of a lane: hash 0..3, word of the home slot, what was read there, file + 1, row, ordering.
+ */
 const LANE_WORDS = 10
 
 /** Scratch for the keys that are probed together. */
@@ -109,9 +117,10 @@ export function putRun(partition: Partition, run: BatchRun, batch: BatchColumns)
 }
 
 /**
- * Copies keys `order[start..end)` side by side and reads their home slots. None of these reads depends on
- * another or on a branch, so the processor overlaps their cache misses; the probes that follow find their
- * lines in cache. (Probing alone mispredicts, then waits for one miss after the other.)
+ * Copies keys `order[start..end)` side by side and reads their home slots. None of these reads
+ * depends on another or on a branch, so the processor overlaps their cache misses; the probes that
+ * follow find their lines in cache. (Probing alone mispredicts, then waits for one miss after the
+ * other.)
  */
 function loadLanes(
   partition: Partition,
@@ -259,8 +268,8 @@ function moveSlots(partition: Partition, words: Uint32Array, capacity: number): 
 }
 
 /**
- * Forgets tombstones whose ordering is below the bound, given as its signed high and unsigned low half;
- * returns how many.
+ * Forgets tombstones whose ordering is below the bound, given as its signed high and unsigned low
+ * half; returns how many.
  */
 export function forgetTombstones(
   partition: Partition,
@@ -301,7 +310,8 @@ export function releasePartition(partition: Partition): void {
 
 /**
  * One slot more than the capacity, never filled: `loadLanes` reads the slot after a home slot.
- * The C library puts large buffers 16 bytes behind a cache line; 48 more, and no slot lies across two lines.
+ * The C library puts large buffers 16 bytes behind a cache line; 48 more, and no slot lies across
+ * two lines.
  */
 function allocateSlots(capacity: number): Uint32Array {
   return new Uint32Array(

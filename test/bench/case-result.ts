@@ -142,10 +142,9 @@ function notesOf(result: CaseResult): string {
     const steps = Object.entries(result.stepSeconds)
     notes.push(steps.map(([step, seconds]) => `${step} ${seconds} s`).join(', '))
   }
-  if (result.commitTimeRatio !== undefined) {
-    notes.push(
-      `commit ${result.commitMsLarge} ms at many keys, ${result.commitMsSmall} ms at few: × ${result.commitTimeRatio}`,
-    )
+  const { commitTimeRatio, commitMsLarge, commitMsSmall } = result
+  if (commitTimeRatio !== undefined) {
+    notes.push(`commit ${commitMsLarge} ms, ${commitMsSmall} ms small: × ${commitTimeRatio}`)
   }
   return [...notes, ...result.wrong.map((wrong) => `WRONG: ${wrong}`)].join('; ')
 }

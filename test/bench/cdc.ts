@@ -1,4 +1,7 @@
-/** Case `cdc`: a backlog of changes in a live Postgres, read through one slot, beside a bare reader of the same. */
+/**
+ * Case `cdc`: a backlog of changes in a live Postgres, read through one slot, beside a bare reader
+ * of the same.
+ */
 
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,6 +1,7 @@
 /**
- * Bench `ingest`: the same bytes through DuckDB alone (`limit`), through Sluice without a key (`append`), with a
- * key (`upsert`), into a table that holds millions of keys (`upsert-large`), and a Postgres backlog (`cdc`).
+ * Bench `ingest`: the same bytes through DuckDB alone (`limit`), through Sluice without a key
+ * (`append`), with a key (`upsert`), into a table that holds millions of keys (`upsert-large`), and
+ * a Postgres backlog (`cdc`).
  */
 
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -123,8 +124,8 @@ interface SizedTable {
 }
 
 /**
- * The same changes, commit by commit, into a table of few keys and one of many. The rounds take turns, so that a
- * machine that is busy at times treats both alike.
+ * The same changes, commit by commit, into a table of few keys and one of many. The rounds take
+ * turns, so that a machine that is busy at times treats both alike.
  */
 async function benchLarge(request: IngestRequest): Promise<CaseResult> {
   const small = await loadTable(request, 'small', SMALL_KEYS)

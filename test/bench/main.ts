@@ -1,7 +1,8 @@
 /**
- * `npm run bench -- ingest [--rows N] [--keys N] [--changes N] [--case NAME …] [--json] [--profile FOLDER]
- * [--folder FOLDER]`: prints what it does and a table; the last line is JSON with the cases; the exit code is 0
- * only when every table held what it should. With --json nothing else is printed to standard output.
+ * `npm run bench -- ingest [--rows N] [--keys N] [--changes N] [--case NAME …] [--json] [--profile
+ * FOLDER] [--folder FOLDER]`: prints what it does and a table; the last line is JSON with the
+ * cases; the exit code is 0 only when every table held what it should. With --json nothing else is
+ * printed to standard output.
  */
 
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'

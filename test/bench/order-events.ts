@@ -1,6 +1,6 @@
 /**
- * Order events as NDJSON, the same bytes for the same seed: written into typed buffers, about 314 bytes each.
- * What a table of them must hold afterwards is worked out along the way.
+ * Order events as NDJSON, the same bytes for the same seed: written into typed buffers, about 314
+ * bytes each. What a table of them must hold afterwards is worked out along the way.
  */
 
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs'
@@ -10,7 +10,10 @@ import { join } from 'node:path'
 export interface OrderEventsRequest {
   readonly folder: string
   readonly rows: number
-  /** Keys that exist before the first event: order ids 0 .. n-1, changed last by events that came earlier. */
+  /**
+   * Keys that exist before the first event: order ids 0 .. n-1, changed last by events that came
+   * earlier.
+   */
   readonly keysBefore: number
   /** Share of events that change an existing key; the others bring a new one. */
   readonly updateShare: number
@@ -164,6 +167,48 @@ function createRandom(seed: number): () => number {
   }
 }
 
+/** Bytes under construction. */
+class TextBuffer {
+  readonly bytes = Buffer.alloc(FILE_BYTES)
+  length = 0
+
+  put(piece: Buffer): void {
+    for (let i = 0; i < piece.length; i++) this.bytes[this.length + i] = piece[i]!
+    this.length += piece.length
+  }
+
+  /** Decimal digits, with zeros before them up to `width`. */
+  digits(value: number, width: number): void {
+    let rest = value
+    for (let i = width - 1; i >= 0; i--) {
+      this.bytes[this.length + i] = 48 + (rest % 10)
+      rest = (rest / 10) | 0
+    }
+    this.length += width
+  }
+
+  byte(value: number): void {
+    this.bytes[this.length++] = value
+  }
+
+  /** The rest of a time of a year, `MM-DDThh:mm:ss.ffffffZ"`. */
+  time(a: number, b: number): void {
+    this.digits(1 + (a % 12), 2)
+    this.byte(0x2d)
+    this.digits(1 + ((a >>> 8) % 28), 2)
+    this.byte(0x54)
+    this.digits((b >>> 3) % 24, 2)
+    this.byte(0x3a)
+    this.digits((b >>> 9) % 60, 2)
+    this.byte(0x3a)
+    this.digits((b >>> 16) % 60, 2)
+    this.byte(0x2e)
+    this.digits(a % 1_000_000, 6)
+    this.byte(0x5a)
+    this.byte(0x22)
+  }
+}
+
 interface EventWriter {
   readonly length: number
   event(key: number, seq: number, cents: number, random: () => number): void
@@ -171,81 +216,53 @@ interface EventWriter {
   take(): Buffer
 }
 
+const [ORDER_ID, SEQ, CUSTOMER_ID, AMOUNT, WEIGHT, PLACED_AT, UPDATED_AT] = [
+  '{"order_id":',
+  ',"seq":',
+  ',"customer_id":',
+  ',"amount_cents":',
+  ',"weight":',
+  ',"placed_at":"2026-',
+  ',"updated_at":"2026-',
+].map((text) => Buffer.from(text)) as [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer, Buffer]
+
 function createWriter(): EventWriter {
-  const buffer = Buffer.alloc(FILE_BYTES)
   const choices = (name: string, values: readonly string[]): readonly Buffer[] =>
     values.map((value) => Buffer.from(`,"${name}":"${value}"`))
   const statuses = choices('status', STATUSES)
   const currencies = choices('currency', CURRENCIES)
   const countries = choices('country', COUNTRIES)
-  const [orderId, seqName, customer, amount, weight] = [
-    '{"order_id":',
-    ',"seq":',
-    ',"customer_id":',
-    ',"amount_cents":',
-    ',"weight":',
-  ].map((text) => Buffer.from(text)) as [Buffer, Buffer, Buffer, Buffer, Buffer]
-  const placed = Buffer.from(',"placed_at":"2026-')
-  const updated = Buffer.from(',"updated_at":"2026-')
   const notes = createNotes(createRandom(1))
-  let at = 0
-  const put = (piece: Buffer): void => {
-    for (let i = 0; i < piece.length; i++) buffer[at + i] = piece[i]!
-    at += piece.length
-  }
-  const digits = (value: number, width: number): void => {
-    let rest = value
-    for (let i = width - 1; i >= 0; i--) {
-      buffer[at + i] = 48 + (rest % 10)
-      rest = (rest / 10) | 0
-    }
-    at += width
-  }
-  const time = (name: Buffer, random: () => number): void => {
-    put(name)
-    const a = random()
-    const b = random()
-    digits(1 + (a % 12), 2)
-    buffer[at++] = 0x2d
-    digits(1 + ((a >>> 8) % 28), 2)
-    buffer[at++] = 0x54
-    digits((b >>> 3) % 24, 2)
-    buffer[at++] = 0x3a
-    digits((b >>> 9) % 60, 2)
-    buffer[at++] = 0x3a
-    digits((b >>> 16) % 60, 2)
-    buffer[at++] = 0x2e
-    digits(a % 1_000_000, 6)
-    buffer[at++] = 0x5a
-    buffer[at++] = 0x22
-  }
+  const text = new TextBuffer()
   return {
     get length() {
-      return at
+      return text.length
     },
     event: (key, seq, cents, random) => {
-      put(orderId)
-      digits(ID_BASE + key, 10)
-      put(seqName)
-      digits(seq, 10)
-      put(customer)
-      digits(1_000_000 + (random() % 1_000_000), 7)
-      put(statuses[random() % statuses.length]!)
-      put(currencies[random() % currencies.length]!)
-      put(countries[random() % countries.length]!)
-      put(amount)
-      digits(cents, 7)
-      put(weight)
-      digits(1 + (random() % 9), 1)
-      buffer[at++] = 0x2e
-      digits(1 + (random() % 998), 3)
-      time(placed, random)
-      time(updated, random)
-      at += notes[random() % notes.length]!.copy(buffer, at)
+      text.put(ORDER_ID)
+      text.digits(ID_BASE + key, 10)
+      text.put(SEQ)
+      text.digits(seq, 10)
+      text.put(CUSTOMER_ID)
+      text.digits(1_000_000 + (random() % 1_000_000), 7)
+      text.put(statuses[random() % statuses.length]!)
+      text.put(currencies[random() % currencies.length]!)
+      text.put(countries[random() % countries.length]!)
+      text.put(AMOUNT)
+      text.digits(cents, 7)
+      text.put(WEIGHT)
+      text.digits(1 + (random() % 9), 1)
+      text.byte(0x2e)
+      text.digits(1 + (random() % 998), 3)
+      text.put(PLACED_AT)
+      text.time(random(), random())
+      text.put(UPDATED_AT)
+      text.time(random(), random())
+      text.length += notes[random() % notes.length]!.copy(text.bytes, text.length)
     },
     take: () => {
-      const bytes = buffer.subarray(0, at)
-      at = 0
+      const bytes = text.bytes.subarray(0, text.length)
+      text.length = 0
       return bytes
     },
   }

@@ -1,4 +1,6 @@
-/** The bare reader of a backlog in a Postgres slot: the connector's session, its blocks thrown away. */
+/**
+ * The bare reader of a backlog in a Postgres slot: the connector's session, its blocks thrown away.
+ */
 
 import { createPostgresSource, postgresSettingsSchema } from '../../connectors/postgres/index.ts'
 import type { SourceContext } from '../../src/contracts/index.ts'

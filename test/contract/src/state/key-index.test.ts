@@ -184,7 +184,7 @@ for (const { name, create } of IMPLEMENTATIONS) {
       expect(await get(index, [1])).toEqual([at(2, 2)])
     })
 
-    it('keeps every key while it grows, and tells two hashes apart that differ in one bit', async () => {
+    it('keeps every key while it grows, and tells hashes apart by one bit', async () => {
       const count = 40_000
       const hashes = new Uint32Array(count * 4)
       for (let key = 0; key < count; key++) {

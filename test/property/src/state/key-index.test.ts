@@ -38,7 +38,7 @@ const hashing = fc.constantFrom<(key: number, word: number) => number>(
 )
 
 describe('key index in memory', () => {
-  it('equals a map after any batches of puts, deletes, removals and forgotten tombstones', async () => {
+  it('equals a map after any batches of puts, deletes and forgotten tombstones', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 12 }), hashing, async (steps, hash) => {
         await using index = createMemoryKeyIndex()

@@ -221,7 +221,7 @@ describe('files source, resumed', () => {
     await expect(readOn()).rejects.toMatchObject({ code: 'SLU-SRC-1404', kind: 'gap' })
   })
 
-  it('stops when a last line that had no LF was continued, and goes on when it was ended', async () => {
+  it('stops when an unended last line was continued, goes on when it was ended', async () => {
     await appendFile(join(folder, 'c.ndjson'), '{"id":6}')
     const { blocks } = await readOn()
     cursor = cursorAfter(blocks.at(-1)!)
@@ -276,7 +276,7 @@ describe('files source, following', () => {
     expect(textOf(await nextOf(blocks))).toBe(lines(1, 1))
   })
 
-  it('takes an unended last line once a later file is there and the file stands still', async () => {
+  it('takes an unended last line of a file that stands still before a later one', async () => {
     await put('a.ndjson', '{"id":0}')
     await put('b.ndjson', lines(1, 1))
     await follow()
