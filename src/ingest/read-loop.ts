@@ -50,6 +50,8 @@ export async function readAll(request: ReadRequest): Promise<'drained' | 'source
     signal,
   })
   board.watch(lanes, () => session.progress())
+  const reached = lowestComplete([...streams.values()])
+  if (reached !== null) board.floor(reached)
   const worker = createWorker(request, session)
   try {
     const end = await pump(request, session, worker)
@@ -60,6 +62,16 @@ export async function readAll(request: ReadRequest): Promise<'drained' | 'source
     stop.abort()
     await worker.discard()
   }
+}
+
+/** The position before which every table is complete; null while one is not copied yet. */
+function lowestComplete(cursors: readonly (Cursor | null)[]): SourcePosition | null {
+  const positions: SourcePosition[] = []
+  for (const cursor of cursors) {
+    if (cursor?.phase !== 'stream') return null
+    positions.push(cursor.nextPosition)
+  }
+  return positions.reduce((left, right) => (left < right ? left : right))
 }
 
 function sourceMemory(log: PipelineLog): SourceMemory {
@@ -244,11 +256,8 @@ function createFloor(request: ReadRequest, session: SourceSession): Floor {
 
   function acknowledge(split: string): void {
     const floor = log.notes.floors.get(split)
-    const positions = lanes.map((lane) => effectiveCursor(lane.durableCursor, floor))
-    if (positions.some((cursor) => cursor === null || cursor.phase === 'copy')) return
-    const lowest = positions
-      .map((cursor) => (cursor as Cursor).nextPosition)
-      .reduce((left, right) => (left < right ? left : right))
+    const lowest = lowestComplete(lanes.map((lane) => effectiveCursor(lane.durableCursor, floor)))
+    if (lowest === null) return
     failpoints.hit('before-acknowledge')
     session.acknowledge(lowest)
     board.floor(lowest)

@@ -83,6 +83,7 @@ export function createStatusBoard(pipeline: string, clock: Clock): StatusBoard {
       const nowMs = clock.monotonicMs()
       while (rate.length > 0 && (rate[0] as { atMs: number }).atMs < nowMs - RATE_WINDOW_MS)
         rate.shift()
+      if (facts.state === 'catching_up' && isAtEnd(facts)) event('caught-up')
       const isQuiet = facts.lastReadAtMs === null || nowMs - facts.lastReadAtMs > IDLE_AFTER_MS
       if (facts.state === 'running' && isQuiet) event('quiet')
       return render(pipeline, startedAtMs, facts, rate, clock)
@@ -139,6 +140,12 @@ function tablesOf(facts: Facts): readonly TableStatus[] {
       rowsApplied: status.rowsApplied,
     }
   })
+}
+
+/** True when everything the source has is in every table. */
+function isAtEnd({ floorPosition, progress }: Facts): boolean {
+  const endPosition = progress?.().endPosition ?? null
+  return floorPosition !== null && endPosition !== null && floorPosition >= endPosition
 }
 
 /** Zero at the end of the source; else the age of the newest committed change; null when not known. */
