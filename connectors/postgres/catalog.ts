@@ -1,4 +1,7 @@
-/** What the server knows: tables, types, publications, slots, settings. All catalogue SQL stands here. */
+/**
+ * What the server knows: tables, types, publications, slots, settings. All catalogue SQL stands
+ * here.
+ */
 
 import { SluiceError } from '../../src/model/index.ts'
 import type { Connection } from './connection.ts'
@@ -126,7 +129,9 @@ export async function requireTables(
       throw new SluiceError('SLU-SRC-1204', {
         message: `the user may not read ${stream}`,
         context: { stream },
-        remedy: `GRANT USAGE ON SCHEMA ${quote(table.schemaName)} TO <user>; GRANT SELECT ON ${quotedTable(table)} TO <user>;`,
+        remedy:
+          `GRANT USAGE ON SCHEMA ${quote(table.schemaName)} TO <user>; GRANT SELECT ON ` +
+          `${quotedTable(table)} TO <user>;`,
       })
     }
     return table

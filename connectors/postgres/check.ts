@@ -2,7 +2,14 @@
 
 import type { SourceCheck, SourceContext } from '../../src/contracts/index.ts'
 import { isSluiceError, type SluiceError } from '../../src/model/index.ts'
-import { quotedTable, readServer, readSlot, readTables, type TableFacts } from './catalog.ts'
+import {
+  quotedTable,
+  readServer,
+  readSlot,
+  readTables,
+  type SlotRow,
+  type TableFacts,
+} from './catalog.ts'
 import { type Connection, connect } from './connection.ts'
 import { postgresError } from './errors.ts'
 import { requireUsableServer } from './opening.ts'
@@ -48,7 +55,8 @@ export async function checkSource(
 async function checkServer(connection: Connection): Promise<SourceCheck[]> {
   const server = await readServer(connection)
   const checks: SourceCheck[] = []
-  const version = `version ${Math.floor(server.versionNumber / 10000)}, wal_level ${server.walLevel}`
+  const major = Math.floor(server.versionNumber / 10000)
+  const version = `version ${major}, wal_level ${server.walLevel}`
   try {
     requireUsableServer(server)
     checks.push(ok('server', version))
@@ -83,7 +91,9 @@ async function checkServer(connection: Connection): Promise<SourceCheck[]> {
     checks.push({
       name: 'WAL kept for slots',
       status: 'warn',
-      seen: 'max_slot_wal_keep_size is not limited: a stopped pipeline can fill the disk of Postgres',
+      seen:
+        'max_slot_wal_keep_size is not limited: a stopped pipeline can fill the disk ' +
+        'of Postgres',
       remedy: 'Set max_slot_wal_keep_size to what the disk can spare, and watch the lag.',
     })
   }
@@ -146,11 +156,13 @@ async function checkOwnObjects(
           seen: `${publication} lacks ${plan.kind === 'create' ? 'everything' : 'tables'}`,
           remedy: `${sql};`,
         }
-  const slotSeen =
-    slot === null
-      ? `${slotName} will be made`
-      : `${slotName} exists at ${slot.confirmedFlushLsn ?? 'no position'}, ${slot.activeProcessId === null ? 'idle' : `read by process ${slot.activeProcessId}`}`
-  return [publicationCheck, ok('replication slot', slotSeen)]
+  return [publicationCheck, ok('replication slot', describeSlot(slotName, slot))]
+}
+
+function describeSlot(name: string, slot: SlotRow | null): string {
+  if (slot === null) return `${name} will be made`
+  const reader = slot.activeProcessId === null ? 'idle' : `read by process ${slot.activeProcessId}`
+  return `${name} exists at ${slot.confirmedFlushLsn ?? 'no position'}, ${reader}`
 }
 
 function room(name: string, used: number, max: number, setting: string): SourceCheck {

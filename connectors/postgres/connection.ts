@@ -1,4 +1,7 @@
-/** Connections: opening one with pinned session settings, and reading its socket ourselves during a COPY. */
+/**
+ * Connections: opening one with pinned session settings, and reading its socket ourselves during a
+ * COPY.
+ */
 
 import type { Socket } from 'node:net'
 import pg from 'pg'
@@ -9,8 +12,8 @@ import { type FrameHandler, FrameSplitter, readServerMessage } from './frames.ts
 import type { PostgresSettings } from './spec.ts'
 
 /**
- * Values must look the same whatever the server's defaults are, and no limit of the server may end a long
- * copy. `row_security` off makes a copy that a policy would thin out fail instead.
+ * Values must look the same whatever the server's defaults are, and no limit of the server may end
+ * a long copy. `row_security` off makes a copy that a policy would thin out fail instead.
  */
 const SESSION_SETTINGS = [
   "client_encoding TO 'UTF8'",
@@ -78,7 +81,8 @@ class PostgresConnection implements Connection {
     this.#client = client
     this.#clock = clock
     this.#signal = signal
-    // A broken connection shows in the query or COPY that runs on it; an idle one fails on its next use.
+    // A broken connection shows in the query or COPY that runs on it; an idle one fails on its next
+    // use.
     client.on('error', () => undefined)
     signal?.addEventListener('abort', this.#onAbort, { once: true })
   }
@@ -111,7 +115,9 @@ class PostgresConnection implements Connection {
     return (this.#client as unknown as ClientInside).connection.stream
   }
 
-  /** The server notices a closed socket at once; a polite goodbye could wait behind a COPY for ever. */
+  /**
+   * The server notices a closed socket at once; a polite goodbye could wait behind a COPY for ever.
+   */
   async #end(): Promise<void> {
     this.#signal?.removeEventListener('abort', this.#onAbort)
     this.#socket.removeAllListeners('data')
@@ -128,14 +134,16 @@ class PostgresConnection implements Connection {
 type DataListener = (chunk: Buffer) => void
 
 /**
- * Postgres flushes every change on its own. A reader that takes each at once pays a system call and a wake-up
- * per change; so after a read that emptied the socket it waits a moment and lets the kernel gather.
+ * Postgres flushes every change on its own. A reader that takes each at once pays a system call and
+ * a wake-up per change; so after a read that emptied the socket it waits a moment and lets the
+ * kernel gather.
  */
 const FULL_READ_BYTES = 32 * 1024
 const GATHER_MS = 1
 
 /**
- * The raw socket of a connection while a COPY runs on it: `pg` would make an object and a copy per row.
+ * The raw socket of a connection while a COPY runs on it: `pg` would make an object and a copy per
+ * row.
  * `release` hands it back to `pg`, once the server has said ReadyForQuery.
  */
 export class CopySocket {
@@ -158,7 +166,10 @@ export class CopySocket {
     socket.on('close', this.#onClose)
   }
 
-  /** Sends a statement in the simple protocol; messages go to the handler, a broken socket to `onFailure`. */
+  /**
+   * Sends a statement in the simple protocol; messages go to the handler, a broken socket to
+   * `onFailure`.
+   */
   start(text: string, handle: FrameHandler, onFailure: (error: SluiceError) => void): void {
     this.#splitter = new FrameSplitter(handle)
     this.#onFailure = onFailure

@@ -6,11 +6,15 @@
  * Source: PostgreSQL 18 documentation, COPY, "Text Format"; `\U` is our own mark.
  */
 
-/** The bytes that a line is built from. */
+/** Separates fields. */
 export const TAB = 0x09
+/** Ends a line. */
 export const LINE_FEED = 0x0a
+/** Begins an escape or a mark. */
 export const BACKSLASH = 0x5c
+/** After a backslash: the value is NULL. */
 export const NULL_MARK = 0x4e
+/** After a backslash: the value was not sent. */
 export const UNSENT_MARK = 0x55
 
 /** Byte → letter of its escape; 0 where the byte stands for itself. */
@@ -22,8 +26,9 @@ export function escapedSizeMax(byteCount: number): number {
 }
 
 /**
- * Writes `source[start, end)` escaped at `offset` of the target, which has room; returns the end offset.
- * Most values need no escape: they are copied while being looked at, which runs twice as fast.
+ * Writes `source[start, end)` escaped at `offset` of the target, which has room; returns the end
+ * offset. Most values need no escape: they are copied while being looked at, which runs twice as
+ * fast.
  */
 export function writeEscaped(
   target: Uint8Array,

@@ -1,4 +1,6 @@
-/** Errors of the server and the network → our codes, by SQLSTATE and errno, never by message text. */
+/**
+ * Errors of the server and the network → our codes, by SQLSTATE and errno, never by message text.
+ */
 
 import { type ErrorCode, type ErrorContext, SluiceError } from '../../src/model/index.ts'
 import type { ServerMessage } from './frames.ts'

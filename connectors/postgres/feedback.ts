@@ -13,15 +13,17 @@ const STATUS_BYTES = 34
 const POSTGRES_EPOCH_MS = 946_684_800_000
 
 /**
- * Keeps the flushed position. Invariants: (1) it never decreases; (2) it never passes what was acknowledged;
- * (3) it never passes what this session has handed over, whatever is acknowledged.
+ * Keeps the flushed position. Invariants: (1) it never decreases; (2) it never passes what was
+ * acknowledged; (3) it never passes what this session has handed over, whatever is acknowledged.
  */
 export class Feedback {
   #flushed: SourcePosition
   #yielded: SourcePosition
   #acknowledged: SourcePosition
 
-  /** `start` is what the slot has confirmed already: everything before is durable in every table. */
+  /**
+   * `start` is what the slot has confirmed already: everything before is durable in every table.
+   */
   constructor(start: SourcePosition) {
     this.#flushed = start
     this.#yielded = start

@@ -1,5 +1,6 @@
 /**
- * Splits what a socket delivers into messages of the frontend/backend protocol, across chunk borders.
+ * Splits what a socket delivers into messages of the frontend/backend protocol, across chunk
+ * borders.
  *
  * A message: type:1, length:4 (itself included, the type not), body.
  * Source: PostgreSQL 18 documentation, "Message Formats".
@@ -7,7 +8,9 @@
 
 import { SluiceError } from '../../src/model/index.ts'
 
-/** Takes one message: its type and where its body stands. The bytes are valid during the call only. */
+/**
+ * Takes one message: its type and where its body stands. The bytes are valid during the call only.
+ */
 export type FrameHandler = (type: number, bytes: Buffer, start: number, end: number) => void
 
 const HEADER_BYTES = 5

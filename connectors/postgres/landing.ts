@@ -6,8 +6,8 @@ import type { SourcePosition, StreamSchema } from '../../src/model/index.ts'
 const INITIAL_BYTES = 64 * 1024
 
 /**
- * Lines of one schema. Writers call `reserve`, write to `buffer` from `length` on and move `length`;
- * the buffer is reused after `take`, whose bytes are a copy.
+ * Lines of one schema. Writers call `reserve`, write to `buffer` from `length` on and move
+ * `length`; the buffer is reused after `take`, whose bytes are a copy.
  */
 export class Landing {
   schema: StreamSchema
@@ -36,7 +36,10 @@ export class Landing {
     this.length += bytes.copy(this.buffer, this.length, start, end)
   }
 
-  /** What has landed, as a part of its own; the landing is empty afterwards. Null when nothing landed. */
+  /**
+   * What has landed, as a part of its own; the landing is empty afterwards. Null when nothing
+   * landed.
+   */
   take(): BlockPart | null {
     if (this.recordCount === 0) return null
     const bytes = Buffer.allocUnsafeSlow(this.length)

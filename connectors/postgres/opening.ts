@@ -1,4 +1,7 @@
-/** What happens before anything is read: connect, check the server, decide about the slot, make what is missing. */
+/**
+ * What happens before anything is read: connect, check the server, decide about the slot, make what
+ * is missing.
+ */
 
 import type { SourceContext, SourceMemory, SourceStart } from '../../src/contracts/index.ts'
 import {
@@ -74,7 +77,9 @@ export async function openServer(options: SessionOptions): Promise<Opening> {
 export function requireUsableServer(server: ServerFacts): void {
   if (server.versionNumber < VERSION_MIN) {
     throw new SluiceError('SLU-SRC-1221', {
-      message: `the server is version ${Math.floor(server.versionNumber / 10000)}; 13 is the oldest supported`,
+      message:
+        `the server is version ${Math.floor(server.versionNumber / 10000)}; 13 is the ` +
+        'oldest supported',
     })
   }
   if (server.isStandby) {
@@ -139,7 +144,9 @@ async function openSlot(
   }
 }
 
-/** Remembers which tables are meant: another table of the same name later is not the same stream. */
+/**
+ * Remembers which tables are meant: another table of the same name later is not the same stream.
+ */
 async function noteTables(memory: SourceMemory, tables: readonly TableFacts[]): Promise<void> {
   const note = (await memory.read()) ?? {}
   const known = noteOfTables(note)
@@ -149,15 +156,18 @@ async function noteTables(memory: SourceMemory, tables: readonly TableFacts[]): 
 }
 
 /**
- * Held until the copies are over: a table that is rewritten between the snapshot and its copy would look
- * empty under the snapshot, and its rows would be lost without a word.
+ * Held until the copies are over: a table that is rewritten between the snapshot and its copy would
+ * look empty under the snapshot, and its rows would be lost without a word.
  */
 async function lockTables(connection: Connection, tables: readonly TableFacts[]): Promise<void> {
   await connection.query('BEGIN')
   await connection.query(`LOCK TABLE ${tables.map(quotedTable).join(', ')} IN ACCESS SHARE MODE`)
 }
 
-/** Makes the slot when there is none. The note stands before the slot, so that a crash between is known. */
+/**
+ * Makes the slot when there is none. The note stands before the slot, so that a crash between is
+ * known.
+ */
 async function makeSlot(
   options: SessionOptions,
   connection: Connection,

@@ -2,12 +2,15 @@
  * Decoder of the `pgoutput` plugin's messages, protocol version 1: message bytes → COPY text lines.
  * No string and no object is made per row or value.
  *
- * Messages (big-endian; `str` ends with NUL; LSNs are 64 bits; times are micros since 2000-01-01 UTC):
- *   B  final LSN, commit time, xid:4                begin: the final LSN is that of the commit record
+ * Messages (big-endian; `str` ends with NUL; LSNs are 64 bits; times are micros since 2000-01-01
+ * UTC):
+ *   B  final LSN, commit time, xid:4                begin: the final LSN is that of the commit
+ * record
  *   C  flags:1, commit LSN, end LSN, commit time    commit
  *   R  id:4, schema str, table str, identity:1, columns:2, each flags:1 name str type:4 typmod:4
  *   I  id:4, 'N' tuple
- *   U  id:4, ['K' tuple | 'O' tuple], 'N' tuple     K: old key, when it changed; O: old row (identity full)
+ *   U  id:4, ['K' tuple | 'O' tuple], 'N' tuple     K: old key, when it changed; O: old row
+ * (identity full)
  *   D  id:4, 'K' tuple | 'O' tuple
  *   T  count:4, options:1, id:4 …
  *   Y O M                                            type, origin, message: not needed
@@ -60,7 +63,9 @@ interface Relation {
   readonly isFull: boolean
   /** Column index → 1 when it is a key column of the schema. */
   readonly isKey: Uint8Array
-  /** Columns whose change makes another row of it: the key, or all when a full identity has no key. */
+  /**
+   * Columns whose change makes another row of it: the key, or all when a full identity has no key.
+   */
   readonly isIdentity: Uint8Array
   readonly resumePosition: SourcePosition
   readonly landing: Landing
@@ -284,7 +289,10 @@ export class PgoutputDecoder {
     return at
   }
 
-  /** One line. `shown` limits the columns that are set; null shows all. `sizeHint`: bytes of the message. */
+  /**
+   * One line. `shown` limits the columns that are set; null shows all. `sizeHint`: bytes of the
+   * message.
+   */
   #writeLine(
     op: number,
     relation: Relation,
@@ -369,7 +377,10 @@ function readTuple(
   return at
 }
 
-/** Columns that the new row does not hold stand in the old one: all of them under full identity, else the key. */
+/**
+ * Columns that the new row does not hold stand in the old one: all of them under full identity,
+ * else the key.
+ */
 function fillUnsent(after: Tuple, before: Tuple, relation: Relation, isWholeRow: boolean): void {
   for (let index = 0; index < relation.columnCount; index++) {
     if (after.lengths[index] !== UNSENT_LENGTH) continue

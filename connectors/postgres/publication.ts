@@ -1,4 +1,7 @@
-/** The publication: made, completed or checked before the slot exists, since decoding looks it up in the past. */
+/**
+ * The publication: made, completed or checked before the slot exists, since decoding looks it up in
+ * the past.
+ */
 
 import type { Telemetry } from '../../src/contracts/index.ts'
 import { type JsonObject, SluiceError } from '../../src/model/index.ts'
@@ -21,6 +24,8 @@ export type PublicationPlan =
   | { readonly kind: 'nothing' }
   | { readonly kind: 'create'; readonly tables: readonly TableFacts[] }
   | { readonly kind: 'add'; readonly tables: readonly TableFacts[] }
+
+const ALL_KINDS = 'insert, update, delete, truncate'
 
 /** Null when there is no such publication. */
 export async function readPublication(
@@ -76,7 +81,8 @@ export function publicationSql(name: string, plan: PublicationPlan): string | nu
   if (plan.kind === 'nothing') return null
   const tables = plan.tables.map(quotedTable).join(', ')
   return plan.kind === 'create'
-    ? `CREATE PUBLICATION ${quote(name)} FOR TABLE ${tables} WITH (publish_via_partition_root = true)`
+    ? `CREATE PUBLICATION ${quote(name)} FOR TABLE ${tables} WITH ` +
+        '(publish_via_partition_root = true)'
     : `ALTER PUBLICATION ${quote(name)} ADD TABLE ${tables}`
 }
 
@@ -128,8 +134,8 @@ export function noteOfTables(note: JsonObject | null): JsonObject {
 }
 
 /**
- * Tables that are already followed must still be the same tables and still be published: changes made while
- * they were not are in no stream. Throws SLU-SRC-1216.
+ * Tables that are already followed must still be the same tables and still be published: changes
+ * made while they were not are in no stream. Throws SLU-SRC-1216.
  */
 export async function requireMembers(request: {
   readonly connection: Connection
@@ -161,7 +167,10 @@ export async function requireMembers(request: {
   }
 }
 
-/** A publication that leaves out kinds of changes, rows or columns would make the tables differ in silence. */
+/**
+ * A publication that leaves out kinds of changes, rows or columns would make the tables differ in
+ * silence.
+ */
 function requireWholeRows(
   name: string,
   found: PublicationFacts | null,
@@ -172,7 +181,7 @@ function requireWholeRows(
     throw new SluiceError('SLU-SRC-1205', {
       message: `publication ${name} does not publish all kinds of changes`,
       context: { publication: name },
-      remedy: `ALTER PUBLICATION ${quote(name)} SET (publish = 'insert, update, delete, truncate');`,
+      remedy: `ALTER PUBLICATION ${quote(name)} SET (publish = '${ALL_KINDS}');`,
     })
   }
   const thinned = tables.find((table) => found.restricted.has(table.stream))
@@ -180,7 +189,9 @@ function requireWholeRows(
     throw new SluiceError('SLU-SRC-1221', {
       message: `publication ${name} has a row filter or column list for ${thinned.stream}`,
       context: { publication: name, stream: thinned.stream },
-      remedy: `Use a publication of whole tables: ALTER PUBLICATION ${quote(name)} DROP TABLE ${quotedTable(thinned)}; and let Sluice add it again under a new slot.`,
+      remedy:
+        `Use a publication of whole tables: ALTER PUBLICATION ${quote(name)} DROP ` +
+        `TABLE ${quotedTable(thinned)}; and let Sluice add it again under a new slot.`,
     })
   }
 }

@@ -16,8 +16,8 @@ export class SchemaRegistry {
   }
 
   /**
-   * The schema that a relation message announces. Order of the key comes from the catalogue where both name
-   * the same columns: the message tells only which columns belong to it.
+   * The schema that a relation message announces. Order of the key comes from the catalogue where
+   * both name the same columns: the message tells only which columns belong to it.
    */
   fromRelation(relation: RelationMessage, table: TableFacts, types: TypeCatalog): StreamSchema {
     const key = relationKey(relation, table)

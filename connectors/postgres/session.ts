@@ -1,4 +1,7 @@
-/** One run of the source: decides where to begin, copies what is not complete, then follows the slot. */
+/**
+ * One run of the source: decides where to begin, copies what is not complete, then follows the
+ * slot.
+ */
 
 import type {
   CopyProgress,
@@ -128,8 +131,8 @@ class PostgresSession implements SourceSession {
   }
 
   /**
-   * Copies every stream that is not complete. The last block waits until locks and snapshot are given back:
-   * a consumer may take its time with it.
+   * Copies every stream that is not complete. The last block waits until locks and snapshot are
+   * given back: a consumer may take its time with it.
    */
   async *#copyAll(): AsyncGenerator<SourceBlock, void> {
     const { settings, context, request } = this.#options
@@ -226,7 +229,9 @@ class PostgresSession implements SourceSession {
     return reader
   }
 
-  /** A killed predecessor's sender needs a moment to notice; a living one does not go away: fenced. */
+  /**
+   * A killed predecessor's sender needs a moment to notice; a living one does not go away: fenced.
+   */
   async #startWhenFree(reader: StreamReader, statement: string): Promise<void> {
     const { settings, context, names, request } = this.#options
     const giveUpAtMs = context.clock.monotonicMs() + settings.slotWaitMs
@@ -260,8 +265,9 @@ class PostgresSession implements SourceSession {
   }
 
   /**
-   * Where the server's log ends, for progress; failures of the connection show on the stream itself. A table
-   * that leaves the publication falls silent, which nothing in the stream tells: so that is asked for.
+   * Where the server's log ends, for progress; failures of the connection show on the stream
+   * itself. A table that leaves the publication falls silent, which nothing in the stream tells: so
+   * that is asked for.
    */
   async #pollEnd(): Promise<void> {
     const { clock, telemetry } = this.#options.context
@@ -284,7 +290,9 @@ class PostgresSession implements SourceSession {
   }
 }
 
-/** 55000 at this point: the slot was invalidated after it had been looked at. 42704: it was dropped. */
+/**
+ * 55000 at this point: the slot was invalidated after it had been looked at. 42704: it was dropped.
+ */
 function startRefused(found: SluiceError, slot: string): SluiceError {
   return new SluiceError('SLU-SRC-1211', {
     message: found.message,

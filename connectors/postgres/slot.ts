@@ -1,4 +1,7 @@
-/** Whose slot it is and whether it still holds every change: decided here, purely, before anything is read. */
+/**
+ * Whose slot it is and whether it still holds every change: decided here, purely, before anything
+ * is read.
+ */
 
 import {
   type Cursor,
@@ -26,15 +29,18 @@ export interface SlotFacts {
   readonly cursors: readonly Cursor[]
 }
 
-/** What to do with the slot. `create`: no table depends on it; `replace`: drop the useless one first. */
+/**
+ * What to do with the slot. `create`: no table depends on it; `replace`: drop the useless one
+ * first.
+ */
 export type SlotPlan =
   | { readonly kind: 'create' }
   | { readonly kind: 'replace' }
   | { readonly kind: 'use'; readonly confirmedPosition: SourcePosition }
 
 /**
- * Decides. Throws SLU-SRC-1210 (foreign slot), 1211 (slot lost), 1212 (slot moved), 1213 (another server),
- * 1214 (another timeline).
+ * Decides. Throws SLU-SRC-1210 (foreign slot), 1211 (slot lost), 1212 (slot moved), 1213 (another
+ * server), 1214 (another timeline).
  */
 export function planSlot(facts: SlotFacts): SlotPlan {
   const { slot, found, cursors } = facts
@@ -59,13 +65,17 @@ export function planSlot(facts: SlotFacts): SlotPlan {
   const resumePosition = smallest(streaming)
   if (resumePosition !== null && confirmedPosition > resumePosition) {
     throw new SluiceError('SLU-SRC-1212', {
-      message: `slot ${slot} stands at ${formatLsn(confirmedPosition)}, the tables at ${formatLsn(resumePosition)}`,
+      message:
+        `slot ${slot} stands at ${formatLsn(confirmedPosition)}, the tables at ` +
+        `${formatLsn(resumePosition)}`,
       context: {
         slot,
         confirmedLsn: formatLsn(confirmedPosition),
         resumeLsn: formatLsn(resumePosition),
       },
-      remedy: `Another reader used the slot. Find it (application_name in pg_stat_replication) and stop it. ${copyAgain(slot)}`,
+      remedy:
+        'Another reader used the slot. Find it (application_name in ' +
+        `pg_stat_replication) and stop it. ${copyAgain(slot)}`,
     })
   }
   return { kind: 'use', confirmedPosition }
@@ -83,13 +93,17 @@ function requireSameServer(facts: SlotFacts, identities: readonly (JsonObject | 
     if (typeof systemIdentifier !== 'string') continue
     if (systemIdentifier !== server.systemIdentifier) {
       throw new SluiceError('SLU-SRC-1213', {
-        message: `the tables were copied from server ${systemIdentifier}, this one is ${server.systemIdentifier}`,
+        message:
+          `the tables were copied from server ${systemIdentifier}, this one is ` +
+          `${server.systemIdentifier}`,
         context: { slot, expected: systemIdentifier, found: server.systemIdentifier },
       })
     }
     if (identity?.timeline !== server.timeline) {
       throw new SluiceError('SLU-SRC-1214', {
-        message: `the tables follow timeline ${String(identity?.timeline)}, the server is on ${server.timeline}`,
+        message:
+          `the tables follow timeline ${String(identity?.timeline)}, the server is on ` +
+          `${server.timeline}`,
         context: { slot, expected: String(identity?.timeline), found: server.timeline },
         remedy: `Compare first: sluice verify. ${copyAgain(slot)}`,
       })
@@ -108,7 +122,9 @@ function requireOwnSlot(facts: SlotFacts, found: SlotRow, isOurs: boolean): void
       ? `slot ${slot} exists, and this pipeline has no record of having made it`
       : `slot ${slot} is of another kind: ${made}, database ${found.database ?? 'none'}`,
     context: { slot },
-    remedy: `Give the source another slot name (slot: …), or, when nobody reads it: SELECT pg_drop_replication_slot('${slot}');`,
+    remedy:
+      'Give the source another slot name (slot: …), or, when nobody reads it: SELECT ' +
+      `pg_drop_replication_slot('${slot}');`,
   })
 }
 
@@ -117,12 +133,18 @@ function lost(facts: SlotFacts, streaming: readonly Cursor[], how: string): Slui
   return new SluiceError('SLU-SRC-1211', {
     message: `slot ${facts.slot} ${how}; the tables end at ${formatLsn(resumePosition ?? 0n)}`,
     context: { slot: facts.slot, resumeLsn: formatLsn(resumePosition ?? 0n) },
-    remedy: `Changes since then cannot be read any more. ${copyAgain(facts.slot)} To prevent it: raise max_slot_wal_keep_size, and do not drop the slot.`,
+    remedy:
+      `Changes since then cannot be read any more. ${copyAgain(facts.slot)} To prevent ` +
+      'it: raise max_slot_wal_keep_size, and do not drop the slot.',
   })
 }
 
 function copyAgain(slot: string): string {
-  return `The tables must be copied again: drop the slot if it exists (SELECT pg_drop_replication_slot('${slot}');) and start a pipeline of a new name. The old tables stay readable.`
+  return (
+    'The tables must be copied again: drop the slot if it exists (SELECT ' +
+    `pg_drop_replication_slot('${slot}');) and start a pipeline of a new name. The old ` +
+    'tables stay readable.'
+  )
 }
 
 function smallest(cursors: readonly Cursor[]): SourcePosition | null {

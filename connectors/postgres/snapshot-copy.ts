@@ -1,4 +1,6 @@
-/** Copies whole tables under an exported snapshot: the server's COPY bytes pass through untouched. */
+/**
+ * Copies whole tables under an exported snapshot: the server's COPY bytes pass through untouched.
+ */
 
 import type { BlockPart, SourceContext } from '../../src/contracts/index.ts'
 import type { SluiceError, SourcePosition, StreamSchema } from '../../src/model/index.ts'
@@ -19,7 +21,8 @@ export interface ExportedSnapshot {
 
 /** Statement that makes a slot and exports the snapshot at its starting point. */
 export function createSlotSql(slot: string, temporary: boolean): string {
-  return `CREATE_REPLICATION_SLOT ${quote(slot)}${temporary ? ' TEMPORARY' : ''} LOGICAL pgoutput EXPORT_SNAPSHOT`
+  const lifetime = temporary ? ' TEMPORARY' : ''
+  return `CREATE_REPLICATION_SLOT ${quote(slot)}${lifetime} LOGICAL pgoutput EXPORT_SNAPSHOT`
 }
 
 /** Name of a slot that lives as long as one connection. */
@@ -114,7 +117,9 @@ export class SnapshotReader implements AsyncDisposable {
   }
 }
 
-/** COPY of a table's rows as `copy-text` lines. Values are left to the types' own output functions. */
+/**
+ * COPY of a table's rows as `copy-text` lines. Values are left to the types' own output functions.
+ */
 export function copySql(
   table: TableFacts,
   schema: StreamSchema,
@@ -122,7 +127,8 @@ export function copySql(
   timeMicros: bigint,
 ): string {
   const columns = schema.columns.map((column) => `, ${quote(column.name)}`).join('')
-  // A partitioned table is read with its partitions; an ordinary one without the tables that inherit from it.
+  // A partitioned table is read with its partitions; an ordinary one without the tables that
+  // inherit from it.
   const from = table.kind === 'p' ? quotedTable(table) : `ONLY ${quotedTable(table)}`
   return `COPY (SELECT 'r', '${position}', '${timeMicros}'${columns} FROM ${from}) TO STDOUT`
 }

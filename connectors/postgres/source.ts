@@ -84,7 +84,9 @@ class PostgresSource implements Source {
     await Promise.all(sessions.map((session) => session[Symbol.asyncDispose]()))
   }
 
-  /** The snapshot of a temporary slot: the only way Postgres can name the position of a snapshot. */
+  /**
+   * The snapshot of a temporary slot: the only way Postgres can name the position of a snapshot.
+   */
   async #openView(streams: readonly string[]): Promise<SourceView> {
     const settings = this.#settings
     const context = this.#context

@@ -1,4 +1,6 @@
-/** Settings of the Postgres source: type, default, unit, meaning, and what must hold between them. */
+/**
+ * Settings of the Postgres source: type, default, unit, meaning, and what must hold between them.
+ */
 
 import { z } from 'zod'
 
@@ -63,7 +65,8 @@ export const postgresSettingsSchema = z.strictObject({
     .default(10 * SECOND_MS)
     .meta({
       description:
-        'Longest time between two status messages; at most a quarter of wal_sender_timeout is used.',
+        'Longest time between two status messages; at most a quarter of ' +
+        'wal_sender_timeout is used.',
       unit: 'ms',
     }),
   receiveTimeoutMs: z

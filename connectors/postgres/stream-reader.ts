@@ -1,4 +1,7 @@
-/** Reads the change stream of a slot from the raw socket into blocks, and keeps the server content meanwhile. */
+/**
+ * Reads the change stream of a slot from the raw socket into blocks, and keeps the server content
+ * meanwhile.
+ */
 
 import type { Clock, SourceBlock } from '../../src/contracts/index.ts'
 import { type JsonObject, SluiceError, type SourcePosition } from '../../src/model/index.ts'
@@ -14,7 +17,9 @@ export const SPLIT_NUMBER = 0
 /** A block is cut when so much has landed. */
 export const BLOCK_BYTES = 1024 * 1024
 
-/** Lines gather for so long before a waiting consumer gets them: small transactions share a block. */
+/**
+ * Lines gather for so long before a waiting consumer gets them: small transactions share a block.
+ */
 const GATHER_MS = 2
 /** An idle source tells how far it is complete at most so often. */
 const IDLE_INTERVAL_MS = 100
@@ -70,7 +75,10 @@ export class StreamReader {
     })
   }
 
-  /** Sends START_REPLICATION; resolves when the server streams. May be called again after it was refused. */
+  /**
+   * Sends START_REPLICATION; resolves when the server streams. May be called again after it was
+   * refused.
+   */
   async start(statement: string): Promise<void> {
     const error = await new Promise<SluiceError | null>((resolve) => {
       this.#startError = null
@@ -212,7 +220,10 @@ export class StreamReader {
     this.#options.socket.sendCopyData(encodeStatus(this.feedback.flushed, nowMs, replyWanted))
   }
 
-  /** Sends a status at a steady pace, and notices a server that has gone without closing the connection. */
+  /**
+   * Sends a status at a steady pace, and notices a server that has gone without closing the
+   * connection.
+   */
   async #keepAlive(): Promise<void> {
     const { clock, statusIntervalMs, receiveTimeoutMs } = this.#options
     let seenFrames = this.#framesReceived

@@ -40,8 +40,8 @@ const DECIMAL_PRECISION_MAX = 38
 const TYPMOD_HEADER = 4
 
 /**
- * The column type for a type and its modifier (-1: none). What has no exact counterpart becomes `string`,
- * holding PostgreSQL's text form: nothing is rounded or cut.
+ * The column type for a type and its modifier (-1: none). What has no exact counterpart becomes
+ * `string`, holding PostgreSQL's text form: nothing is rounded or cut.
  */
 export function columnType(oid: number, typmod: number, catalog: TypeCatalog): ColumnType {
   const primitive = PRIMITIVES.get(oid)

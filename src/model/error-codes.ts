@@ -156,7 +156,7 @@ export const ERROR_CODES = define({
     kind: 'invalid-config',
     meaning: 'A replication slot of the configured name exists and was not made by this pipeline.',
     remedy:
-      "Choose another slot name, or, when nobody reads it: SELECT pg_drop_replication_slot('<slot>');",
+      'Choose another slot name; or drop the slot (pg_drop_replication_slot) when nobody reads it.',
   },
   'SLU-SRC-1211': {
     kind: 'gap',

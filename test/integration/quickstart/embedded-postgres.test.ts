@@ -32,7 +32,9 @@ async function ask(url: string, sql: string): Promise<Record<string, unknown>> {
   }
 }
 
-/** Starts a server in a process of its own and tells the url; the process then waits to be killed. */
+/**
+ * Starts a server in a process of its own and tells the url; the process then waits to be killed.
+ */
 async function startElsewhere(): Promise<{
   url: string
   kill: (signal: NodeJS.Signals) => Promise<void>
@@ -41,7 +43,8 @@ async function startElsewhere(): Promise<{
   const script = `
     import { createSystemClock } from '${root}/src/observe/system-clock.ts'
     import { startEmbeddedPostgres } from '${root}/src/quickstart/embedded-postgres.ts'
-    const server = await startEmbeddedPostgres({ folder: ${JSON.stringify(folder)}, clock: createSystemClock() })
+    const folder = ${JSON.stringify(folder)}
+    const server = await startEmbeddedPostgres({ folder, clock: createSystemClock() })
     console.log(server.url)
     setInterval(() => undefined, 1000)`
   const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], {
@@ -57,7 +60,7 @@ async function startElsewhere(): Promise<{
 }
 
 describe('the embedded Postgres', () => {
-  it('keeps databases and port over a stop and a start, and is ready for logical replication', async () => {
+  it('keeps databases and port over a stop, and is ready for logical replication', async () => {
     const first = await startEmbeddedPostgres({ folder, clock, database: 'shop' })
     await ask(first.url, 'CREATE TABLE kept AS SELECT 42 AS answer')
     await first.stop()

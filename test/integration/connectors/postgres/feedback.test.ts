@@ -88,7 +88,7 @@ describe('feedback to the server', () => {
     await reader.close()
   })
 
-  it('keeps the connection while the consumer takes nothing for longer than the server waits', async () => {
+  it('keeps the connection while the consumer rests for longer than the server waits', async () => {
     await using source = createSource(server.url)
     const reader = new Reader([ORDERS])
     await reader.open(source, 64 * 1024)

@@ -1,4 +1,6 @@
-/** A real server, a source on it, and a plain model that applies the lines of its blocks in order. */
+/**
+ * A real server, a source on it, and a plain model that applies the lines of its blocks in order.
+ */
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

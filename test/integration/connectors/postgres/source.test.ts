@@ -62,7 +62,7 @@ describe('copy and stream', () => {
     await reader.close()
   })
 
-  it('goes on at every cursor: after each block a new session misses and repeats nothing', async () => {
+  it('goes on at every cursor: a new session misses and repeats nothing', async () => {
     await server.sql(`
       CREATE TABLE orders (id int PRIMARY KEY, status text);
       INSERT INTO orders SELECT i, 'new' FROM generate_series(1, 50) i;`)
@@ -98,7 +98,7 @@ describe('copy and stream', () => {
     await reader.close()
   })
 
-  it('copies again after a crash in the copy, under a new attempt, and leaves no temporary slot', async () => {
+  it('copies again after a crash in the copy, and leaves no temporary slot', async () => {
     await server.sql(`
       CREATE TABLE orders (id int PRIMARY KEY, filler text);
       INSERT INTO orders SELECT i, repeat('x', 200) FROM generate_series(1, 30000) i;
@@ -207,7 +207,8 @@ describe('changes', () => {
       UPDATE orders SET id = 100 WHERE id = 2;
       UPDATE orders SET id = 101, doc = 'short' WHERE id = 3;
       DELETE FROM orders WHERE id = 4; INSERT INTO orders VALUES (4, 'again', NULL);
-      BEGIN; UPDATE orders SET id = 200 WHERE id = 5; UPDATE orders SET id = 5 WHERE id = 200; COMMIT;
+      BEGIN; UPDATE orders SET id = 200 WHERE id = 5; 
+      UPDATE orders SET id = 5 WHERE id = 200; COMMIT;
       BEGIN; UPDATE orders SET id = 300 WHERE id = 6; UPDATE orders SET id = 6 WHERE id = 7;
       UPDATE orders SET id = 7 WHERE id = 300; COMMIT;`)
     await catchUp(reader)
@@ -272,7 +273,8 @@ describe('changes', () => {
     await reader.open(source)
     await reader.until(() => reader.model('public.items').phase === 'stream')
     await server.sql(`
-      INSERT INTO orders VALUES ('p', 1, 'x'), ('q', 1, 'y'); UPDATE orders SET b = 'r' WHERE b = 'q';
+      INSERT INTO orders VALUES ('p', 1, 'x'), ('q', 1, 'y');
+      UPDATE orders SET b = 'r' WHERE b = 'q';
       INSERT INTO items VALUES (1, 2, 'x'), (2, 1, 'y'); UPDATE items SET x = 5 WHERE x = 1;
       DELETE FROM items WHERE y = 1; UPDATE orders SET v = 'z' WHERE b = 'p';`)
     await catchUp(reader)
@@ -342,7 +344,8 @@ describe('changes', () => {
 
   it('reads a partitioned table through its root', async () => {
     await server.sql(`
-      CREATE TABLE orders (id int, day date, v text, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
+      CREATE TABLE orders (id int, day date, v text, PRIMARY KEY (id, day))
+        PARTITION BY RANGE (day);
       CREATE TABLE orders_1 PARTITION OF orders FOR VALUES FROM ('2024-01-01') TO ('2024-02-01');
       CREATE TABLE orders_2 PARTITION OF orders FOR VALUES FROM ('2024-02-01') TO ('2024-03-01');
       INSERT INTO orders VALUES (1, '2024-01-05', 'a'), (2, '2024-02-05', 'b');`)
@@ -350,7 +353,9 @@ describe('changes', () => {
     const reader = new Reader([ORDERS])
     await reader.open(source)
     await reader.until(() => reader.model(ORDERS).phase === 'stream')
-    await server.sql(`UPDATE orders SET v = 'c' WHERE id = 1; INSERT INTO orders VALUES (3, '2024-02-06', 'd');
+    await server.sql(`
+      UPDATE orders SET v = 'c' WHERE id = 1;
+      INSERT INTO orders VALUES (3, '2024-02-06', 'd');
       UPDATE orders SET day = '2024-02-07' WHERE id = 1;`)
     await catchUp(reader)
     await expectEqual(reader, ORDERS)
@@ -388,14 +393,16 @@ const TYPES_TABLE = `
   CREATE TYPE mood AS ENUM ('sad', 'ok', 'hap\\py');
   CREATE TABLE kinds (
     id int8 PRIMARY KEY, s int2, i int4, f4 float4, f8 float8, b bool, t text, vc varchar(20),
-    ch char(5), u uuid, j json, jb jsonb, d date, ts timestamp, tz timestamptz, ti time, iv interval,
+    ch char(5), u uuid, j json, jb jsonb, d date, ts timestamp,
+    tz timestamptz, ti time, iv interval,
     n numeric, n2 numeric(20,5), by bytea, dom amount, mood mood, ip inet, ints int[], texts text[],
     moods mood[], bytes bytea[], pt point, rng int4range, g int GENERATED ALWAYS AS (1) STORED);
   CREATE TABLE kinds_more AS SELECT
     id, s, i, f4, f8, b, t, vc, ch, u, j, jb, d, ts, tz, ti, iv, n, n2, by, dom, mood, ip, ints,
     texts, moods, bytes, pt, rng FROM kinds;
   INSERT INTO kinds VALUES (
-    9223372036854775807, -32768, 2147483647, 0.1, 1e300, true, E'tab\\tline\\nback\\\\slash\\r\\b\\f\\v',
+    9223372036854775807, -32768, 2147483647, 0.1, 1e300, true,
+    E'tab\\tline\\nback\\\\slash\\r\\b\\f\\v',
     'é', 'ab', 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11', '{"a": 9007199254740993}', '{"b":[1,2]}',
     '2024-02-29', '2024-02-29 12:34:56.123456', '2024-02-29 12:34:56.123456+02', '23:59:59.999999',
     '1 year 2 days', 12345678901234567890.123456789, 99999.99999, '\\x00ff5c0a', 1.25, 'hap\\py',

@@ -21,7 +21,10 @@ function schemaOf(
 
 const schemas = new Map<string, StreamSchema>()
 
-/** A decoder that knows `public.a` as relation 1; relations of other names are read when named in `more`. */
+/**
+ * A decoder that knows `public.a` as relation 1; relations of other names are read when named in
+ * `more`.
+ */
 function decoderOf(
   messages: readonly Buffer[],
   options: { key?: readonly string[]; resume?: bigint; ignored?: readonly string[] } = {},
@@ -173,7 +176,7 @@ describe('pgoutput messages', () => {
     expect(linesOf(decoder)).toEqual([`t\t5\t${MICROS}\t\\N\t\\N`, `t\t5\t${MICROS}\t\\N`])
   })
 
-  it('gives each stream and each shape a part of its own, in the order of their first lines', () => {
+  it('gives each stream and shape a part of its own, in the order of their first lines', () => {
     const decoder = decoderOf([
       build.begin(5n),
       build.relation(2, 'b', ['id'], ['id']),
