@@ -54,8 +54,13 @@ export async function changesRelation(
     'the changes of a range must hold every version of it',
   )
   const readings = await collectReadings(table, versions)
-  const scans = await scanReadings(workspace, table, to, readings)
-  return imagesSql(to.schema, scans, hasBothKinds(readings))
+  const mixed = mixedVersions(readings)
+  const scans = (of: Readings): Promise<readonly string[]> =>
+    scanReadings({ workspace, table, to }, of)
+  return changesSql(to.schema, {
+    plain: await scans(filterReadings(readings, (version) => !mixed.has(version))),
+    mixed: await scans(filterReadings(readings, (version) => mixed.has(version))),
+  })
 }
 
 const VERSION = 'v'
@@ -64,60 +69,107 @@ const KIND = 'k'
 
 type Kind = 'insert' | 'delete'
 
-/** One reading of a file: `rows` null reads all of it. */
+/** A file read for one version. */
 interface Reading {
   readonly file: DataFile
   readonly kind: Kind
   readonly version: VersionChanges
 }
 
-interface Readings {
-  readonly whole: Reading[]
-  /** All rows but those in the file's own vector. */
-  readonly except: Reading[]
-  /** Only the given rows. */
-  readonly only: (Reading & { readonly rows: Uint32Array })[]
+/** A `Reading` of the given rows only. */
+interface RowsReading extends Reading {
+  readonly rows: Uint32Array
 }
 
-/** True when one version adds and takes rows away: it may update keys or move rows. */
-function hasBothKinds({ whole, except, only }: Readings): boolean {
+interface Readings {
+  readonly whole: readonly Reading[]
+  /** All rows but those in the file's own vector. */
+  readonly except: readonly Reading[]
+  readonly only: readonly RowsReading[]
+}
+
+function filterReadings(readings: Readings, keep: (version: bigint) => boolean): Readings {
+  const kept = ({ version }: Reading): boolean => keep(version.version)
+  return {
+    whole: readings.whole.filter(kept),
+    except: readings.except.filter(kept),
+    only: readings.only.filter(kept),
+  }
+}
+
+/** Versions that add and take rows away: they may update keys or move rows. */
+function mixedVersions({ whole, except, only }: Readings): ReadonlySet<bigint> {
   const all = [...whole, ...except, ...only]
-  const deleting = new Set(
-    all.flatMap(({ kind, version }) => (kind === 'delete' ? [version.version] : [])),
-  )
-  return all.some(({ kind, version }) => kind === 'insert' && deleting.has(version.version))
+  const versionsOf = (wanted: Kind): Set<bigint> =>
+    new Set(all.flatMap(({ kind, version }) => (kind === wanted ? [version.version] : [])))
+  const inserting = versionsOf('insert')
+  return new Set([...versionsOf('delete')].filter((version) => inserting.has(version)))
+}
+
+interface ScanContext {
+  readonly workspace: Workspace
+  readonly table: Table
+  readonly to: Snapshot
 }
 
 async function scanReadings(
-  workspace: Workspace,
-  table: Table,
-  to: Snapshot,
-  readings: Readings,
+  { workspace, table, to }: ScanContext,
+  { whole, except, only }: Readings,
 ): Promise<readonly string[]> {
   const base = { ...scanBase(to), labels: [VERSION, TIME, KIND] }
-  const entries = (of: readonly Reading[]): ScanEntry[] => of.map((item) => entryOf(table, item))
+  const entries = (of: readonly Reading[]): ScanEntry[] =>
+    of.map((reading) => ({ ...fileEntry(table, reading.file), labels: labelsOf(reading) }))
   const scans: string[] = []
-  if (readings.whole.length > 0) {
-    scans.push(scanSql({ ...base, entries: entries(readings.whole), positions: null }))
+  if (whole.length > 0) {
+    scans.push(scanSql({ ...base, entries: entries(whole), positions: null }))
   }
-  if (readings.except.length > 0) {
-    const files = readings.except.map(({ file }) => file)
+  if (except.length > 0) {
+    const files = except.map(({ file }) => file)
     const positions = await deletedRows(workspace, table, files)
-    scans.push(scanSql({ ...base, entries: entries(readings.except), positions }))
+    scans.push(scanSql({ ...base, entries: entries(except), positions }))
   }
-  if (readings.only.length > 0) {
-    const { table: rows } = await workspace.loadRows(givenRows(readings.only))
-    const positions = { table: rows, use: 'only' } as const
-    scans.push(scanSql({ ...base, entries: entries(readings.only), positions }))
-  }
+  if (only.length > 0) scans.push(await scanRows({ workspace, table, to }, only))
   return scans
+}
+
+/** Reads each file once, however many versions changed it. */
+async function scanRows(
+  { workspace, table, to }: ScanContext,
+  readings: readonly RowsReading[],
+): Promise<string> {
+  const files = new Map<string, { readonly place: number; readonly file: DataFile }>()
+  const tags = new Map<string, { readonly tag: number; readonly labels: readonly string[] }>()
+  const rows = readings.map((reading): FileRows => {
+    const { file } = reading
+    const place = files.get(file.path)?.place ?? files.size
+    files.set(file.path, { place, file })
+    const labels = labelsOf(reading)
+    const tag = tags.get(labels.join())?.tag ?? tags.size
+    tags.set(labels.join(), { tag, labels })
+    return { file: place, rows: reading.rows, tag }
+  })
+  const loaded = await workspace.loadRows(each(rows))
+  return scanSql({
+    ...scanBase(to),
+    entries: [...files.values()].map(({ file }) => fileEntry(table, file)),
+    labels: [VERSION, TIME, KIND],
+    positions: {
+      use: 'only',
+      table: loaded.table,
+      labels: [...tags.values()].map(({ labels }) => labels),
+    },
+  })
+}
+
+async function* each(rows: readonly FileRows[]): AsyncIterable<FileRows> {
+  yield* rows
 }
 
 async function collectReadings(
   table: Table,
   versions: readonly VersionChanges[],
 ): Promise<Readings> {
-  const readings: Readings = { whole: [], except: [], only: [] }
+  const readings = { whole: [] as Reading[], except: [] as Reading[], only: [] as RowsReading[] }
   for (const version of versions) {
     const whole: readonly (readonly [Kind, readonly DataFile[]])[] = [
       ['insert', version.added],
@@ -147,21 +199,16 @@ async function collectReadings(
   return readings
 }
 
-function entryOf(table: Table, reading: Reading): ScanEntry {
-  const { file, kind, version } = reading
-  return {
-    url: table.readUrl(file),
-    partitionValues: file.partitionValues,
-    labels: [
-      `${version.version}::BIGINT`,
-      `${version.timestampMicros}::BIGINT`,
-      kind === 'insert' ? 'true' : 'false',
-    ],
-  }
+function fileEntry(table: Table, file: DataFile): ScanEntry {
+  return { url: table.readUrl(file), partitionValues: file.partitionValues, labels: [] }
 }
 
-async function* givenRows(of: readonly { readonly rows: Uint32Array }[]): AsyncIterable<FileRows> {
-  for (const [index, { rows }] of of.entries()) yield { file: index, rows }
+function labelsOf({ kind, version }: Reading): readonly string[] {
+  return [
+    `${version.version}::BIGINT`,
+    `${version.timestampMicros}::BIGINT`,
+    kind === 'insert' ? 'true' : 'false',
+  ]
 }
 
 /** Rows of `left` that are not in `right`; both ascending and unique. */
@@ -179,27 +226,36 @@ export function rowsWithout(left: Uint32Array, right: Uint32Array): Uint32Array 
 /**
  * Raw inserts and deletes → change rows. Rows that one version both took away and added unchanged,
  * position of the source included, were only moved and cancel out; then a delete and an insert of
- * one key are an update.
+ * one key are an update. Versions that only add or only take away need none of that.
  */
-function imagesSql(schema: TableSchema, scans: readonly string[], isPaired: boolean): string {
+function changesSql(
+  schema: TableSchema,
+  scans: { readonly plain: readonly string[]; readonly mixed: readonly string[] },
+): string {
   const columns = namedColumns(schema, (column) => !isMetaColumn(column.name))
-  const result = [
-    ...columns,
-    `${typeSql(isPaired && schema.key.length > 0)} AS ${identifier(CHANGE_COLUMNS[0])}`,
-    `${VERSION} AS ${identifier(CHANGE_COLUMNS[1])}`,
-    `make_timestamptz(${TIME}) AS ${identifier(CHANGE_COLUMNS[2])}`,
-  ]
-  if (scans.length === 0) {
-    const empty = `SELECT 0::BIGINT AS ${VERSION}, 0::BIGINT AS ${TIME}, true AS ${KIND}, *
-      FROM (${emptyScanSql(schema)})`
-    return `SELECT ${result.join(', ')} FROM (${empty})`
-  }
-  const raw = scans.join('\nUNION ALL ')
-  if (!isPaired) return `SELECT ${result.join(', ')} FROM (\n${raw})`
-  return `WITH raw AS MATERIALIZED (\n${raw}),
+  const select = (type: string): string =>
+    `SELECT ${[
+      ...columns,
+      `${type} AS ${identifier(CHANGE_COLUMNS[0])}`,
+      `${VERSION} AS ${identifier(CHANGE_COLUMNS[1])}`,
+      `make_timestamptz(${TIME}) AS ${identifier(CHANGE_COLUMNS[2])}`,
+    ].join(', ')}`
+  const empty = `SELECT 0::BIGINT AS ${VERSION}, 0::BIGINT AS ${TIME}, true AS ${KIND}, *
+    FROM (${emptyScanSql(schema)})`
+  const plain = scans.plain.length === 0 ? empty : scans.plain.join('\nUNION ALL ')
+  const plainChanges = `${select(PLAIN_TYPE)} FROM (\n${plain})`
+  if (scans.mixed.length === 0) return plainChanges
+  const hasKey = schema.key.length > 0
+  return `WITH raw AS MATERIALIZED (\n${scans.mixed.join('\nUNION ALL ')}),
 net AS (${cancelled(true)} UNION ALL ${cancelled(false)})
-SELECT ${result.join(', ')} FROM net${keyWindow(schema)}`
+${select(hasKey ? PAIRED_TYPE : PLAIN_TYPE)} FROM net${hasKey ? keyWindow(schema) : ''}
+UNION ALL ${plainChanges}`
 }
+
+const PLAIN_TYPE = `CASE WHEN ${KIND} THEN 'insert' ELSE 'delete' END`
+const PAIRED_TYPE = `CASE WHEN bool_or(${KIND}) OVER one_key AND bool_or(NOT ${KIND}) OVER one_key
+  THEN CASE WHEN ${KIND} THEN 'update_postimage' ELSE 'update_preimage' END
+  ELSE ${PLAIN_TYPE} END`
 
 /** Rows of one kind without those of the other kind. */
 function cancelled(kind: boolean): string {
@@ -207,16 +263,7 @@ function cancelled(kind: boolean): string {
   return `SELECT ${kind} AS ${KIND}, * FROM (${rows(kind)} EXCEPT ALL ${rows(!kind)})`
 }
 
-function typeSql(isPaired: boolean): string {
-  const plain = `CASE WHEN ${KIND} THEN 'insert' ELSE 'delete' END`
-  if (!isPaired) return plain
-  return `CASE WHEN bool_or(${KIND}) OVER one_key AND bool_or(NOT ${KIND}) OVER one_key
-    THEN CASE WHEN ${KIND} THEN 'update_postimage' ELSE 'update_preimage' END
-    ELSE ${plain} END`
-}
-
 function keyWindow(schema: TableSchema): string {
-  if (schema.key.length === 0) return ''
   const key = schema.columns.flatMap((column, index) =>
     schema.key.includes(column.name) ? [scanColumn(index)] : [],
   )

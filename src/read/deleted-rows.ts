@@ -39,6 +39,6 @@ export async function deletedRows(
 
 async function* vectorRows(table: Table, files: readonly DataFile[]): AsyncIterable<FileRows> {
   for (const [index, file] of files.entries()) {
-    yield { file: index, rows: await table.deletedRows(file) }
+    yield { file: index, rows: await table.deletedRows(file), tag: 0 }
   }
 }

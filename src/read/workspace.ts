@@ -12,11 +12,13 @@ export interface FileRows {
   readonly file: number
   /** Ascending. */
   readonly rows: Uint32Array
+  /** A number that goes with each of the rows. */
+  readonly tag: number
 }
 
 /** Positions inside DuckDB. */
 export interface LoadedRows {
-  /** Temp table `(file UINTEGER, "row" UINTEGER)`. */
+  /** Temp table `(file UINTEGER, "row" UINTEGER, tag UINTEGER)`. */
   readonly table: string
   /** The highest position; null when there is none. */
   readonly lastRow: number | null
@@ -31,7 +33,7 @@ export interface Workspace extends AsyncDisposable {
   loadRows(files: AsyncIterable<FileRows>): Promise<LoadedRows>
 }
 
-/** Rows collected before they go to DuckDB: a quarter of a megabyte in each of two columns. */
+/** Rows collected before they go to DuckDB: a quarter of a megabyte in each column. */
 const ROWS_PER_APPEND = 65_536
 
 /** Opens a workspace on a session of its own. */
@@ -64,7 +66,7 @@ function createWorkspace(session: Session, database: string): Workspace {
     },
     loadRows: async (files) => {
       const table = `sluice_rows_${++tableCount}`
-      await session.run(`CREATE TEMP TABLE ${table}(file UINTEGER, "row" UINTEGER)`)
+      await session.run(`CREATE TEMP TABLE ${table}(file UINTEGER, "row" UINTEGER, tag UINTEGER)`)
       return { table, lastRow: await appendRows(session, table, files) }
     },
     [Symbol.asyncDispose]: async () => {
@@ -94,18 +96,20 @@ async function appendRows(
 ): Promise<number | null> {
   const fileColumn = new Uint32Array(ROWS_PER_APPEND)
   const rowColumn = new Uint32Array(ROWS_PER_APPEND)
+  const tagColumn = new Uint32Array(ROWS_PER_APPEND)
   let count = 0
   let lastRow: number | null = null
   const flush = async (): Promise<void> => {
-    if (count > 0) await session.append(table, [fileColumn, rowColumn], count)
+    if (count > 0) await session.append(table, [fileColumn, rowColumn, tagColumn], count)
     count = 0
   }
-  for await (const { file, rows } of files) {
+  for await (const { file, rows, tag } of files) {
     if (rows.length > 0) lastRow = Math.max(lastRow ?? 0, rows.at(-1) as number)
     for (let from = 0; from < rows.length; ) {
       const taken = Math.min(rows.length - from, ROWS_PER_APPEND - count)
       rowColumn.set(rows.subarray(from, from + taken), count)
       fileColumn.fill(file, count, count + taken)
+      tagColumn.fill(tag, count, count + taken)
       count += taken
       from += taken
       if (count === ROWS_PER_APPEND) await flush()

@@ -149,12 +149,6 @@ test('reads a file as often as it is listed, each time with its labels and posit
   const schema = bare({ id: 'integer' })
   const entries = [entry(file, {}, ["'a'"]), entry(file, {}, ["'b'"])]
   const labels = ['label']
-  const only = { table: 'picked', use: 'only' } as const
-  expect(await scan(request({ schema, entries, labels, positions: only }))).toEqual([
-    ['a', 1],
-    ['a', 3],
-    ['b', 0],
-  ])
   const except = { table: 'picked', use: 'except' } as const
   expect(await scan(request({ schema, entries, labels, positions: except }))).toEqual([
     ['a', 0],
@@ -167,12 +161,27 @@ test('reads a file as often as it is listed, each time with its labels and posit
   ])
 })
 
+test('reads given rows as often as they are named, with the labels of their tags', async () => {
+  const file = await write('given.parquet', `SELECT range::INTEGER AS "col-1" FROM range(5)`)
+  await session.run('CREATE TEMP TABLE given(file UINTEGER, "row" UINTEGER, tag UINTEGER)')
+  await session.run('INSERT INTO given VALUES (0, 1, 1), (0, 3, 0), (1, 0, 0), (1, 0, 1)')
+  const schema = bare({ id: 'integer', p: 'string' }, ['p'])
+  const entries = [entry(file, { 'col-2': 'x' }), entry(file, { 'col-2': 'y' })]
+  const positions = { use: 'only', table: 'given', labels: [["'a'"], ["'b'"]] } as const
+  expect(await scan(request({ schema, entries, labels: ['label'], positions }))).toEqual([
+    ['a', 0, 'y'],
+    ['a', 3, 'x'],
+    ['b', 0, 'y'],
+    ['b', 1, 'x'],
+  ])
+})
+
 test('keeps the numbers of files right beyond one scan of many files', async () => {
   const file = await write('tiny.parquet', `SELECT range::INTEGER AS "col-1" FROM range(2)`)
   const entries = Array.from({ length: 10_001 }, () => entry(file))
-  await session.run('CREATE TEMP TABLE last(file UINTEGER, "row" UINTEGER)')
-  await session.run('INSERT INTO last VALUES (10000, 1), (0, 0)')
-  const positions = { table: 'last', use: 'only' } as const
+  await session.run('CREATE TEMP TABLE last(file UINTEGER, "row" UINTEGER, tag UINTEGER)')
+  await session.run('INSERT INTO last VALUES (10000, 1, 0), (0, 0, 0)')
+  const positions = { table: 'last', use: 'only', labels: [[]] } as const
   expect(await scan(request({ schema: bare({ id: 'integer' }), entries, positions }))).toEqual([
     [0],
     [1],
