@@ -6,7 +6,7 @@
  * need it.
  */
 
-import { rmSync, writeFileSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { FilesSettings } from '../connectors/files/index.ts'
@@ -359,12 +359,14 @@ export async function compareWithSource(
   }
   await using opened = table
   const snapshot = await waitForPosition(runtime, settings, opened, view.position, options)
-  const [{ createEngine }, { verifyAgainst }, { changeSql }, { userColumns }] = await Promise.all([
-    import('./engine/index.ts'),
-    import('./read/index.ts'),
-    import('./decode/index.ts'),
-    import('./model/index.ts'),
-  ])
+  const [{ createEngine }, { landPart }, { verifyAgainst }, { changeSql }, { userColumns }] =
+    await Promise.all([
+      import('./engine/index.ts'),
+      import('./ingest/index.ts'),
+      import('./read/index.ts'),
+      import('./decode/index.ts'),
+      import('./model/index.ts'),
+    ])
   const cursor = snapshot.cursors(settings.name)[0]?.cursor
   const isBeyond = cursor !== undefined && cursor.nextPosition > view.position
   const folder = ownFolder(runtime.config.workFolder, 'verify')
@@ -382,14 +384,10 @@ export async function compareWithSource(
       parts: view.rows(target.stream),
       land: async (part) => {
         checkComparable(target, part)
-        writeFileSync(path, part.bytes)
-        const { schema, format, firstPosition, recordCount, partialCount } = part
-        const lineBytesMax = part.bytes.byteLength
         return changeSql({
-          segment: { path, format, schema, firstPosition, recordCount, partialCount, lineBytesMax },
+          segment: await landPart(part, path),
           columns: userColumns(snapshot.schema),
           withMasks: false,
-          withLinePositions: false,
           deleteWhen: target.deleteWhen,
         })
       },

@@ -3,6 +3,7 @@
 import { duckType, identifier, literal } from '../engine/index.ts'
 import type { ColumnType, SourceColumn, StreamSchema, TableColumn } from '../model/index.ts'
 import { copyTextValue } from './copy-text.ts'
+import { LINE_POSITION } from './number-lines.ts'
 
 /** Column of the change relation: what happened, as a number of `OP_CODES`. UTINYINT. */
 export const CHANGE_OP = '__sluice_op'
@@ -34,11 +35,6 @@ export interface ChangeQuery {
   readonly columns: readonly TableColumn[]
   /** Adds `maskColumn(n)` columns that tell which `maybeMissing` columns were not sent. */
   readonly withMasks: boolean
-  /**
-   * For `json-lines`: numbers the lines, which costs a serial pass. Without it the reader of the relation counts
-   * rows itself (`rowid` of a table made from it). `copy-text` carries its positions.
-   */
-  readonly withLinePositions: boolean
   readonly deleteWhen: { readonly column: string; readonly equals: string } | null
 }
 
@@ -124,9 +120,12 @@ function maskSql(query: ChangeQuery, names: ReadonlyMap<string, number>): string
 function jsonLinesSql(query: ChangeQuery): string {
   const { segment, columns, deleteWhen } = query
   const byName = new Map(segment.schema.columns.map((column) => [column.name, column]))
-  const fileColumns = segment.schema.columns.map(
-    (column) => `${identifier(column.name)}: ${literal(duckType(column.type))}`,
-  )
+  const fileColumns = [
+    `${LINE_POSITION}: 'BIGINT'`,
+    ...segment.schema.columns.map(
+      (column) => `${identifier(column.name)}: ${literal(duckType(column.type))}`,
+    ),
+  ]
   const objectBytesMax = Math.max(BUFFER_BYTES_MIN, segment.lineBytesMax + 4096)
   const relation = `read_json(${literal(segment.path)}, format = 'newline_delimited',
     columns = {${fileColumns.join(', ')}}, maximum_object_size = ${objectBytesMax})`
@@ -143,9 +142,7 @@ function jsonLinesSql(query: ChangeQuery): string {
     : []
   const select = [
     `(${op})::UTINYINT AS ${CHANGE_OP}`,
-    ...(query.withLinePositions
-      ? [`${segment.firstPosition} + row_number() OVER () - 1 AS ${CHANGE_POSITION}`]
-      : []),
+    `${LINE_POSITION} AS ${CHANGE_POSITION}`,
     `NULL::BIGINT AS ${CHANGE_TIME}`,
     ...columns.map((column) => {
       const value = byName.has(column.name) ? identifier(column.name) : 'NULL'

@@ -15,3 +15,4 @@ export {
   maybeMissing,
   OP_CODES,
 } from './change-sql.ts'
+export { numberedBytesMax, numberLines } from './number-lines.ts'

@@ -87,7 +87,6 @@ function landedRelation(context: LaneContext, unit: Unit): string {
       segment,
       columns: userColumns(unit.schema),
       withMasks: false,
-      withLinePositions: true,
       deleteWhen: context.target.deleteWhen,
     })
   })

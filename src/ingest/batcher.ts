@@ -3,7 +3,7 @@
 import type { Clock, CommitSettings, CopyProgress, SourceBlock } from '../contracts/index.ts'
 import type { LandedSegment } from '../decode/index.ts'
 import type { Failpoints } from './failpoints.ts'
-import { type BatchSpool, createBatchSpool } from './lander.ts'
+import { type BatchSpool, createBatchSpool, type LandingScratch } from './lander.ts'
 import type { BatchHeader } from './unit.ts'
 
 /** A closed batch: landed, not yet decoded. */
@@ -47,13 +47,14 @@ export function createBatcher(
   clock: Clock,
   failpoints: Failpoints,
 ): Batcher {
+  const scratch: LandingScratch = { bytes: Buffer.alloc(0) }
   let number = 0n
   let open: OpenBatch | null = null
   return {
     separates: (block) => open !== null && !sameKind(open.last.copy, block.copy),
     add: async (block) => {
       open ??= {
-        spool: createBatchSpool(folder, number),
+        spool: createBatchSpool(folder, number, scratch),
         openedAtMs: clock.monotonicMs(),
         first: block,
         last: block,

@@ -5,6 +5,7 @@
  */
 
 export { FAILPOINTS, type FailpointName, type Failpoints, failAt } from './failpoints.ts'
+export { landPart } from './lander.ts'
 export {
   createPipeline,
   type Pipeline,

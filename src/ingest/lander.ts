@@ -1,9 +1,9 @@
 /** Lands blocks: appends the bytes of each stream and schema to a spool file that the engine reads in one go. */
 
-import { type FileHandle, open, rm } from 'node:fs/promises'
+import { type FileHandle, open, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BlockPart } from '../contracts/index.ts'
-import type { LandedSegment } from '../decode/index.ts'
+import { type LandedSegment, numberedBytesMax, numberLines } from '../decode/index.ts'
 import { wrapError } from '../model/index.ts'
 
 /** The spool files of one batch. */
@@ -24,8 +24,17 @@ interface OpenSegment {
   lineBytesMax: number
 }
 
+/** Memory in which lines are put together: grown to the largest part, reused by the batches of one pipeline. */
+export interface LandingScratch {
+  bytes: Buffer
+}
+
 /** Opens the spool of a batch; files are named `<batch>-<n>.landed` in `folder`. */
-export function createBatchSpool(folder: string, batch: bigint): BatchSpool {
+export function createBatchSpool(
+  folder: string,
+  batch: bigint,
+  scratch: LandingScratch,
+): BatchSpool {
   const segments: OpenSegment[] = []
   return {
     append: async (part) => {
@@ -37,7 +46,8 @@ export function createBatchSpool(folder: string, batch: bigint): BatchSpool {
       segment.recordCount += part.recordCount
       segment.partialCount += part.partialCount
       segment.lineBytesMax = Math.max(segment.lineBytesMax, part.bytes.byteLength)
-      await writing(() => segment.handle.appendFile(part.bytes), segment.path)
+      await writing(() => writeAll(segment.handle, landedBytes(part, scratch)), segment.path)
+      release(part.bytes)
     },
     seal: async () => {
       const byStream = new Map<string, LandedSegment[]>()
@@ -66,6 +76,38 @@ export function createBatchSpool(folder: string, batch: bigint): BatchSpool {
       }
     },
   }
+}
+
+/** Lands one part on its own, for readers that compare with the source. Overwrites `path`. */
+export async function landPart(part: BlockPart, path: string): Promise<LandedSegment> {
+  const bytes = landedBytes(part, { bytes: Buffer.alloc(0) })
+  await writing(() => writeFile(path, bytes), path)
+  const { schema, format, firstPosition, recordCount, partialCount } = part
+  const lineBytesMax = bytes.byteLength
+  return { path, format, schema, firstPosition, recordCount, partialCount, lineBytesMax }
+}
+
+/** What is written for a part: its own bytes, JSON lines with their positions. */
+function landedBytes(part: BlockPart, scratch: LandingScratch): Uint8Array {
+  if (part.format !== 'json-lines') return part.bytes
+  const needed = numberedBytesMax(part.bytes.byteLength, part.recordCount)
+  if (scratch.bytes.length < needed) scratch.bytes = Buffer.allocUnsafeSlow(needed)
+  const { buffer, byteOffset, byteLength } = part.bytes
+  const lines = Buffer.from(buffer, byteOffset, byteLength)
+  return scratch.bytes.subarray(0, numberLines(lines, part.firstPosition, scratch.bytes))
+}
+
+async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let from = 0; from < bytes.byteLength; ) {
+    const { bytesWritten } = await handle.write(bytes, from)
+    from += bytesWritten
+  }
+}
+
+/** Frees the memory of landed bytes at once: waiting for the collector would hold many blocks. */
+function release(bytes: Uint8Array): void {
+  const { buffer } = bytes
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength) buffer.transfer(0)
 }
 
 async function openSegment(

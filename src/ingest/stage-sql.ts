@@ -18,16 +18,6 @@ export const KEEP_TABLE = 'keep'
 /** Temp table of values that partial changes take from elsewhere. */
 export const PATCH_TABLE = 'patch'
 
-/** How a batch's positions are found: stored per change, or counted from the first one. */
-export type Positions =
-  | { readonly kind: 'column' }
-  | { readonly kind: 'counted'; readonly first: bigint }
-
-/** The position of a change of `CHANGE_TABLE` as SQL. */
-export function positionSql(positions: Positions): string {
-  return positions.kind === 'column' ? CHANGE_POSITION : `(${positions.first} + rowid)`
-}
-
 const logical = (column: TableColumn): string => column.name
 const physical = (column: TableColumn): string => column.physicalName
 
@@ -38,11 +28,10 @@ const keyOf = (schema: TableSchema): TableColumn[] =>
 export function changeKeysSql(
   schema: TableSchema,
   ordering: TableColumn | null,
-  positions: Positions,
 ): { readonly hash: string; readonly ordering: string } {
   return {
     hash: `coalesce(${keyHashSql(keyOf(schema), logical)}, 0::UHUGEINT)`,
-    ordering: `(${orderingSql(ordering, logical, positionSql(positions))})::BIGINT`,
+    ordering: `(${orderingSql(ordering, logical, CHANGE_POSITION)})::BIGINT`,
   }
 }
 

@@ -2,7 +2,14 @@
 
 import { join } from 'node:path'
 import { createRowLocations, NO_FILE, TOMBSTONE_FILE } from '../contracts/index.ts'
-import { CHANGE_OP, changeSql, maskColumn, maybeMissing, OP_CODES } from '../decode/index.ts'
+import {
+  CHANGE_OP,
+  CHANGE_POSITION,
+  changeSql,
+  maskColumn,
+  maybeMissing,
+  OP_CODES,
+} from '../decode/index.ts'
 import type { Session } from '../engine/index.ts'
 import { type KeyGroups, type MergePlan, planMerge } from '../merge/index.ts'
 import {
@@ -15,13 +22,7 @@ import {
 import { decodeFailure } from './decode-failure.ts'
 import { type LaneContext, orderingColumn, timed } from './lane-context.ts'
 import { applyPatches } from './patch.ts'
-import {
-  CHANGE_TABLE,
-  changeKeysSql,
-  KEEP_TABLE,
-  type Positions,
-  positionSql,
-} from './stage-sql.ts'
+import { CHANGE_TABLE, changeKeysSql, KEEP_TABLE } from './stage-sql.ts'
 import { groupDeletes, indexFile, stageRows } from './stager.ts'
 import { encodeTombstones } from './tombstones.ts'
 import type { StagedUnit, Unit } from './unit.ts'
@@ -30,7 +31,6 @@ import type { StagedUnit, Unit } from './unit.ts'
 export interface DecodedUnit extends AsyncDisposable {
   readonly unit: Unit
   readonly session: Session
-  readonly positions: Positions
   readonly withMasks: boolean
 }
 
@@ -45,7 +45,6 @@ export async function decodeUnit(context: LaneContext, unit: Unit): Promise<Deco
           segment,
           columns: userColumns(unit.schema),
           withMasks,
-          withLinePositions: false,
           deleteWhen: context.target.deleteWhen,
         })
         const verb =
@@ -55,27 +54,11 @@ export async function decodeUnit(context: LaneContext, unit: Unit): Promise<Deco
     })
     context.failpoints.hit('decoded')
     const close = async (): Promise<void> => session[Symbol.asyncDispose]()
-    return { unit, session, positions: positionsOf(unit), withMasks, [Symbol.asyncDispose]: close }
+    return { unit, session, withMasks, [Symbol.asyncDispose]: close }
   } catch (error) {
     await session[Symbol.asyncDispose]()
     throw decodeFailure(error, context, unit)
   }
-}
-
-/** Lines are numbered by the source without holes, so that counting rows gives their positions. */
-function positionsOf(unit: Unit): Positions {
-  const first = unit.segments[0]
-  if (first?.format !== 'json-lines') return { kind: 'column' }
-  let next = first.firstPosition
-  for (const segment of unit.segments) {
-    assert(
-      segment.firstPosition === next,
-      'SLU-BUG-9001',
-      'the lines of a batch are not consecutive',
-    )
-    next += BigInt(segment.recordCount)
-  }
-  return { kind: 'counted', first: first.firstPosition }
 }
 
 /** Merges the decoded changes into the table's rows and stages the result. In batch order per table. */
@@ -149,7 +132,7 @@ async function merge(
   const ops = new Uint8Array(count)
   const orderings = new BigInt64Array(count)
   const ordering = orderingColumn(context, unit.schema)
-  const sql = changeKeysSql(unit.schema, ordering, decoded.positions)
+  const sql = changeKeysSql(unit.schema, ordering)
   let read = 0
   await session.columns(
     `SELECT ${sql.hash}, ${CHANGE_OP}, ${sql.ordering} FROM ${CHANGE_TABLE}`,
@@ -235,7 +218,7 @@ async function writeKept(
     schema: unit.schema,
     splitNumber: unit.header.splitNumber,
     from,
-    position: positionSql(decoded.positions),
+    position: CHANGE_POSITION,
     compressionLevel: context.compressionLevel,
     folder: join(
       context.spoolFolder,

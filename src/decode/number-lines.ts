@@ -1,0 +1,67 @@
+/** Gives each JSON line its source position, as its first member, so that the engine can read lines in parallel. */
+
+import { SluiceError } from '../model/index.ts'
+
+/** Name of the member that carries the position in a landed JSON line. */
+export const LINE_POSITION = '__sluice_position'
+
+const PREFIX = Buffer.from(`{"${LINE_POSITION}":`)
+const OPEN_BRACE = 0x7b
+const CLOSE_BRACE = 0x7d
+const COMMA = 0x2c
+const LINE_FEED = 0x0a
+const ZERO = 0x30
+const NINE = 0x39
+/** Digits of a 64-bit position. */
+const DIGITS_MAX = 20
+
+/** Bytes that `numberLines` may need for `byteCount` bytes of `lineCount` lines. */
+export function numberedBytesMax(byteCount: number, lineCount: number): number {
+  return byteCount + lineCount * (PREFIX.length + DIGITS_MAX + 1)
+}
+
+/**
+ * Copies whole lines from `lines` to `into`, each with its position; returns the number of bytes written.
+ * A JSON reader takes the first of two members of one name, so a member of the user's cannot hide the position.
+ * Throws SLU-ING-4003 for a line that is no JSON object, naming its position.
+ */
+export function numberLines(lines: Buffer, firstPosition: bigint, into: Buffer): number {
+  const digits = Buffer.from(firstPosition.toString().padStart(DIGITS_MAX, '0'))
+  let firstDigit = DIGITS_MAX - firstPosition.toString().length
+  let to = 0
+  let lineCount = 0
+  for (let from = 0; from < lines.length; lineCount++) {
+    const newline = lines.indexOf(LINE_FEED, from)
+    const end = newline < 0 ? lines.length : newline + 1
+    const brace = skipSpace(lines, from, end)
+    if (lines[brace] !== OPEN_BRACE) throw notAnObject(firstPosition + BigInt(lineCount))
+    to += PREFIX.copy(into, to)
+    to += digits.copy(into, to, firstDigit)
+    if (lines[skipSpace(lines, brace + 1, end)] !== CLOSE_BRACE) into[to++] = COMMA
+    to += lines.copy(into, to, brace + 1, end)
+    from = end
+    firstDigit = increment(digits, firstDigit)
+  }
+  return to
+}
+
+/** Adds one to decimal digits in place; returns the index of the first digit. */
+function increment(digits: Buffer, firstDigit: number): number {
+  let at = digits.length - 1
+  while (digits[at] === NINE) digits[at--] = ZERO
+  digits[at] = (digits[at] as number) + 1
+  return Math.min(at, firstDigit)
+}
+
+function skipSpace(lines: Buffer, from: number, end: number): number {
+  let at = from
+  while (at < end && (lines[at] === 0x20 || lines[at] === 0x09 || lines[at] === 0x0d)) at++
+  return at
+}
+
+function notAnObject(position: bigint): SluiceError {
+  return new SluiceError('SLU-ING-4003', {
+    message: `the record at position ${position} is not a JSON object`,
+    context: { position },
+  })
+}
