@@ -17,10 +17,12 @@ export interface ParquetPortOptions {
   readonly clock: Clock
 }
 
+/** Small row groups bound the memory of a write: DuckDB holds one at a time per thread. */
+const ROW_GROUP_ROWS = 20_480
 /** Rows are written to the spool in pieces of this size. */
 const PIECE_CHARACTERS = 256 * 1024
-/** Upper bound of one row's JSON: statistics of very wide tables. */
-const ROW_BYTES_MAX = 64 * 1024 * 1024
+/** DuckDB takes twice this per thread; longer rows raise it to what they need. */
+const ROW_BYTES = 1024 * 1024
 
 /** A port over DuckDB. */
 export function createParquetPort(options: ParquetPortOptions): ParquetPort {
@@ -53,9 +55,11 @@ async function writeRows(options: ParquetPortOptions, request: ParquetRows): Pro
   const name = join(spoolFolder, `rows-${clock.uuid()}`)
   const lines = `${name}.ndjson`
   try {
-    await writeLines(lines, request.rows)
+    const longestBytes = await writeLines(lines, request.rows)
     await using session = await openSession()
-    await session.run(copyRows(lines, `${name}.parquet`, request.columns))
+    await session.run(
+      copyRows({ from: lines, to: `${name}.parquet`, columns: request.columns, longestBytes }),
+    )
     return `${name}.parquet`
   } catch (error) {
     await rm(`${name}.parquet`, { force: true })
@@ -116,24 +120,35 @@ function projected(column: StructField, there: ReadonlySet<string>): string {
   return `CASE WHEN ${identifier(name)} IS NULL THEN NULL ELSE {${members.join(', ')}} END`
 }
 
-function copyRows(from: string, to: string, columns: readonly StructField[]): string {
+function copyRows(request: {
+  readonly from: string
+  readonly to: string
+  readonly columns: readonly StructField[]
+  readonly longestBytes: number
+}): string {
+  const { from, to, columns, longestBytes } = request
   const types = columns.map(({ name, type }) => `${literal(name)}: ${literal(duckType(type))}`)
+  const rowBytes = Math.max(ROW_BYTES, longestBytes + 1)
   return `COPY (SELECT * FROM read_json(${literal(from)}, format = 'newline_delimited',
-    maximum_object_size = ${ROW_BYTES_MAX}, columns = {${types.join(', ')}}))
-    TO ${literal(to)} (FORMAT parquet, COMPRESSION zstd)`
+    maximum_object_size = ${rowBytes}, columns = {${types.join(', ')}}))
+    TO ${literal(to)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${ROW_GROUP_ROWS})`
 }
 
-async function writeLines(path: string, rows: ParquetRows['rows']): Promise<void> {
+/** Returns the size of the longest row, in bytes. */
+async function writeLines(path: string, rows: ParquetRows['rows']): Promise<number> {
   const handle: FileHandle = await open(path, 'wx')
   try {
     let piece = ''
+    let longestBytes = 0
     for await (const row of rows) {
       piece += `${row}\n`
+      longestBytes = Math.max(longestBytes, Buffer.byteLength(row))
       if (piece.length < PIECE_CHARACTERS) continue
       await handle.appendFile(piece)
       piece = ''
     }
     await handle.appendFile(piece)
+    return longestBytes
   } finally {
     await handle.close()
   }
