@@ -44,6 +44,8 @@ export interface FolderRead {
 interface Progress {
   place: FolderPlace
   position: SourcePosition
+  /** Buffers of `partBytesMax` that receivers gave back. */
+  readonly spare: Buffer[]
 }
 
 /** A file before the current one; its size when it was read in this session. */
@@ -56,6 +58,8 @@ const LF = 0x0a
 const CR = 0x0d
 /** Smallest read: appended lines come in little pieces. */
 const READ_BYTES_MIN = 64 * 1024
+/** Buffers kept for reuse: one is filled and one is read ahead while others are being landed. */
+const SPARE_BUFFERS_MAX = 4
 const BYTE_ORDER_MARK = Buffer.of(0xef, 0xbb, 0xbf)
 
 const PROBLEM_CODES = {
@@ -76,7 +80,7 @@ const PROBLEM_WORDS = {
  * yielded.
  */
 export async function* readFolder(read: FolderRead): AsyncGenerator<SourceBlock> {
-  const progress: Progress = { place: read.place, position: read.position }
+  const progress: Progress = { place: read.place, position: read.position, spare: [] }
   let names = await listNames(read.folder)
   await checkPlace(read.folder, names, read.place)
   let before: readonly FileRead[] = namesBefore(names, read.place.file).map((name) => ({ name }))
@@ -149,7 +153,7 @@ async function* readFile(
   await using handle = await openFile(read.folder, file)
   const { size } = await reading(handle.stat(), file)
   assertNotShrunk(size, progress.place)
-  let buffer = nextBuffer(read, size - progress.place.fileOffsetBytes)
+  let buffer = nextBuffer(read, progress, size - progress.place.fileOffsetBytes)
   let filled = 0
   while (!read.signal.aborted) {
     const from = progress.place.fileOffsetBytes + filled
@@ -173,15 +177,33 @@ async function* readFile(
       return
     }
     const wanted = Math.max(rest.length * 2, size - progress.place.fileOffsetBytes)
-    buffer = nextBuffer(read, wanted, rest.length * 2)
+    buffer = nextBuffer(read, progress, wanted, rest.length * 2)
+    // It may be the same buffer, given back already: copying minds the overlap.
     filled = rest.copy(buffer)
   }
 }
 
-/** A buffer of its own for each part: the receiver of a block owns its bytes. */
-function nextBuffer(read: FolderRead, wantedBytes: number, atLeastBytes = 0): Buffer {
-  const size = Math.min(read.partBytesMax, Math.max(wantedBytes + 1, READ_BYTES_MIN))
-  return Buffer.allocUnsafeSlow(Math.max(size, atLeastBytes))
+/**
+ * A buffer for the next part: one that a receiver gave back, else a new one. New ones make the
+ * collector run every few parts, since it counts them as garbage to be.
+ */
+function nextBuffer(
+  read: FolderRead,
+  progress: Progress,
+  wantedBytes: number,
+  atLeastBytes = 0,
+): Buffer {
+  const wanted = Math.min(read.partBytesMax, Math.max(wantedBytes + 1, READ_BYTES_MIN))
+  const size = Math.max(wanted, atLeastBytes)
+  const spare = size === read.partBytesMax ? progress.spare.pop() : undefined
+  return spare ?? Buffer.allocUnsafeSlow(size)
+}
+
+/** Keeps a part's memory for the next read when it has the usual size. */
+function keepSpare(read: FolderRead, progress: Progress, bytes: Buffer): void {
+  const { buffer } = bytes
+  if (buffer.byteLength !== read.partBytesMax || progress.spare.length >= SPARE_BUFFERS_MAX) return
+  progress.spare.push(Buffer.from(buffer))
 }
 
 async function fillBuffer(
@@ -263,6 +285,7 @@ function blockOf(
         schema: read.schema,
         format: 'json-lines',
         bytes,
+        release: () => keepSpare(read, progress, bytes),
         recordCount,
         firstPosition,
         partialCount: 0,

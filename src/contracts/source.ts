@@ -21,8 +21,16 @@ export type RawFormat = 'copy-text' | 'json-lines'
 export interface BlockPart {
   readonly schema: StreamSchema
   readonly format: RawFormat
-  /** Whole lines, the last one ended too. Owned by the receiver; the source does not touch it again. */
+  /**
+   * Whole lines, the last one ended too. Owned by the receiver; the source does not touch it again
+   * before `release`.
+   */
   readonly bytes: Uint8Array
+  /**
+   * Called at most once, by a receiver that needs `bytes` no longer: the source may then write over
+   * them. Never calling it is allowed and costs memory and collections only.
+   */
+  readonly release?: () => void
   readonly recordCount: number
   /** Position of the first record. */
   readonly firstPosition: SourcePosition

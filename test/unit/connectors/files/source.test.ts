@@ -140,6 +140,26 @@ describe('files source, finite', () => {
     expect(text).toBe(lines(0, 1) + long + lines(2, 1))
   })
 
+  it('reuses the memory of parts that were released, and of no other', async () => {
+    await put('a.ndjson', lines(0, 40_000))
+    const kept: SourceBlock[] = []
+    const memory = new Set<ArrayBufferLike>()
+    await using session = await startFrom(sourceOf(), null, 128 * 1024)
+    let text = ''
+    let count = 0
+    for await (const block of session.blocks()) {
+      const part = block.parts[0]!
+      text += textOf(block)
+      memory.add(part.bytes.buffer)
+      if (count++ % 2 === 0) part.release?.()
+      else kept.push(block)
+    }
+    expect(text).toBe(lines(0, 40_000))
+    expect(memory.size).toBeLessThan(count)
+    expect(kept.map(textOf).every((part) => text.includes(part))).toBe(true)
+    expect(new Set(kept.map((block) => block.parts[0]?.bytes.buffer)).size).toBe(kept.length)
+  })
+
   it('goes on at a cursor without reading anything again', async () => {
     await put('a.ndjson', lines(0, 20_000))
     await put('b.ndjson', lines(20_000, 20_000))
