@@ -137,6 +137,10 @@ export function planCommit(request: {
   const gone = [...filesToRemove(commit, base, state), ...deletes.emptied]
   const rowIds = highWaterMark(state)
   const adds = commit.add.map((staged): AddAction => {
+    const isNew = state.files.get(staged.path) === undefined
+    assert(isNew, 'SLU-BUG-9001', 'a staged file is part of the table already', {
+      path: staged.path,
+    })
     const baseRowId = rowIds.take(staged.statistics.recordCount)
     return {
       kind: 'add',

@@ -387,6 +387,44 @@ describe.each(stores)('table on %s', (_name, openStore) => {
     await expect(table.changes(0n, 4n)).rejects.toMatchObject({ code: 'SLU-TAB-3003' })
   })
 
+  it('keeps partition columns and values, null and odd ones too', async () => {
+    const { format } = await start()
+    const schema = {
+      columns: [newColumn('id'), newColumn('day', 'date'), newColumn('place', 'string')],
+      partitionBy: ['day', 'place'],
+      key: ['id'],
+      maxFieldId: 0,
+    }
+    await using table = await format.create('t', tableSpec(schema))
+    const values = [
+      { day: '2026-11-21', place: 'a=b/c%20d "é"' },
+      { day: null, place: null },
+    ]
+    const add = values.map((partitionValues, index) => ({
+      ...stagedFile(`p=${index}/a b%.parquet`),
+      partitionValues,
+    }))
+    committed(await table.commit(commitRequest(await table.latest(), { add })))
+    await using reopened = (await format.open('t'))!
+    const snapshot = await reopened.latest()
+    expect(snapshot.schema.partitionBy).toEqual(['day', 'place'])
+    for (const file of add) {
+      expect(snapshot.file(file.path)?.partitionValues).toEqual(file.partitionValues)
+    }
+    expect(paths(snapshot)).toEqual(['p=0/a b%.parquet', 'p=1/a b%.parquet'])
+  })
+
+  it('refuses to add a file that it has already', async () => {
+    const { format } = await start()
+    await using table = await format.create('t', tableSpec())
+    const add = [stagedFile('a')]
+    const v1 = committed(await table.commit(commitRequest(await table.latest(), { add })))
+    await expect(table.commit(commitRequest(v1, { add }))).rejects.toMatchObject({
+      code: 'SLU-BUG-9001',
+    })
+    expect((await table.latest()).version).toBe(1n)
+  })
+
   it('stages files and bytes that no version shows', async () => {
     const { format } = await start()
     await using table = await format.create('t', tableSpec())
