@@ -25,7 +25,7 @@ import { type Action, encodeAction, vectorId } from './actions.ts'
 import { deleteTargets, obstacleOf, planCommit, planDeletes } from './commit-plan.ts'
 import type { DeletePlan } from './commit-types.ts'
 import { decodeCommit } from './log.ts'
-import { commitPath } from './log-path.ts'
+import { checkpointPath, commitPath } from './log-path.ts'
 import type { TableState } from './state.ts'
 import type { TablePaths } from './table-paths.ts'
 import type { VectorStore } from './vector-store.ts'
@@ -64,8 +64,6 @@ const LOST_VERSIONS_MAX = 200
 const ATTEMPTS_MAX = 10
 const FIRST_WAIT_MS = 50
 const LONGEST_WAIT_MS = 8_000
-/** Above this a writer may have slept through a clean-up of the log. */
-const STALL_MS = 60_000
 
 /** Commits. `known` is the newest state that this process has seen. */
 export async function runCommit(
@@ -78,7 +76,6 @@ export async function runCommit(
   let state = at.known.version > at.base.version ? at.known : at.base
   let isFresh = false
   for (let lost = 0; lost <= LOST_VERSIONS_MAX; ) {
-    const startedMs = clock.nowMs()
     const obstacle = obstacleOf(request, at.base, state)
     if (obstacle !== null && isFresh) {
       return obstacle.kind === 'fenced' ? obstacle : { ...obstacle, latest: state }
@@ -90,7 +87,7 @@ export async function runCommit(
     }
     const written = await tryVersion(tools, { request, base: at.base, state, staged })
     if (written !== null) {
-      await checkNotStalled(tools, written, startedMs)
+      await checkNotCleaned(tools, written)
       return { kind: 'written', commit: written }
     }
     lost += 1
@@ -117,10 +114,7 @@ export async function putLogEntry(
   const path = tools.paths.object(commitPath(entry.version))
   let fault: unknown = null
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-    if (attempt > 0) {
-      const waitMs = Math.min(FIRST_WAIT_MS * 2 ** attempt, LONGEST_WAIT_MS)
-      await clock.sleep(waitMs * (0.5 + clock.random() / 2))
-    }
+    if (attempt > 0) await waitBefore(clock, attempt)
     const put = await attemptOf(() => store.putIfAbsent(path, entry.bytes))
     if (put.value === 'created') return 'written'
     const read = await attemptOf(() => store.get(path))
@@ -182,31 +176,51 @@ async function tryVersion(
 /**
  * A writer that slept while others went on and cleaned the log would create a version anew that
  * was there before. Its predecessor is gone then: the entry is taken back, and the writer is
- * fenced.
+ * fenced. Looked at after every write, since no clock can be trusted to tell who slept.
  */
-async function checkNotStalled(
-  tools: CommitTools,
-  written: WrittenCommit,
-  startedMs: number,
-): Promise<void> {
-  const { store, clock, paths } = tools
-  if (clock.nowMs() - startedMs < STALL_MS) return
+async function checkNotCleaned(tools: CommitTools, written: WrittenCommit): Promise<void> {
+  const { store, paths } = tools
   const { version } = written.before
   const own = paths.object(commitPath(version + 1n))
-  try {
-    if ((await store.head(paths.object(commitPath(version)))) !== null) return
+  const isThere = await patiently(tools, async () => {
+    for (const path of [commitPath(version), checkpointPath(version)]) {
+      if ((await store.head(paths.object(path))) !== null) return true
+    }
     await store.delete(own)
-  } catch (error) {
+    return false
+  })
+  if (isThere.value === true) return
+  if (isThere.value === undefined) {
     throw new SluiceError('SLU-TAB-3006', {
-      message: `version ${version + 1n} was written late, and the log before it cannot be seen`,
+      message: `version ${version + 1n} is written, but the log before it cannot be seen`,
       context: { path: own, version: version + 1n },
-      cause: error,
+      cause: isThere.fault,
     })
   }
   throw new SluiceError('SLU-TAB-3011', {
     message: `version ${version} was cleaned away before ${version + 1n} was written`,
     context: { version },
   })
+}
+
+/** Tries again, with waits, what fails for a reason that may pass. */
+async function patiently<T>(
+  tools: CommitTools,
+  deed: () => Promise<T>,
+): Promise<{ readonly value?: T; readonly fault: unknown }> {
+  for (let attempt = 1; ; attempt++) {
+    const outcome = await attemptOf(deed)
+    if (outcome.fault === null || isDefinite(outcome.fault) || attempt === ATTEMPTS_MAX) {
+      return outcome
+    }
+    await waitBefore(tools.clock, attempt)
+  }
+}
+
+/** Grows with each attempt, within a bound, and differs between writers. */
+async function waitBefore(clock: Clock, attempt: number): Promise<void> {
+  const waitMs = Math.min(FIRST_WAIT_MS * 2 ** attempt, LONGEST_WAIT_MS)
+  await clock.sleep(waitMs * (0.5 + clock.random() / 2))
 }
 
 /** Vectors written for this commit, kept over lost versions while the file's vector is the same. */

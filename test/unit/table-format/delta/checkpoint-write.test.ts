@@ -237,8 +237,9 @@ describe('checkpoints', () => {
 
   it('that fail are told and harm no commit', async () => {
     const world = await createWorld()
+    await commitMany(world, 2)
     await rm(join(world.log, logName(0)))
-    const snapshot = await commitMany(world, 6)
+    const snapshot = await commitMany(world, 4)
     expect(snapshot.version).toBe(6n)
     expect(world.warnings).toHaveLength(1)
     await expect(world.table.checkpoint()).rejects.toMatchObject({ code: 'SLU-TAB-3005' })
@@ -284,6 +285,18 @@ describe('a writer that slept', () => {
     })
     expect(await readdir(world.log)).not.toContain(logName(2))
     expect((await reopen(world)).version).toBe(12n)
+  })
+
+  it('is fenced also when it slept before committing, whatever the clock says', async () => {
+    const world = await createWorld()
+    await using sleeper = (await world.format.open('t'))!
+    const base = await sleeper.latest()
+    await commitMany(world, 12)
+    for (let version = 0; version < 10; version++) await rm(join(world.log, logName(version)))
+    await expect(sleeper.commit(commitRequest(base))).rejects.toMatchObject({
+      code: 'SLU-TAB-3011',
+    })
+    expect(await readdir(world.log)).not.toContain(logName(1))
   })
 })
 
