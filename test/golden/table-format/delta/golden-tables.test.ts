@@ -25,7 +25,14 @@ beforeAll(async () => {
     temporaryFolder: join(tmpdir(), 'sluice-golden-spill'),
   })
 })
+const unpacked: string[] = []
+async function unpack(name: string): Promise<string> {
+  const folder = await unpackGolden(name)
+  unpacked.push(dirname(folder))
+  return folder
+}
 afterAll(async () => {
+  for (const folder of unpacked) await rm(folder, { recursive: true, force: true })
   await engine[Symbol.asyncDispose]()
 })
 
@@ -108,12 +115,12 @@ describe.skipIf(skipped)('golden Delta tables', () => {
   const names = skipped ? [] : goldenTables()
 
   it.for(names.filter((name) => REFUSED[name] !== undefined))('refuses %s', async (name) => {
-    const folder = await unpackGolden(name)
+    const folder = await unpack(name)
     await expect(openTable(join(folder, 'delta'))).rejects.toMatchObject({ code: REFUSED[name] })
   })
 
   it.for(names.filter((name) => REFUSED[name] === undefined))('reads %s', async (name) => {
-    const folder = await unpackGolden(name)
+    const folder = await unpack(name)
     const inner = existsSync(join(folder, 'delta')) ? join(folder, 'delta') : folder
     const liveFiles = LIVE_FILES[name]
     if (liveFiles === null) {
@@ -145,7 +152,7 @@ describe.skipIf(skipped)('golden Delta tables', () => {
   })
 
   it('opens every table of the hive archive', async () => {
-    const folder = join(await unpackGolden('hive'), 'delta')
+    const folder = join(await unpack('hive'), 'delta')
     for (const name of await readdir(folder)) {
       await using table = (await openTable(join(folder, name)))!
       expect((await table.latest()).schema.columns.length, name).toBeGreaterThan(0)
