@@ -2,7 +2,10 @@
 
 import type { Cursor, JsonObject } from './position.ts'
 
-/** Statistics of one data file, in Delta's shape: physical column name → value. */
+/**
+ * Statistics of one data file, in Delta's shape: physical column name → value. Values of long and
+ * decimal columns that a JavaScript number cannot hold exactly are their digits as text.
+ */
 export interface FileStatistics {
   /** Physical rows, deleted ones included. */
   readonly recordCount: number
