@@ -18,6 +18,7 @@ import { SPOOL_FOLDER } from './limits.ts'
 import { openPipelineLog } from './pipeline-log.ts'
 import { readAll } from './read-loop.ts'
 import { recover } from './recover.ts'
+import { isDoubtful, movedByAnother } from './second-look.ts'
 import { emptySpool } from './stager.ts'
 import { createStatusBoard, type StatusBoard } from './status.ts'
 
@@ -68,7 +69,6 @@ async function runWithRestarts(
   let attempt = 0
   let lastProgressMs = clock.monotonicMs()
   let commitsSeen = 0
-  let lastGap: string | null = null
   for (;;) {
     try {
       board.event('start')
@@ -77,17 +77,6 @@ async function runWithRestarts(
       return end
     } catch (thrown) {
       const error = wrapError(thrown, 'SLU-BUG-9001', 'the pipeline failed')
-      // A gap is judged by cursors that another instance may have moved since they were read: only a
-      // second look at the tables confirms it.
-      const isConfirmed = error.kind !== 'gap' || error.code === lastGap
-      lastGap = error.kind === 'gap' ? error.code : null
-      if (!isConfirmed) {
-        telemetry.log('warn', 'looking twice at a gap', {
-          pipeline: settings.name,
-          code: error.code,
-        })
-        continue
-      }
       const commits = board.snapshot().commits
       if (commits > commitsSeen) {
         commitsSeen = commits
@@ -164,6 +153,16 @@ async function runOnce(
       failpoints,
       spoolFolder,
       signal,
+    })
+  } catch (thrown) {
+    const error = wrapError(thrown, 'SLU-BUG-9001', 'the pipeline failed')
+    if (!isDoubtful(error)) throw error
+    const newest = await openPipelineLog(store, settings.name, clock.uuid())
+    const moved = await movedByAnother(recovered.lanes, log, newest)
+    if (moved === null) throw error
+    throw new SluiceError('SLU-ING-4007', {
+      message: `another instance moved ${moved} on, so ${error.code} may not be true`,
+      cause: error,
     })
   } finally {
     board.watch(null, null)
