@@ -51,18 +51,29 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 /** The task of one table. */
 export function createCheckpointTask(tools: CheckpointTools): CheckpointTask {
   let running: Promise<void> | null = null
+  /** The newest state that fell due while another checkpoint was on its way. */
+  let due: TableState | null = null
   const write = async (state: TableState): Promise<void> => {
     if (tools.parquet === null) return
     await writeCheckpoint(tools, tools.parquet, state)
   }
+  const writeDue = async (): Promise<void> => {
+    while (due !== null) {
+      const state: TableState = due
+      due = null
+      try {
+        await write(state)
+      } catch (error) {
+        report(tools, state, error)
+      }
+    }
+    running = null
+  }
   return {
     afterCommit(state) {
-      if (running !== null || tools.parquet === null || !isDue(state)) return
-      running = write(state)
-        .catch((error: unknown) => report(tools, state, error))
-        .finally(() => {
-          running = null
-        })
+      if (tools.parquet === null || !isDue(state)) return
+      due = state
+      running ??= writeDue()
     },
     async write(state) {
       await running
