@@ -63,7 +63,10 @@ async function runOne(request: RunRequest, settings: PipelineSettings): Promise<
     return { pipeline: settings.name, end, error: null, status: last }
   } catch (thrown) {
     const error = asSluiceError(thrown)
-    runtime.telemetry.log('error', error.message, { pipeline: settings.name, code: error.code })
+    // Told at once where others go on; the end of the command tells the rest.
+    if (request.pipelines.length > 1) {
+      runtime.telemetry.log('error', error.message, { pipeline: settings.name, code: error.code })
+    }
     return { pipeline: settings.name, end: 'failed', error, status: last }
   }
 }

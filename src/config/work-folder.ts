@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { wrapError } from '../model/index.ts'
 
 /**
- * Makes the folder `<workFolder>/<…parts>/<host>.<process id>`, empty. Two instances that share a work
- * folder must never see each other's files: a batch of one would hold rows of the other. Folders that
- * dead processes of this machine left behind are removed. Throws SLU-STO-2001.
+ * Makes the folder `<workFolder>/<…parts>/<host>.<process id>`, empty. Two instances that share a
+ * work folder must never see each other's files: a batch of one would hold rows of the other.
+ * Folders that dead processes of this machine left behind are removed. Throws SLU-STO-2001.
  */
 export function ownFolder(workFolder: string, ...parts: readonly string[]): string {
   const parent = join(workFolder, ...parts)

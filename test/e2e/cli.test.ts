@@ -1,13 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
-import { createInterface } from 'node:readline'
+import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { parseDocument } from '../support/cli/documents.ts'
-
-const BIN = resolve(import.meta.dirname, '../../src/cli/sluice.cjs')
+import { type CliProcess, createProcesses, type Ended } from '../support/cli/process.ts'
 
 const CONFIG = `apiVersion: v1
 store: { url: ./lake }
@@ -23,7 +19,7 @@ pipelines:
 
 let folder = ''
 let input = ''
-const running = new Set<ChildProcess>()
+const processes = createProcesses()
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'sluice-e2e-'))
@@ -33,58 +29,12 @@ beforeEach(() => {
 })
 
 afterEach(async () => {
-  for (const child of running) child.kill('SIGKILL')
-  await Promise.all([...running].map((child) => child.exitCode ?? once(child, 'exit')))
-  running.clear()
+  await processes.killAll()
   rmSync(folder, { recursive: true, force: true })
 })
 
-interface Ended {
-  readonly code: number | null
-  readonly signal: string | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
-interface Process {
-  readonly child: ChildProcess
-  readonly ended: Promise<Ended>
-  /** Resolves when the text stands on stderr. */
-  says(text: string): Promise<void>
-  /** The next line of stdout; null at its end. */
-  nextLine(): Promise<string | null>
-}
-
-function start(args: readonly string[], variables: Readonly<Record<string, string>> = {}): Process {
-  const child = spawn(process.execPath, [BIN, ...args], {
-    cwd: folder,
-    env: { ...process.env, ...variables },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  running.add(child)
-  let stdout = ''
-  let stderr = ''
-  child.stdout.on('data', (bytes: Buffer) => {
-    stdout += bytes.toString()
-  })
-  child.stderr.on('data', (bytes: Buffer) => {
-    stderr += bytes.toString()
-  })
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  const ended = once(child, 'close').then(([code, signal]) => {
-    running.delete(child)
-    return { code: code as number | null, signal: signal as string | null, stdout, stderr }
-  })
-  const says = async (text: string): Promise<void> => {
-    while (!stderr.includes(text)) await once(child.stderr, 'data')
-  }
-  const nextLine = async (): Promise<string | null> => {
-    const next = await lines.next()
-    return next.done === true ? null : next.value
-  }
-  return { child, ended, says, nextLine }
-}
-
+const start = (args: readonly string[], variables?: Readonly<Record<string, string>>): CliProcess =>
+  processes.start(folder, args, variables)
 const run = (...args: readonly string[]): Promise<Ended> => start(args).ended
 
 function append(from: number, to: number, value: string): void {
@@ -151,13 +101,13 @@ test('names the known failpoints when one is mistyped', async () => {
 test('fences one of two instances; the other one loses nothing', async () => {
   append(0, 10, 'first')
   expect((await run('run', '--once')).code).toBe(0)
-  const processes = [start(['run']), start(['run'])]
-  await Promise.all(processes.map((process) => process.says('table opened')))
+  const both = [start(['run']), start(['run'])]
+  await Promise.all(both.map((process) => process.says('table opened')))
   append(10, 60, 'second')
-  const loser = await Promise.race(processes.map(({ ended }) => ended))
+  const loser = await Promise.race(both.map(({ ended }) => ended))
   expect(loser).toMatchObject({ code: 5, stderr: expect.stringContaining('SLU-ING-4001') })
-  for (const { child } of processes) child.kill('SIGTERM')
-  const ends = await Promise.all(processes.map(({ ended }) => ended))
+  for (const { child } of both) child.kill('SIGTERM')
+  const ends = await Promise.all(both.map(({ ended }) => ended))
   expect(ends.map(({ code }) => code).toSorted()).toEqual([0, 5])
   expect((await run('run', '--once')).code).toBe(0)
   expect(await count()).toEqual([60, 60])
