@@ -81,6 +81,15 @@ export const VERBS: readonly VerbSpec[] = [
       (await import('./verbs/validate.ts')).validateVerb(context, args[0], options),
   },
   {
+    usage: 'schema',
+    group: 'Configuration',
+    summary: 'print the JSON Schema of the configuration, for editors',
+    details: 'Name it in the first line: # yaml-language-server: $schema=sluice.schema.json',
+    options: [],
+    examples: [['sluice schema > sluice.schema.json', '']],
+    run: async (context) => (await import('./verbs/schema.ts')).schemaVerb(context),
+  },
+  {
     usage: 'check [pipeline]',
     group: 'Configuration',
     summary: 'really reach the store and the sources: rights, settings, conditional writes',

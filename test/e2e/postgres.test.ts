@@ -171,10 +171,15 @@ test('changes nothing in a folder that belongs to something else', async () => {
   configure(server.url)
   const log = join(folder, 'lake', 'customers', '_delta_log')
   mkdirSync(log, { recursive: true })
-  const foreign = [
-    '{"protocol":{"minReaderVersion":1,"minWriterVersion":2}}',
-    `{"metaData":{"id":"00000000-0000-0000-0000-000000000001","format":{"provider":"parquet","options":{}},"schemaString":"{\\"type\\":\\"struct\\",\\"fields\\":[]}","partitionColumns":[],"configuration":{}}}`,
-  ]
+  const metaData = {
+    id: '00000000-0000-0000-0000-000000000001',
+    format: { provider: 'parquet', options: {} },
+    schemaString: '{"type":"struct","fields":[]}',
+    partitionColumns: [],
+    configuration: {},
+  }
+  const protocol = { minReaderVersion: 1, minWriterVersion: 2 }
+  const foreign = [{ protocol }, { metaData }].map((action) => JSON.stringify(action))
   writeFileSync(join(log, '00000000000000000000.json'), `${foreign.join('\n')}\n`)
   await failsWith(['run'], 'SLU-ING-4006', 78)
 })

@@ -171,6 +171,25 @@ describe('text', () => {
     expect(piped.stdout).toBe('n\r\n7\r\n')
   })
 
+  test('prints a JSON Schema that knows every source and refuses unknown settings', async () => {
+    const schema: unknown = JSON.parse((await sluice('schema')).stdout)
+    expect(schema).toMatchObject({
+      $schema: 'https://json-schema.org/draft/2020-12/schema',
+      required: expect.arrayContaining(['apiVersion', 'store', 'sources', 'pipelines']),
+      additionalProperties: false,
+      properties: {
+        sources: {
+          additionalProperties: {
+            properties: {
+              postgres: { required: ['url'], additionalProperties: false },
+              files: { required: ['path'], additionalProperties: false },
+            },
+          },
+        },
+      },
+    })
+  })
+
   test('reads older versions and any table by path', async () => {
     const old = await sluice(
       'sql',
