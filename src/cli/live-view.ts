@@ -54,7 +54,8 @@ function redrawn(stream: TextStream): LiveView {
   const erase = (): string => (drawn === 0 ? '' : `\r\u001b[${drawn}A\u001b[0J`)
   const draw = (): string => {
     drawn = lines.size
-    const width = (stream.columns ?? WIDTH_DEFAULT) - 1
+    // A terminal without a size says 0.
+    const width = (stream.columns || WIDTH_DEFAULT) - 1
     return [...lines.values()].map((line) => `${shorten(line, width)}\n`).join('')
   }
   return {

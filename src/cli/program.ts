@@ -77,7 +77,7 @@ function buildProgram(
     .configureOutput({
       writeOut: (text) => stdout.write(text),
       writeErr: () => undefined,
-      getOutHelpWidth: () => Math.min(stdout.columns ?? HELP_WIDTH, HELP_WIDTH),
+      getOutHelpWidth: () => Math.min(stdout.columns || HELP_WIDTH, HELP_WIDTH),
     })
   for (const option of GLOBAL_OPTIONS) program.addOption(toOption(option))
   program.addHelpText('after', `\n${exitCodeHelp()}`)
