@@ -138,6 +138,26 @@ export async function requireTables(
   })
 }
 
+/**
+ * Which of the tables have other files by now than under the connection's snapshot: rewritten or
+ * truncated since. The catalogue row is as old as the snapshot, the function looks at the present.
+ */
+export async function readRewritten(
+  connection: Connection,
+  oids: readonly number[],
+): Promise<readonly string[]> {
+  const rows = await connection.query<{ stream: string }>(
+    `SELECT n.nspname || '.' || c.relname AS stream
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND c.relfilenode IS DISTINCT FROM pg_relation_filenode(c.oid)
+      AND c.oid IN (
+        SELECT o FROM unnest($1::oid[]) o
+        UNION ALL SELECT p.relid FROM unnest($1::oid[]) o, pg_partition_tree(o) p)`,
+    [[...oids]],
+  )
+  return rows.map((row) => row.stream)
+}
+
 /** Every type the server knows. */
 export async function readTypes(connection: Connection): Promise<TypeCatalog> {
   const rows = await connection.query<TypeRow>(`

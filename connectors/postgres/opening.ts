@@ -11,7 +11,6 @@ import {
   type SourcePosition,
 } from '../../src/model/index.ts'
 import {
-  quotedTable,
   readServer,
   readSlot,
   readTypes,
@@ -127,17 +126,14 @@ async function openSlot(
     versionNumber: server.versionNumber,
     telemetry: context.telemetry,
   })
-  const toCopy = wanted.filter((table) => copied.has(table.stream))
-  if (toCopy.length > 0) await lockTables(connection, toCopy)
-  const tables = toCopy.length > 0 ? await requireTables(connection, streams) : wanted
   const snapshot = await makeSlot(options, connection, replication, plan, system.identity)
-  await noteTables(request.memory, tables)
+  await noteTables(request.memory, wanted)
   return {
     connection,
     replication,
     server,
     identity: slotIdentity(names.slot, system.identity),
-    tables,
+    tables: wanted,
     types: await readTypes(connection),
     snapshot,
     confirmedPosition: plan.kind === 'use' ? plan.confirmedPosition : (snapshot?.position ?? 0n),
@@ -153,15 +149,6 @@ async function noteTables(memory: SourceMemory, tables: readonly TableFacts[]): 
   const wanted = Object.fromEntries(tables.map((table) => [table.stream, table.oid]))
   if (tables.every((table) => known[table.stream] === table.oid)) return
   await memory.write({ ...note, tables: { ...known, ...wanted } })
-}
-
-/**
- * Held until the copies are over: a table that is rewritten between the snapshot and its copy would
- * look empty under the snapshot, and its rows would be lost without a word.
- */
-async function lockTables(connection: Connection, tables: readonly TableFacts[]): Promise<void> {
-  await connection.query('BEGIN')
-  await connection.query(`LOCK TABLE ${tables.map(quotedTable).join(', ')} IN ACCESS SHARE MODE`)
 }
 
 /**

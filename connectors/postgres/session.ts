@@ -15,7 +15,7 @@ import {
   type SourcePosition,
   type StreamSchema,
 } from '../../src/model/index.ts'
-import { quote, readFlushLsn, type TableFacts } from './catalog.ts'
+import { quote, readFlushLsn, requireTables, type TableFacts } from './catalog.ts'
 import { connect } from './connection.ts'
 import { postgresError } from './errors.ts'
 import { statusInterval } from './feedback.ts'
@@ -141,6 +141,7 @@ class PostgresSession implements SourceSession {
       const snapshot = await this.#exportSnapshot()
       await using reader = await SnapshotReader.open(settings, context, snapshot, request.signal)
       await snapshot.free?.()
+      await this.#lockTables(reader)
       for (const [stream, copy] of this.#copies) {
         for await (const block of this.#copyTable(reader, this.#tablesByName.get(stream)!, copy)) {
           if (last !== null) yield last
@@ -149,8 +150,18 @@ class PostgresSession implements SourceSession {
         this.#resume.set(stream, snapshot.position)
       }
     }
-    await this.#opening.connection.query('COMMIT')
     if (last !== null) yield last
+  }
+
+  /** From here on the tables keep their shape until the last is copied; so now it is read again. */
+  async #lockTables(reader: SnapshotReader): Promise<void> {
+    await reader.lock([...this.#copies.keys()].map((stream) => this.#tablesByName.get(stream)!))
+    const { connection, tables } = this.#opening
+    const streams = tables.map((table) => table.stream)
+    for (const table of await requireTables(connection, streams)) {
+      this.#tablesById.set(table.oid, table)
+      this.#tablesByName.set(table.stream, table)
+    }
   }
 
   /** That of the slot just made, or of a temporary one, which is dropped by `free`. */

@@ -3,8 +3,8 @@
  */
 
 import type { BlockPart, SourceContext } from '../../src/contracts/index.ts'
-import type { SluiceError, SourcePosition, StreamSchema } from '../../src/model/index.ts'
-import { quote, quotedTable, quoteText, type TableFacts } from './catalog.ts'
+import { SluiceError, type SourcePosition, type StreamSchema } from '../../src/model/index.ts'
+import { quote, quotedTable, quoteText, readRewritten, type TableFacts } from './catalog.ts'
 import { type Connection, type CopySocket, connect, frameError } from './connection.ts'
 import { postgresError } from './errors.ts'
 import { Landing } from './landing.ts'
@@ -88,6 +88,26 @@ export class SnapshotReader implements AsyncDisposable {
   /** For catalogue queries under the same snapshot. */
   get connection(): Connection {
     return this.#connection
+  }
+
+  /**
+   * Keeps the tables from being changed in shape until this reader closes. A table that was rewritten
+   * after the snapshot looks empty under it: its rows would be lost without a word. Locks before the
+   * snapshot would not do: making the slot waits for transactions that may wait for such a lock.
+   * Throws SLU-SRC-1217.
+   */
+  async lock(tables: readonly TableFacts[]): Promise<void> {
+    const names = tables.map(quotedTable).join(', ')
+    await this.#connection.query(`LOCK TABLE ${names} IN ACCESS SHARE MODE`)
+    const rewritten = await readRewritten(
+      this.#connection,
+      tables.map((table) => table.oid),
+    )
+    if (rewritten.length === 0) return
+    throw new SluiceError('SLU-SRC-1217', {
+      message: `${rewritten.join(', ')} was rewritten while the copy began`,
+      context: { streams: rewritten.join(', ') },
+    })
   }
 
   /** The rows of a table as parts of about 1 MiB; whole lines. Ends after the last row. */

@@ -96,6 +96,7 @@ class PostgresSource implements Source {
     try {
       const types = await readTypes(reader.connection)
       const tables = await requireTables(reader.connection, streams)
+      await reader.lock(tables)
       const byName = new Map(tables.map((table) => [table.stream, table]))
       const rows = (stream: string): AsyncIterable<BlockPart> => {
         const table = byName.get(stream)

@@ -1,6 +1,9 @@
-/** Every error code of Sluice: stable name, kind, meaning and remedy. docs/reference/errors.md is printed from it. */
+/**
+ * Every error code of Sluice: stable name, kind, meaning and remedy. docs/reference/errors.md is
+ * printed from it.
+ */
 
-import type { ErrorKind } from './errors.ts'
+import type { ErrorKind } from './error-kind.ts'
 
 interface ErrorCodeEntry {
   readonly kind: ErrorKind
@@ -12,7 +15,10 @@ interface ErrorCodeEntry {
 
 const define = <T extends Readonly<Record<string, ErrorCodeEntry>>>(codes: T): T => codes
 
-/** Code → entry. Rooms: CFG config, SRC sources, STO object store, TAB tables, ING ingest, SQL reading, CLI, BUG. */
+/**
+ * Code → entry. Rooms: CFG config, SRC sources, STO object store, TAB tables, ING ingest, SQL
+ * reading, CLI, BUG.
+ */
 export const ERROR_CODES = define({
   'SLU-CFG-1001': {
     kind: 'invalid-config',
@@ -49,13 +55,15 @@ export const ERROR_CODES = define({
     kind: 'invalid-config',
     meaning: 'The object store cannot be written: no permission, read-only, or not a folder.',
     remedy:
-      'Give the user that runs Sluice write permission, or set another store.url. Nothing was lost.',
+      'Give the user that runs Sluice write permission, or set another store.url. Nothing ' +
+      'was lost.',
   },
   'SLU-STO-2002': {
     kind: 'transient',
     meaning: 'The object store did not answer or answered with an error that may pass.',
     remedy:
-      'Sluice retries with back-off; if it stays, check the store. Nothing is lost: the source waits.',
+      'Sluice retries with back-off; if it stays, check the store. Nothing is lost: the ' +
+      'source waits.',
   },
   'SLU-STO-2003': {
     kind: 'transient',
@@ -103,7 +111,8 @@ export const ERROR_CODES = define({
     kind: 'transient',
     meaning: 'Postgres cannot be reached, is starting or stopping, or closed the connection.',
     remedy:
-      'Sluice reconnects with back-off and goes on where it was. If it stays, check host, port and server.',
+      'Sluice reconnects with back-off and goes on where it was. If it stays, check host, ' +
+      'port and server.',
   },
   'SLU-SRC-1201': {
     kind: 'invalid-config',
@@ -124,7 +133,8 @@ export const ERROR_CODES = define({
     kind: 'invalid-config',
     meaning: 'The Postgres user lacks a right that the pipeline needs.',
     remedy:
-      'Grant it: ALTER ROLE <user> REPLICATION; GRANT SELECT ON <table> TO <user>; or see the message.',
+      'Grant it: ALTER ROLE <user> REPLICATION; GRANT SELECT ON <table> TO <user>; or see ' +
+      'the message.',
   },
   'SLU-SRC-1205': {
     kind: 'invalid-config',
@@ -185,7 +195,8 @@ export const ERROR_CODES = define({
     kind: 'fenced',
     meaning: 'Another process reads the replication slot.',
     remedy:
-      'Stop the other instance. This one stops without having written anything; nothing is doubled.',
+      'Stop the other instance. This one stops without having written anything; nothing is ' +
+      'doubled.',
   },
   'SLU-SRC-1216': {
     kind: 'gap',
@@ -193,6 +204,11 @@ export const ERROR_CODES = define({
       'A table was taken out of the publication, or dropped and made again: changes are missing.',
     remedy:
       'The table must be copied again, by a pipeline of a new name. The old table stays readable.',
+  },
+  'SLU-SRC-1217': {
+    kind: 'transient',
+    meaning: 'A table was rewritten (ALTER TABLE, TRUNCATE) in the moment its copy began.',
+    remedy: 'Nothing: Sluice begins the copy again by itself, and nothing is lost.',
   },
   'SLU-SRC-1220': {
     kind: 'corrupt',
@@ -228,13 +244,15 @@ export const ERROR_CODES = define({
     kind: 'gap',
     meaning: 'A file that was read already has changed, shrunk or vanished since.',
     remedy:
-      'Put the file back as it was, or use a new pipeline name to read the folder into a new table. The table stays readable as it is.',
+      'Put the file back as it was, or use a new pipeline name to read the folder into a ' +
+      'new table. The table stays readable as it is.',
   },
   'SLU-SRC-1404': {
     kind: 'gap',
     meaning: 'A new file sorts before one that was read already, so its records would be skipped.',
     remedy:
-      'Rename it so that it sorts last; names should grow with time. Nothing was skipped: Sluice stopped.',
+      'Rename it so that it sorts last; names should grow with time. Nothing was skipped: ' +
+      'Sluice stopped.',
   },
   'SLU-SRC-1405': {
     kind: 'bad-data',
@@ -251,7 +269,8 @@ export const ERROR_CODES = define({
     kind: 'bad-data',
     meaning: 'A line of a file is not a JSON object.',
     remedy:
-      'Write one JSON object a line. Correct the line named in the message; everything before it is in the table.',
+      'Write one JSON object a line. Correct the line named in the message; everything ' +
+      'before it is in the table.',
   },
   'SLU-SRC-1408': {
     kind: 'transient',
@@ -262,7 +281,8 @@ export const ERROR_CODES = define({
     kind: 'unsupported',
     meaning: 'The key index does not fit into memory.',
     remedy:
-      'Give the process more memory (about 48 bytes for each key), or split the table. Nothing was lost.',
+      'Give the process more memory (about 48 bytes for each key), or split the table. ' +
+      'Nothing was lost.',
   },
   'SLU-ING-4001': {
     kind: 'fenced',
@@ -396,7 +416,8 @@ export const ERROR_CODES = define({
     kind: 'unsupported',
     meaning: 'The SQL statement is not a query, or uses a function that reads outside the tables.',
     remedy:
-      'Use SELECT, WITH, VALUES, DESCRIBE, SUMMARIZE, SHOW TABLES or EXPLAIN over tables. Nothing was changed.',
+      'Use SELECT, WITH, VALUES, DESCRIBE, SUMMARIZE, SHOW TABLES or EXPLAIN over tables. ' +
+      'Nothing was changed.',
   },
   'SLU-SQL-6004': {
     kind: 'bad-data',
@@ -413,7 +434,8 @@ export const ERROR_CODES = define({
     kind: 'invalid-config',
     meaning: 'AT, changes(), meta() or delta() has wrong arguments.',
     remedy:
-      "Write t AT (VERSION => 3), t AT (TIMESTAMP => '2026-01-31 12:00:00'), changes('t', 3, 7), meta('t') or delta('path').",
+      "Write t AT (VERSION => 3), t AT (TIMESTAMP => '2026-01-31 12:00:00'), changes('t', " +
+      "3, 7), meta('t') or delta('path').",
   },
   'SLU-ING-4009': {
     kind: 'unsupported',

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {
+  clock,
   createSource,
   currentPosition,
   Reader,
@@ -133,7 +134,8 @@ describe('copy and stream', () => {
       CREATE TABLE orders (id int PRIMARY KEY, status text);
       INSERT INTO orders VALUES (1, 'a');
       CREATE TABLE items (id int PRIMARY KEY, name text);
-      INSERT INTO items SELECT i, 'item' FROM generate_series(1, 100) i;`)
+      INSERT INTO items SELECT i, 'item' FROM generate_series(1, 100) i;
+      CREATE PUBLICATION sluice_test FOR TABLE orders, items;`)
     await using source = createSource(server.url)
     const first = new Reader([ORDERS])
     await first.open(source)
@@ -151,6 +153,47 @@ describe('copy and stream', () => {
     await expectEqual(second, ORDERS)
     await expectEqual(second, 'public.items')
     await second.close()
+  })
+
+  it('begins the copy again when a table was rewritten after the snapshot', async () => {
+    await server.sql(`
+      CREATE TABLE orders (id int PRIMARY KEY, n int);
+      INSERT INTO orders SELECT i, i FROM generate_series(1, 100) i;`)
+    await using source = createSource(server.url)
+    const reader = new Reader([ORDERS])
+    await reader.open(source)
+    await server.sql('ALTER TABLE orders ALTER n TYPE bigint')
+    await expect(reader.step()).rejects.toMatchObject({ code: 'SLU-SRC-1217', kind: 'transient' })
+    await reader.close()
+    await reader.open(source)
+    await reader.until(() => reader.model(ORDERS).phase === 'stream')
+    expect(reader.model(ORDERS).rows.size).toBe(100)
+    await catchUp(reader)
+    await expectEqual(reader, ORDERS)
+    await reader.close()
+  })
+
+  it('lets a table be rewritten after its copy, and does not hang on who waits', async () => {
+    await server.sql(`
+      CREATE TABLE orders (id int PRIMARY KEY, filler text);
+      INSERT INTO orders SELECT i, repeat('x', 500) FROM generate_series(1, 20000) i;
+      CREATE TABLE items (id int PRIMARY KEY, n int);
+      INSERT INTO items SELECT i, i FROM generate_series(1, 100) i;`)
+    await using source = createSource(server.url)
+    const reader = new Reader([ORDERS, 'public.items'])
+    await reader.open(source)
+    await reader.step()
+    const rewritten = server.sql(`
+      ALTER TABLE items ALTER n TYPE bigint; UPDATE items SET n = n * 10000000000 WHERE id = 1;`)
+    const isWaiting = async (): Promise<boolean> =>
+      (await server.sql('SELECT 1 FROM pg_locks WHERE NOT granted')).length > 0
+    while (!(await isWaiting())) await clock.sleep(5)
+    await reader.until(() => reader.model('public.items').phase === 'stream')
+    expect(reader.model('public.items').rows.size).toBe(100)
+    await rewritten
+    await catchUp(reader)
+    await expectEqual(reader, 'public.items')
+    await reader.close()
   })
 
   it('keeps transactions whole: a block that ends inside one says so', async () => {
