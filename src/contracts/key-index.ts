@@ -18,8 +18,8 @@ export interface RowLocations {
 /**
  * 128-bit key hash → (file ordinal, row, ordering).
  * Shape: `hashes` holds four u32 per key, the hash's 16 little-endian bytes. No allocation per key.
- * Promises: (1) `put` of a key replaces its location; (2) batches are applied in call order; (3) growth delays no
- * single call by more than 50 ms; (4) at most 48 bytes per key at rest.
+ * Promises: (1) `put` of a key replaces its location; (2) batches are applied in call order; (3)
+ * growth delays no single call by more than 50 ms; (4) at most 48 bytes per key at rest.
  */
 export interface KeyIndex extends AsyncDisposable {
   /** Live keys and tombstones. */
@@ -27,7 +27,9 @@ export interface KeyIndex extends AsyncDisposable {
   readonly sizeBytes: number
   /** Fills `into[0..count)` with the locations of `hashes[0..4*count)`. */
   lookup(hashes: Uint32Array, count: number, into: RowLocations): Promise<void>
-  /** Stores `from[0..count)`; a `TOMBSTONE_FILE` remembers a delete, a `NO_FILE` forgets the key. */
+  /**
+   * Stores `from[0..count)`; a `TOMBSTONE_FILE` remembers a delete, a `NO_FILE` forgets the key.
+   */
   put(hashes: Uint32Array, count: number, from: RowLocations): Promise<void>
   /** Forgets tombstones whose ordering is below the bound; returns how many. */
   forgetTombstonesBelow(orderingExclusive: bigint): Promise<number>

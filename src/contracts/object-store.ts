@@ -8,8 +8,8 @@ export interface ObjectEntry {
 }
 
 /**
- * Objects under one root. Paths are relative, `/`-separated, decoded (never percent-encoded), without
- * leading slash, `.` or `..`; anything else is refused.
+ * Objects under one root. Paths are relative, `/`-separated, decoded (never percent-encoded),
+ * without leading slash, `.` or `..`; anything else is refused.
  * Promises: (1) strongly consistent: what a returned write wrote, every later read and list sees;
  * (2) objects appear whole or not at all, and are durable when the write returns;
  * (3) of any number of concurrent `putIfAbsent` on one path exactly one gets `created`.
@@ -26,7 +26,10 @@ export interface ObjectStore extends AsyncDisposable {
   head(path: string): Promise<ObjectEntry | null>
   /** Creates or overwrites. */
   put(path: string, bytes: Uint8Array): Promise<void>
-  /** Creates; `exists` when the path is taken, whoever took it. May throw with the outcome unknown (SLU-STO-2002). */
+  /**
+   * Creates; `exists` when the path is taken, whoever took it. May throw with the outcome unknown
+   * (SLU-STO-2002).
+   */
   putIfAbsent(path: string, bytes: Uint8Array): Promise<'created' | 'exists'>
   /** Moves a local file into the store; the local file is gone afterwards. */
   putFile(path: string, localPath: string): Promise<void>

@@ -1,4 +1,7 @@
-/** Seam: a pipeline as settings and as seen from outside. Config produces the first, ingest the second. */
+/**
+ * Seam: a pipeline as settings and as seen from outside. Config produces the first, ingest the
+ * second.
+ */
 
 import type { SourcePosition } from '../model/index.ts'
 
@@ -19,7 +22,10 @@ export interface TableTarget {
   /** Integer, date or timestamp column whose higher value wins; null takes the source order. */
   readonly orderingColumn: string | null
   readonly partitionBy: readonly string[]
-  /** For sources without deletes of their own: rows where this column has this value delete their key. */
+  /**
+   * For sources without deletes of their own: rows where this column has this value delete their
+   * key.
+   */
   readonly deleteWhen: { readonly column: string; readonly equals: string } | null
 }
 
@@ -85,7 +91,10 @@ export interface PipelineStatus {
   /** Everything before this position is in every table. */
   readonly floorPosition: SourcePosition | null
   readonly endPosition: SourcePosition | null
-  /** Now minus the source time of the newest committed change while behind, else 0; null when unknown. */
+  /**
+   * Now minus the source time of the newest committed change while behind, else 0; null when
+   * unknown.
+   */
   readonly lagMs: number | null
   readonly rowsPerSecond: number
   readonly commits: number

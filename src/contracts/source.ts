@@ -8,10 +8,14 @@ import type { Telemetry } from './telemetry.ts'
  * How the bytes of a part are laid out.
  * - `copy-text`: PostgreSQL's COPY text format, one line a change, fields separated by TAB:
  *   `op`, `position`, `source time (epoch micros or \N)`, then the schema's columns in order.
- *   `\N` is NULL, `\U` a column the source did not send (unchanged TOAST); backslash, TAB, LF, CR, BS, FF, VT
- *   are escaped as COPY does (`\\ \t \n \r \b \f \v`). Valid UTF-8. Values are PostgreSQL's text output.
- *   `op` is one of: `r` row of the initial copy · `i` insert · `u` update · `d` delete (only key columns set) ·
- *   `m` insert after a key change: the line before it is the `d` of the old key, whose row supplies the
+ *   `\N` is NULL, `\U` a column the source did not send (unchanged TOAST); backslash, TAB, LF, CR,
+ * BS, FF, VT
+ *   are escaped as COPY does (`\\ \t \n \r \b \f \v`). Valid UTF-8. Values are PostgreSQL's text
+ * output.
+ *   `op` is one of: `r` row of the initial copy · `i` insert · `u` update · `d` delete (only key
+ * columns set) ·
+ *   `m` insert after a key change: the line before it is the `d` of the old key, whose row supplies
+ * the
  *   columns marked `\U` · `t` truncate (no column set).
  * - `json-lines`: one JSON object a line, LF; the position of line i is `firstPosition + i`.
  */
@@ -43,7 +47,9 @@ export interface CopyProgress {
   readonly stream: string
   /** Identifies the attempt: a new attempt replaces every row of an earlier one. */
   readonly attempt: string
-  /** True on the first block of the attempt (a table with rows of an earlier attempt is emptied). */
+  /**
+   * True on the first block of the attempt (a table with rows of an earlier attempt is emptied).
+   */
   readonly first: boolean
   /** True on the last block: the stream is complete as of `nextPosition`. */
   readonly complete: boolean
@@ -52,9 +58,11 @@ export interface CopyProgress {
 
 /**
  * A run of records of one split.
- * A copy's position is never below one that was delivered before: the floor of the pipeline stays true for it.
- * Order: blocks come in source order; records of one stream keep their order inside the parts, and parts of one
- * stream follow each other in order. Parts may be empty: the source then only tells how far it is complete.
+ * A copy's position is never below one that was delivered before: the floor of the pipeline stays
+ * true for it.
+ * Order: blocks come in source order; records of one stream keep their order inside the parts, and
+ * parts of one stream follow each other in order. Parts may be empty: the source then only tells
+ * how far it is complete.
  */
 export interface SourceBlock {
   readonly split: SplitId
@@ -117,12 +125,16 @@ export interface SourceStart {
 /** A running read. */
 export interface SourceSession extends AsyncDisposable {
   /**
-   * The blocks, once; the source reads ahead up to `bufferBytesMax` and stays alive (keep-alives) while the
-   * consumer is slow. Never yields a record below a stream's resume position. Ends when the signal aborts or,
-   * for finite reads, at the end. Throws SluiceError: `gap`, `transient`, `fenced`, `invalid-config`, `bad-data`.
+   * The blocks, once; the source reads ahead up to `bufferBytesMax` and stays alive (keep-alives)
+   * while the consumer is slow. Never yields a record below a stream's resume position. Ends when
+   * the signal aborts or, for finite reads, at the end. Throws SluiceError: `gap`, `transient`,
+   * `fenced`, `invalid-config`, `bad-data`.
    */
   blocks(): AsyncIterable<SourceBlock>
-  /** Everything before the position is durable in every table: a hint the source may free what lies before. */
+  /**
+   * Everything before the position is durable in every table: a hint the source may free what lies
+   * before.
+   */
   acknowledge(nextPosition: SourcePosition): void
   progress(): SourceProgress
 }
@@ -136,9 +148,9 @@ export interface Source extends AsyncDisposable {
   discover(): Promise<readonly StreamSchema[]>
   start(request: SourceStart): Promise<SourceSession>
   /**
-   * For `verify`: rows of a stream as of a position that the callback is told, as `copy-text` lines with
-   * op `r`, or as `json-lines` of all its records in order, where the last one of a key counts.
-   * The source must be able to name the position (Postgres: LSN of the exported snapshot).
+   * For `verify`: rows of a stream as of a position that the callback is told, as `copy-text` lines
+   * with op `r`, or as `json-lines` of all its records in order, where the last one of a key
+   * counts. The source must be able to name the position (Postgres: LSN of the exported snapshot).
    * Null when the source cannot re-read itself.
    */
   readonly readBack: SourceReadBack | null

@@ -72,7 +72,9 @@ export interface CommitRequest {
   readonly add: readonly StagedFile[]
   /** Rows of live files to delete; merged with the vectors they have. */
   readonly deletes: readonly RowDeletes[]
-  /** Removes every file that is live in `base` (truncate, restarted copy); `deletes` is then empty. */
+  /**
+   * Removes every file that is live in `base` (truncate, restarted copy); `deletes` is then empty.
+   */
   readonly removeAllFiles: boolean
   /** Schema from this version on; null keeps it. */
   readonly schema: TableSchema | null
@@ -83,10 +85,13 @@ export interface CommitRequest {
 }
 
 /**
- * How a commit ended. There is no fourth way: an unknown outcome is resolved before returning (design.md §5).
+ * How a commit ended. There is no fourth way: an unknown outcome is resolved before returning
+ * (design.md §5).
  * - `committed`: visible as `snapshot.version`.
- * - `fenced`: another writer moved a cursor; this instance must stop or start over. Nothing was written.
- * - `conflict`: another writer removed a file that `deletes` names, or changed the schema; plan again on `latest`.
+ * - `fenced`: another writer moved a cursor; this instance must stop or start over. Nothing was
+ *   written.
+ * - `conflict`: another writer removed a file that `deletes` names, or changed the schema; plan
+ *   again on `latest`.
  */
 export type CommitOutcome =
   | { readonly kind: 'committed'; readonly snapshot: Snapshot }
@@ -106,7 +111,10 @@ export interface VersionChanges {
   readonly added: readonly DataFile[]
   /** Files whose then-live rows disappeared (removed without being added again). */
   readonly removed: readonly DataFile[]
-  /** Rows that a new vector hides in a file that stays: `before` and `after` differ only in the vector. */
+  /**
+   * Rows that a new vector hides in a file that stays: `before` and `after` differ only in the
+   * vector.
+   */
   readonly vectorChanges: readonly { readonly before: DataFile; readonly after: DataFile }[]
 }
 
@@ -118,7 +126,10 @@ export interface Table extends AsyncDisposable {
   latest(): Promise<Snapshot>
   /** Throws SLU-TAB-3003 when the version or time is not (or no longer) readable. */
   snapshot(at: SnapshotAt): Promise<Snapshot>
-  /** Commits the request; retries versions lost to harmless winners by itself. Order: one call at a time per table. */
+  /**
+   * Commits the request; retries versions lost to harmless winners by itself. Order: one call at a
+   * time per table.
+   */
   commit(request: CommitRequest): Promise<CommitOutcome>
   /** Commits newest first, from `latest` or below `beforeVersionExclusive`. */
   timeline(options: {
@@ -127,18 +138,26 @@ export interface Table extends AsyncDisposable {
   }): Promise<readonly TimelineEntry[]>
   /** One commit; null when its log entry is gone or not there yet. */
   entry(version: bigint): Promise<TimelineEntry | null>
-  /** Data changes of (from, to], one entry a version, oldest first. Throws SLU-TAB-3004 when part of the range is gone. */
+  /**
+   * Data changes of (from, to], one entry a version, oldest first. Throws SLU-TAB-3004 when part of
+   * the range is gone.
+   */
   changes(
     fromVersionExclusive: bigint,
     toVersionInclusive: bigint,
   ): Promise<readonly VersionChanges[]>
-  /** Deleted row positions of a file, ascending; empty without a vector. Throws SLU-TAB-3002 on a corrupt vector. */
+  /**
+   * Deleted row positions of a file, ascending; empty without a vector. Throws SLU-TAB-3002 on a
+   * corrupt vector.
+   */
   deletedRows(file: DataFile): Promise<Uint32Array>
   /** Path or URL under which DuckDB reads a data file. */
   readUrl(file: DataFile): string
   /** Path or URL under which DuckDB reads a staged file before a commit names it. */
   stagedUrl(path: string): string
-  /** Puts a local Parquet file at a new object path of the table; invisible until a commit names it. */
+  /**
+   * Puts a local Parquet file at a new object path of the table; invisible until a commit names it.
+   */
   stageFile(localPath: string, path: string): Promise<void>
   /** Puts other bytes (tombstones) at a new object path of the table. */
   stageBytes(path: string, bytes: Uint8Array): Promise<void>

@@ -57,8 +57,8 @@ function isLong(type: ColumnType): boolean {
 }
 
 /**
- * SELECT that yields op, position, time, the columns under their logical names and, when asked, the masks.
- * Running it throws SLU-ENG-7002 when a value does not fit its type.
+ * SELECT that yields op, position, time, the columns under their logical names and, when asked, the
+ * masks. Running it throws SLU-ENG-7002 when a value does not fit its type.
  */
 export function changeSql(query: ChangeQuery): string {
   return query.segment.format === 'copy-text' ? copyTextSql(query) : jsonLinesSql(query)
@@ -81,7 +81,8 @@ function copyTextSql(query: ChangeQuery): string {
   ]
   const relation = `read_csv(${literal(segment.path)}, columns = {${fileColumns.join(', ')}},
     delim = '\t', quote = '', escape = '', nullstr = '\\N', header = false, auto_detect = false,
-    new_line = '\\n', strict_mode = true, max_line_size = ${bufferBytes}, buffer_size = ${bufferBytes})`
+    new_line = '\\n', strict_mode = true, max_line_size = ${bufferBytes},
+    buffer_size = ${bufferBytes})`
   const select = [
     `(CASE op WHEN 'u' THEN 1 WHEN 'd' THEN 2 WHEN 'm' THEN 3 WHEN 't' THEN 4 ELSE 0 END)::UTINYINT
       AS ${CHANGE_OP}`,
@@ -100,7 +101,10 @@ function copyTextSql(query: ChangeQuery): string {
   return `SELECT ${select.join(',\n  ')}\nFROM ${relation}`
 }
 
-/** A column the stream does not have counts as not sent only when the stream never sends it: NULL then. */
+/**
+ * A column the stream does not have counts as not sent only when the stream never sends it: NULL
+ * then.
+ */
 function maskSql(query: ChangeQuery, names: ReadonlyMap<string, number>): string[] {
   const candidates = maybeMissing(query.columns)
   const masks: string[] = []

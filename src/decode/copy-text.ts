@@ -4,8 +4,8 @@ import { duckType } from '../engine/index.ts'
 import type { ColumnType } from '../model/index.ts'
 
 /**
- * Expression that turns a landed field into a value of `type`. Short types are typed by the reader already;
- * long ones arrive as escaped text, `\U` (not sent) becomes NULL.
+ * Expression that turns a landed field into a value of `type`. Short types are typed by the reader
+ * already; long ones arrive as escaped text, `\U` (not sent) becomes NULL.
  */
 export function copyTextValue(field: string, type: ColumnType): string {
   if (type === 'string')
@@ -15,14 +15,16 @@ export function copyTextValue(field: string, type: ColumnType): string {
   if (type === 'binary') return `CASE WHEN ${field} = '\\U' THEN NULL ELSE unhex(${field}[4:]) END`
   if (typeof type === 'string' || type.kind === 'decimal') return field
   if (type.kind === 'array') {
-    return `CASE WHEN ${field} = '\\U' THEN NULL ELSE ${arrayValue(unescaped(field), type.element)} END`
+    const list = arrayValue(unescaped(field), type.element)
+    return `CASE WHEN ${field} = '\\U' THEN NULL ELSE ${list} END`
   }
-  return `CASE WHEN ${field} = '\\U' THEN NULL ELSE CAST(${unescaped(field)} AS ${duckType(type)}) END`
+  const value = `CAST(${unescaped(field)} AS ${duckType(type)})`
+  return `CASE WHEN ${field} = '\\U' THEN NULL ELSE ${value} END`
 }
 
 /**
- * Undoes COPY's escapes. A run of backslashes always starts at the start of a pair, so splitting at `\\` from the
- * left never takes half of another escape.
+ * Undoes COPY's escapes. A run of backslashes always starts at the start of a pair, so splitting at
+ * `\\` from the left never takes half of another escape.
  */
 function unescaped(field: string): string {
   const escapes: readonly (readonly [string, number])[] = [
@@ -41,7 +43,9 @@ function unescaped(field: string): string {
     list_transform(string_split(${field}, '\\\\'), lambda part: ${part}), '\\')`
 }
 
-/** Array text `{a,"b c",NULL}` → list. Elements are tokens: quoted with backslash escapes, or bare. */
+/**
+ * Array text `{a,"b c",NULL}` → list. Elements are tokens: quoted with backslash escapes, or bare.
+ */
 function arrayValue(text: string, element: ColumnType): string {
   const tokens = `regexp_extract_all(substr(${text}, 2, length(${text}) - 2),
     '(?s)"(?:[^"\\\\]|\\\\.)*"|[^,]+')`
@@ -50,8 +54,10 @@ function arrayValue(text: string, element: ColumnType): string {
   const value = `CASE WHEN token[1] = '"' THEN ${quoted} ELSE ${bare} END`
   const typed =
     element === 'binary' ? `unhex((${value})[3:])` : `CAST(${value} AS ${duckType(element)})`
-  // Anything but a one-dimensional array with default bounds has no list form here: refuse it loudly.
+  // Anything but a one-dimensional array with default bounds has no list form here: refuse it
+  // loudly.
   return `CASE WHEN ${text}[1] = '{' AND ${text}[2] <> '{' OR ${text} IS NULL
     THEN list_transform(${tokens}, lambda token: ${typed})
-    ELSE error('a multi-dimensional array or one with bounds cannot be stored: ' || ${text}[1:60]) END`
+    ELSE error('a multi-dimensional array or one with bounds cannot be stored: '
+      || ${text}[1:60]) END`
 }

@@ -1,6 +1,7 @@
 /**
  * Formats: how landed bytes become a change relation.
- * Comes in: a landed file and the columns wanted. Goes out: SQL that yields `op`, position, time and columns.
+ * Comes in: a landed file and the columns wanted. Goes out: SQL that yields `op`, position, time
+ * and columns.
  * Must never: run SQL, drop a record, or let a mistyped value pass as NULL.
  */
 

@@ -1,4 +1,7 @@
-/** Gives each JSON line its source position, as its first member, so that the engine can read lines in parallel. */
+/**
+ * Gives each JSON line its source position, as its first member, so that the engine can read lines
+ * in parallel.
+ */
 
 import { SluiceError } from '../model/index.ts'
 
@@ -21,8 +24,9 @@ export function numberedBytesMax(byteCount: number, lineCount: number): number {
 }
 
 /**
- * Copies whole lines from `lines` to `into`, each with its position; returns the number of bytes written.
- * A JSON reader takes the first of two members of one name, so a member of the user's cannot hide the position.
+ * Copies whole lines from `lines` to `into`, each with its position; returns the number of bytes
+ * written. A JSON reader takes the first of two members of one name, so a member of the user's
+ * cannot hide the position.
  * Throws SLU-ING-4003 for a line that is no JSON object, naming its position.
  */
 export function numberLines(lines: Buffer, firstPosition: bigint, into: Buffer): number {

@@ -5,6 +5,7 @@ import {
   type DuckDBConnection,
   DuckDBDataChunk,
   DuckDBInstance,
+  DuckDBMapValue,
   type DuckDBType,
   type DuckDBValue,
   INTEGER,
@@ -39,7 +40,10 @@ interface ViewOf {
   readonly u128: Uint32Array
 }
 
-/** Views of one chunk's columns, in the order of the kinds asked for; valid only inside the callback. */
+/**
+ * Views of one chunk's columns, in the order of the kinds asked for; valid only inside the
+ * callback.
+ */
 export type ColumnViews<Kinds extends readonly ColumnKind[]> = {
   readonly [Index in keyof Kinds]: ViewOf[Kinds[Index]]
 }
@@ -60,15 +64,17 @@ export interface Session extends AsyncDisposable {
   /** Runs a query whose result is small. */
   query(sql: string): Promise<ResultTable>
   /**
-   * Streams a query's columns as typed arrays, chunk by chunk (≤ 2048 rows), without an object per row.
-   * The query must yield exactly the kinds asked for and no NULL (coalesce them).
+   * Streams a query's columns as typed arrays, chunk by chunk (≤ 2048 rows), without an object per
+   * row. The query must yield exactly the kinds asked for and no NULL (coalesce them).
    */
   columns<const Kinds extends readonly ColumnKind[]>(
     sql: string,
     kinds: Kinds,
     onChunk: (views: ColumnViews<Kinds>, rowCount: number) => void,
   ): Promise<void>
-  /** Appends `count` items of parallel typed arrays to an existing table with matching column types. */
+  /**
+   * Appends `count` items of parallel typed arrays to an existing table with matching column types.
+   */
   append(
     table: string,
     columns: readonly (Uint8Array | Uint32Array | Int32Array | BigInt64Array | BigUint64Array)[],
@@ -83,6 +89,13 @@ export interface Session extends AsyncDisposable {
 /** The embedded database. */
 export interface Engine extends AsyncDisposable {
   session(): Promise<Session>
+}
+
+/** The entries of a MAP value of a small result; none of any other value. */
+export function mapEntries(
+  value: SqlValue | undefined,
+): readonly { readonly key: SqlValue; readonly value: SqlValue }[] {
+  return value instanceof DuckDBMapValue ? value.entries : []
 }
 
 const CHUNK_ROWS = 2048
@@ -216,7 +229,9 @@ async function appendColumns(
   appender.closeSync()
 }
 
-/** Turns DuckDB's errors into coded ones: the class of an error is the first word of its message. */
+/**
+ * Turns DuckDB's errors into coded ones: the class of an error is the first word of its message.
+ */
 export async function guard<Result>(work: () => Promise<Result>, sql?: string): Promise<Result> {
   try {
     return await work()

@@ -10,6 +10,7 @@ export {
   createEngine,
   type Engine,
   type EngineSettings,
+  mapEntries,
   type ResultTable,
   type Session,
   type SqlValue,

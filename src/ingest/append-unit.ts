@@ -1,14 +1,17 @@
-/** Stages a unit whose records cannot meet earlier rows: append tables, and rows of an initial copy. */
+/**
+ * Stages a unit whose records cannot meet earlier rows: append tables, and rows of an initial copy.
+ */
 
-import { join } from 'node:path'
 import { CHANGE_OP, CHANGE_POSITION, changeSql, OP_CODES } from '../decode/index.ts'
 import { assert, type StagedFile, userColumns } from '../model/index.ts'
 import { decodeFailure } from './decode-failure.ts'
 import { type LaneContext, orderingColumn, timed } from './lane-context.ts'
-import { indexFile, stageRows } from './stager.ts'
+import { indexFile, outputFolder, stageRows } from './stager.ts'
 import type { StagedUnit, Unit } from './unit.ts'
 
-/** Streams the landed records straight into Parquet; for keyed tables the index learns their places. */
+/**
+ * Streams the landed records straight into Parquet; for keyed tables the index learns their places.
+ */
 export async function stageAppend(
   context: LaneContext,
   unit: Unit,
@@ -26,10 +29,7 @@ export async function stageAppend(
           from: landedRelation(context, unit),
           position: CHANGE_POSITION,
           compressionLevel: context.compressionLevel,
-          folder: join(
-            context.spoolFolder,
-            `${unit.header.number}-${unit.header.split}-out-${context.target.root.replaceAll('/', '.')}`,
-          ),
+          folder: outputFolder(context, unit),
           uniqueName: context.clock.uuid(),
           onWritten: () => context.failpoints.hit('file-written'),
         }).catch((error: unknown) => {
@@ -81,7 +81,8 @@ function landedRelation(context: LaneContext, unit: Unit): string {
     assert(
       segment.partialCount === 0,
       'SLU-ING-4009',
-      `${segment.schema.stream} sends updates without all columns, which an append table cannot complete`,
+      `${segment.schema.stream} sends updates without all columns, ` +
+        'which an append table cannot complete',
     )
     return changeSql({
       segment,

@@ -1,4 +1,7 @@
-/** Gathers blocks into batches: closes one on rows, bytes or time, never inside a source transaction. */
+/**
+ * Gathers blocks into batches: closes one on rows, bytes or time, never inside a source
+ * transaction.
+ */
 
 import type { Clock, CommitSettings, CopyProgress, SourceBlock } from '../contracts/index.ts'
 import type { LandedSegment } from '../decode/index.ts'

@@ -3,7 +3,10 @@
 import type { SluiceError } from '../model/index.ts'
 import { RETRY_DELAY_MS_MAX, RETRY_DELAY_MS_MIN, RETRY_FOR_MS_MAX } from './limits.ts'
 
-/** `restart` drops everything in memory and recovers from the tables; `stop` ends the pipeline with the error. */
+/**
+ * `restart` drops everything in memory and recovers from the tables; `stop` ends the pipeline with
+ * the error.
+ */
 export type ErrorDecision =
   | { readonly kind: 'restart'; readonly delayMs: number }
   | { readonly kind: 'stop' }

@@ -1,7 +1,9 @@
 /**
  * The loop: fetch, land, decode, merge, look up, stage, commit, apply, acknowledge.
- * Comes in: checked settings, a source, an object store, a table format. Goes out: a running pipeline and its status.
- * Must never: name a concrete connector or format, acknowledge what is not committed, or repair state in place.
+ * Comes in: checked settings, a source, an object store, a table format. Goes out: a running
+ * pipeline and its status.
+ * Must never: name a concrete connector or format, acknowledge what is not committed, or repair
+ * state in place.
  */
 
 export { FAILPOINTS, type FailpointName, type Failpoints, failAt } from './failpoints.ts'

@@ -1,4 +1,7 @@
-/** Lands blocks: appends the bytes of each stream and schema to a spool file that the engine reads in one go. */
+/**
+ * Lands blocks: appends the bytes of each stream and schema to a spool file that the engine reads
+ * in one go.
+ */
 
 import { type FileHandle, open, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -24,7 +27,10 @@ interface OpenSegment {
   lineBytesMax: number
 }
 
-/** Memory in which lines are put together: grown to the largest part, reused by the batches of one pipeline. */
+/**
+ * Memory in which lines are put together: grown to the largest part, reused by the batches of one
+ * pipeline.
+ */
 export interface LandingScratch {
   bytes: Buffer
 }

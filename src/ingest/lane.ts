@@ -8,6 +8,7 @@ import {
   type Cursor,
   SluiceError,
   type SourcePosition,
+  type TableSchema,
 } from '../model/index.ts'
 import { stageAppend } from './append-unit.ts'
 import { type LaneContext, timed } from './lane-context.ts'
@@ -31,69 +32,35 @@ export interface Lane {
   readonly durableCursor: Cursor | null
   readonly status: LaneStatus
   /**
-   * Plans a unit now and resolves when it is committed. Units of one lane commit in call order; decoding and
-   * staging of later ones overlap with the commits of earlier ones. After a rejection the lane is unusable.
+   * Plans a unit now and resolves when it is committed. Units of one lane commit in call order;
+   * decoding and staging of later ones overlap with the commits of earlier ones. After a rejection
+   * the lane is unusable.
    */
   submit(header: BatchHeader, segments: readonly LandedSegment[]): Promise<void>
 }
 
+/** What the last submitted unit will have made of the table. */
+interface Planned {
+  schema: TableSchema
+  cursor: Cursor | null
+  isEmpty: boolean
+}
+
 /** Makes a lane that goes on from `snapshot`, whose rows the index of the context already knows. */
 export function createLane(context: LaneContext, snapshot: Snapshot): Lane {
-  const groups = new KeyGroups()
   let latest = snapshot
   let durableCursor = ownCursor(context, snapshot)
-  // What the last submitted unit will have made of the table.
-  const planned = {
+  const planned: Planned = {
     schema: snapshot.schema,
     cursor: durableCursor,
     isEmpty: snapshot.fileCount === 0,
   }
-  let stageTail: Promise<unknown> = Promise.resolve()
+  const stage = createStaging(context)
   let commitTail: Promise<unknown> = Promise.resolve()
   const counters = { commits: 0, rowsApplied: 0 }
 
-  function plan(header: BatchHeader, segments: readonly LandedSegment[]): Unit {
-    const schema = followSchemas(
-      planned.schema,
-      segments.map((segment) => segment.schema),
-    )
-    const to = nextCursor(planned.cursor, header)
-    const unit: Unit = {
-      header,
-      segments,
-      recordCount: countRecords(segments),
-      from: planned.cursor,
-      to,
-      schema,
-      schemaChanged: schema !== planned.schema,
-      timingsMs: {},
-    }
-    planned.schema = schema
-    planned.cursor = to
-    return unit
-  }
-
-  function stage(unit: Unit): Promise<StagedUnit> {
-    const restartsCopy = unit.header.copy?.first === true && !planned.isEmpty
-    planned.isEmpty = false
-    const isAppend = context.target.mode === 'append'
-    if (isAppend && !restartsCopy) return stageAppend(context, unit, false)
-    if (unit.header.copy !== null || isAppend) {
-      const staged = stageTail.then(() => stageAppend(context, unit, restartsCopy))
-      stageTail = staged
-      return staged
-    }
-    const decoded = decodeUnit(context, unit)
-    decoded.catch(() => undefined)
-    const staged = stageTail.then(async () => {
-      await using ready = await decoded
-      return await stageUpsert(context, ready, groups)
-    })
-    stageTail = staged
-    return staged
-  }
-
-  async function commit(staged: StagedUnit): Promise<void> {
+  async function commit(previous: Promise<unknown>, staging: Promise<StagedUnit>): Promise<void> {
+    const staged = await afterBoth(previous, staging)
     context.failpoints.hit('before-commit')
     latest = await commitStaged(context, latest, staged)
     durableCursor = staged.unit.to
@@ -116,14 +83,88 @@ export function createLane(context: LaneContext, snapshot: Snapshot): Lane {
       }
     },
     submit: (header, segments) => {
-      const staged = stage(plan(header, segments))
-      staged.catch(() => undefined)
-      const committed = commitTail.then(async () => commit(await staged))
+      const restartsCopy = header.copy?.first === true && !planned.isEmpty
+      const unit = planUnit(planned, header, segments)
+      const committed = commit(commitTail, stage(unit, restartsCopy))
       commitTail = committed
       committed.catch(() => undefined)
       return committed
     },
   }
+}
+
+/** Decides schema and cursor of the next unit, in batch order. */
+function planUnit(planned: Planned, header: BatchHeader, segments: readonly LandedSegment[]): Unit {
+  const schema = followSchemas(
+    planned.schema,
+    segments.map((segment) => segment.schema),
+  )
+  const unit: Unit = {
+    header,
+    segments,
+    recordCount: countRecords(segments),
+    from: planned.cursor,
+    to: nextCursor(planned.cursor, header),
+    schema,
+    schemaChanged: schema !== planned.schema,
+    timingsMs: {},
+  }
+  planned.schema = schema
+  planned.cursor = unit.to
+  planned.isEmpty = false
+  return unit
+}
+
+/**
+ * Stages units: decoding starts at once, merging and writing go in order because each unit looks up
+ * what the one before it wrote. Appends know nothing of each other and need no order.
+ */
+function createStaging(
+  context: LaneContext,
+): (unit: Unit, restartsCopy: boolean) => Promise<StagedUnit> {
+  const groups = new KeyGroups()
+  let tail: Promise<unknown> = Promise.resolve()
+  return (unit, restartsCopy) => {
+    const isAppend = context.target.mode === 'append'
+    const previous = isAppend && !restartsCopy ? Promise.resolve() : tail
+    const isPlain = isAppend || unit.header.copy !== null
+    const staged = isPlain
+      ? previous.then(() => stageAppend(context, unit, restartsCopy))
+      : stageKeyed(context, unit, groups, previous)
+    tail = staged
+    staged.catch(() => undefined)
+    return staged
+  }
+}
+
+async function stageKeyed(
+  context: LaneContext,
+  unit: Unit,
+  groups: KeyGroups,
+  previous: Promise<unknown>,
+): Promise<StagedUnit> {
+  const decoding = decodeUnit(context, unit)
+  try {
+    await using decoded = await afterBoth(previous, decoding)
+    return await stageUpsert(context, decoded, groups)
+  } catch (error) {
+    const [decoded] = await Promise.allSettled([decoding])
+    if (decoded.status === 'fulfilled') await decoded.value[Symbol.asyncDispose]()
+    throw error
+  }
+}
+
+/**
+ * The result of `work` when `previous` went well too. Waits for both in any case: when this
+ * rejects, nothing of either runs any more, so that what they use can be closed.
+ */
+async function afterBoth<Result>(
+  previous: Promise<unknown>,
+  work: Promise<Result>,
+): Promise<Result> {
+  await Promise.allSettled([previous, work])
+  await previous
+  return await work
 }
 
 /** The cursor that this pipeline stored in the snapshot. */
@@ -183,7 +224,9 @@ async function commitStaged(
       return outcome.snapshot
     case 'fenced':
       throw new SluiceError('SLU-ING-4001', {
-        message: `the cursor of ${table} was moved by another instance of pipeline ${context.pipeline}`,
+        message:
+          `the cursor of ${table} was moved by another instance of ` +
+          `pipeline ${context.pipeline}`,
         context: {
           table,
           expected: outcome.expected?.nextPosition ?? null,

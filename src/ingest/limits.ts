@@ -1,6 +1,9 @@
 /** Every bound of the ingest loop, with its reason. */
 
-/** Batches being worked on at once: one decodes while one stages and one commits; more only holds memory. */
+/**
+ * Batches being worked on at once: one decodes while one stages and one commits; more only holds
+ * memory.
+ */
 export const BATCHES_IN_WORK_MAX = 3
 
 /** First wait after a transient failure; doubles up to `RETRY_DELAY_MS_MAX`. */
@@ -9,7 +12,10 @@ export const RETRY_DELAY_MS_MIN = 250
 /** Longest wait between two tries: a source that comes back is noticed within this time. */
 export const RETRY_DELAY_MS_MAX = 10_000
 
-/** A pipeline that made no progress for this long fails, so that its supervisor and its alerts see it. */
+/**
+ * A pipeline that made no progress for this long fails, so that its supervisor and its alerts see
+ * it.
+ */
 export const RETRY_FOR_MS_MAX = 15 * 60_000
 
 /** How often the floor is written while some table is idle: what a restart reads again at most. */
@@ -18,7 +24,10 @@ export const FLOOR_INTERVAL_MS = 2_000
 /** Entries of the pipeline log that are kept; older ones are of no use. */
 export const PIPELINE_LOG_ENTRIES_MAX = 20
 
-/** Folder below the work folder that holds landed bytes and files not yet staged; emptied at every start. */
+/**
+ * Folder below the work folder that holds landed bytes and files not yet staged; emptied at every
+ * start.
+ */
 export const SPOOL_FOLDER = 'spool'
 
 /** Columns that get minimum and maximum in the log, as Delta's default of indexed columns. */

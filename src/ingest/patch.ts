@@ -42,7 +42,8 @@ export async function applyPatches(
 
 async function hasColumn(session: Session, url: string, column: TableColumn): Promise<boolean> {
   const found = await session.query(
-    `SELECT 1 FROM parquet_schema(${literal(url)}) WHERE name = ${literal(column.physicalName)} LIMIT 1`,
+    `SELECT 1 FROM parquet_schema(${literal(url)})
+      WHERE name = ${literal(column.physicalName)} LIMIT 1`,
   )
   return found.rows.length > 0
 }

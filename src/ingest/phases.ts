@@ -54,7 +54,10 @@ const alive = (state: PipelineState): Row => ({
   ...errors,
 })
 
-/** States × events. Complete by type: a new state or event does not compile until its row or column is here. */
+/**
+ * States × events. Complete by type: a new state or event does not compile until its row or column
+ * is here.
+ */
 export const PHASES: Readonly<Record<PipelineState, Row>> = {
   created: { ...alive('created'), start: 'catching_up', quiet: 'created' },
   copying: { ...alive('copying'), 'stream-block': 'catching_up' },

@@ -1,5 +1,6 @@
 /**
- * The pipeline's own small log: the floor (position up to which all its tables are complete) and the source's notes.
+ * The pipeline's own small log: the floor (position up to which all its tables are complete) and
+ * the source's notes.
  * Layout: `_sluice/<pipeline>/<20 digits>.json`, created if absent, newest wins.
  */
 

@@ -1,4 +1,7 @@
-/** The loop: recover, read, batch, hand to the lanes, move the floor, acknowledge; start over after a failure. */
+/**
+ * The loop: recover, read, batch, hand to the lanes, move the floor, acknowledge; start over after
+ * a failure.
+ */
 
 import { join } from 'node:path'
 import type {
@@ -43,7 +46,8 @@ export type RunEnd = 'drained' | 'source-ended'
 export interface Pipeline {
   readonly settings: PipelineSettings
   /**
-   * Runs until the signal aborts (then what was read is committed: a drain) or a finite source ends.
+   * Runs until the signal aborts (then what was read is committed: a drain) or a finite source
+   * ends.
    * Throws the SluiceError that stopped it.
    */
   run(signal: AbortSignal): Promise<RunEnd>

@@ -1,11 +1,16 @@
-/** Before an error ends a pipeline: was it judged by tables that another instance has moved on since? */
+/**
+ * Before an error ends a pipeline: was it judged by tables that another instance has moved on
+ * since?
+ */
 
 import type { ErrorKind, SluiceError } from '../model/index.ts'
 import { sameCursor } from '../model/index.ts'
 import { type Lane, ownCursor } from './lane.ts'
 import type { PipelineLog } from './pipeline-log.ts'
 
-/** Errors that old knowledge can cause: a slot that looks moved, a change whose row is not known. */
+/**
+ * Errors that old knowledge can cause: a slot that looks moved, a change whose row is not known.
+ */
 const DOUBTFUL: ReadonlySet<ErrorKind> = new Set(['gap', 'bad-data', 'corrupt', 'bug'])
 
 /** True when a second look at the tables is worth while before the error is believed. */
@@ -14,8 +19,8 @@ export function isDoubtful(error: SluiceError): boolean {
 }
 
 /**
- * What another instance has moved since this run read it: the name of a table, `the floor`, or null.
- * `newest` is the pipeline's log as it is now.
+ * What another instance has moved since this run read it: the name of a table, `the floor`, or
+ * null. `newest` is the pipeline's log as it is now.
  */
 export async function movedByAnother(
   lanes: readonly Lane[],

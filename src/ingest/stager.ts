@@ -1,10 +1,12 @@
-/** Stages a batch: rows become Parquet files at new object paths, and where each key went is read back from them. */
+/**
+ * Stages a batch: rows become Parquet files at new object paths, and where each key went is read
+ * back from them.
+ */
 
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { DuckDBMapValue } from '@duckdb/node-api'
 import { createRowLocations, type KeyIndex, type Table } from '../contracts/index.ts'
-import type { Session, SqlValue } from '../engine/index.ts'
+import { mapEntries, type Session, type SqlValue } from '../engine/index.ts'
 import {
   assert,
   type RowDeletes,
@@ -13,8 +15,10 @@ import {
   type TableSchema,
 } from '../model/index.ts'
 import type { FileOrdinals } from '../state/index.ts'
+import type { LaneContext } from './lane-context.ts'
 import { storedKeysSql, type WriteQuery, writeSql } from './stage-sql.ts'
 import { type ColumnFacts, fileStatistics } from './statistics.ts'
+import type { Unit } from './unit.ts'
 
 /** A file written by the engine, still in the spool. */
 interface WrittenFile {
@@ -32,6 +36,12 @@ export interface StageRequest extends Omit<WriteQuery, 'target'> {
   readonly uniqueName: string
   /** Called when the engine has written the files, before they are put. */
   readonly onWritten: () => void
+}
+
+/** Spool folder for the files that one unit writes. */
+export function outputFolder(context: LaneContext, unit: Unit): string {
+  const table = context.target.root.replaceAll('/', '.')
+  return join(context.spoolFolder, `${unit.header.number}-${unit.header.split}-out-${table}`)
 }
 
 /** Writes the rows and puts the files; returns them in no particular order. No rows, no files. */
@@ -90,10 +100,6 @@ const NULL_FOLDER = '__HIVE_DEFAULT_PARTITION__'
 function partitionValue(value: SqlValue): string | null {
   if (value === null || value === '' || value === NULL_FOLDER) return null
   return String(value)
-}
-
-function mapEntries(value: SqlValue | undefined): readonly { key: SqlValue; value: SqlValue }[] {
-  return value instanceof DuckDBMapValue ? value.entries : []
 }
 
 /** Column paths come quoted; only top-level ones are of use here. */

@@ -10,12 +10,15 @@ import type {
 import { isMetaColumn } from '../model/index.ts'
 import { STATISTICS_COLUMNS_MAX, STATISTICS_STRING_LENGTH_MAX } from './limits.ts'
 
-/** Statistics of one column as DuckDB returns them: `min`, `max`, `null_count`, `has_nan`, as text. */
+/**
+ * Statistics of one column as DuckDB returns them: `min`, `max`, `null_count`, `has_nan`, as text.
+ */
 export type ColumnFacts = ReadonlyMap<string, string>
 
 /**
- * Delta statistics of a file. A bound that cannot be written exactly (a 64-bit number beyond 2^53, a decimal of many
- * digits, NaN, a year outside 1..9999) is left out, which readers must take as "unknown".
+ * Delta statistics of a file. A bound that cannot be written exactly (a 64-bit number beyond 2^53,
+ * a decimal of many digits, NaN, a year outside 1..9999) is left out, which readers must take as
+ * "unknown".
  */
 export function fileStatistics(
   schema: TableSchema,
@@ -87,7 +90,10 @@ function exactNumber(text: string): number | null {
   return /^-?\d+(\.\d+)?$/.test(text) && digits.length <= 15 ? Number(text) : null
 }
 
-/** Milliseconds, the minimum rounded down and the maximum up, so that the bounds hold for every reader. */
+/**
+ * Milliseconds, the minimum rounded down and the maximum up, so that the bounds hold for every
+ * reader.
+ */
 function timestampBound(text: string, side: 'min' | 'max', zone: string): string | null {
   const parts = /^(\d{4}-\d{2}-\d{2}) (\d{2}:\d{2}:\d{2})(?:\.(\d{1,6}))?(?:\+00)?$/.exec(text)
   if (parts === null) return null
@@ -97,7 +103,10 @@ function timestampBound(text: string, side: 'min' | 'max', zone: string): string
   return `${new Date(ms).toISOString().slice(0, 23)}${zone}`
 }
 
-/** The first 32 characters; a cut maximum gets the highest code point so that it stays above what it stands for. */
+/**
+ * The first 32 characters; a cut maximum gets the highest code point so that it stays above what it
+ * stands for.
+ */
 function stringBound(text: string, side: 'min' | 'max'): string | null {
   const characters = [...text.slice(0, 4 * STATISTICS_STRING_LENGTH_MAX)]
   if (characters.length <= STATISTICS_STRING_LENGTH_MAX && text.length <= characters.length * 2) {

@@ -148,7 +148,9 @@ function isAtEnd({ floorPosition, progress }: Facts): boolean {
   return floorPosition !== null && endPosition !== null && floorPosition >= endPosition
 }
 
-/** Zero at the end of the source; else the age of the newest committed change; null when not known. */
+/**
+ * Zero at the end of the source; else the age of the newest committed change; null when not known.
+ */
 function lagMs(facts: Facts, endPosition: bigint | null, clock: Clock): number | null {
   if (facts.floorPosition !== null && endPosition !== null && facts.floorPosition >= endPosition) {
     return 0

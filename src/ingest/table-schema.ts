@@ -13,7 +13,9 @@ import {
   userColumns,
 } from '../model/index.ts'
 
-/** The schema of a new table. Throws SLU-ING-4002 when the target names columns the stream lacks. */
+/**
+ * The schema of a new table. Throws SLU-ING-4002 when the target names columns the stream lacks.
+ */
 export function createTableSchema(stream: StreamSchema, target: TableTarget): TableSchema {
   const key = target.mode === 'append' ? [] : (target.key ?? stream.key)
   const names = new Set(stream.columns.map((column) => column.name))
@@ -24,7 +26,9 @@ export function createTableSchema(stream: StreamSchema, target: TableTarget): Ta
   if (target.mode === 'upsert' && key.length === 0) {
     throw new SluiceError('SLU-ING-4002', {
       message: `${stream.stream} has no key, so changes cannot be applied by key`,
-      remedy: `Give ${target.table} a \`key\`, give ${stream.stream} a primary key, or set mode: append.`,
+      remedy:
+        `Give ${target.table} a \`key\`, give ${stream.stream} a primary key, ` +
+        'or set mode: append.',
     })
   }
   for (const name of target.partitionBy) checkPartitionType(name, stream)
@@ -55,7 +59,8 @@ const optional = (name: string | null): string[] => (name === null ? [] : [name]
 function missingColumn(name: string, stream: StreamSchema, target: TableTarget): SluiceError {
   const known = stream.columns.map((column) => column.name).join(', ')
   return new SluiceError('SLU-ING-4002', {
-    message: `${target.table} names column ${name}, which ${stream.stream} does not have (${known})`,
+    message:
+      `${target.table} names column ${name}, which ${stream.stream} does not have ` + `(${known})`,
     context: { table: target.table, column: name },
   })
 }
@@ -66,7 +71,9 @@ function checkPartitionType(name: string, stream: StreamSchema): void {
   const type = stream.columns.find((column) => column.name === name)?.type
   if (typeof type === 'string' && PARTITION_TYPES.has(type)) return
   throw new SluiceError('SLU-ING-4002', {
-    message: `${stream.stream}.${name} cannot be a partition column: its type is not text, whole number, date or boolean`,
+    message:
+      `${stream.stream}.${name} cannot be a partition column: ` +
+      'its type is not text, whole number, date or boolean',
   })
 }
 
@@ -92,8 +99,9 @@ function addedColumn(
 }
 
 /**
- * The table's schema after a batch with these stream schemas: new columns are added before the meta columns,
- * columns that the stream lost stay (NULL from then on). Returns the same object when nothing changes.
+ * The table's schema after a batch with these stream schemas: new columns are added before the meta
+ * columns, columns that the stream lost stay (NULL from then on). Returns the same object when
+ * nothing changes.
  * Throws SLU-ING-4005 when a column's type changed so that its values no longer fit.
  */
 export function followSchemas(table: TableSchema, streams: readonly StreamSchema[]): TableSchema {

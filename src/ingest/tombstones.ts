@@ -1,6 +1,6 @@
 /**
- * Remembered deletes as an object: per delete 24 bytes little-endian: the key hash's 16 bytes, the ordering's 8.
- * The commit names the object; it is read again when the key index is rebuilt.
+ * Remembered deletes as an object: per delete 24 bytes little-endian: the key hash's 16 bytes, the
+ * ordering's 8. The commit names the object; it is read again when the key index is rebuilt.
  */
 
 import {

@@ -20,7 +20,10 @@ export interface BatchHeader {
   readonly nextPosition: bigint
   readonly identity: JsonObject
   readonly sourceTimeMicros: bigint | null
-  /** Set when the batch holds rows of an initial copy: its first block's `first`, its last block's `complete`. */
+  /**
+   * Set when the batch holds rows of an initial copy: its first block's `first`, its last block's
+   * `complete`.
+   */
   readonly copy: CopyProgress | null
 }
 

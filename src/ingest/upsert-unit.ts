@@ -1,6 +1,5 @@
 /** Stages a unit by key: decode, group, look up, plan, patch, write, read back. */
 
-import { join } from 'node:path'
 import { createRowLocations, NO_FILE, TOMBSTONE_FILE } from '../contracts/index.ts'
 import {
   CHANGE_OP,
@@ -23,7 +22,7 @@ import { decodeFailure } from './decode-failure.ts'
 import { type LaneContext, orderingColumn, timed } from './lane-context.ts'
 import { applyPatches } from './patch.ts'
 import { CHANGE_TABLE, changeKeysSql, KEEP_TABLE } from './stage-sql.ts'
-import { groupDeletes, indexFile, stageRows } from './stager.ts'
+import { groupDeletes, indexFile, outputFolder, stageRows } from './stager.ts'
 import { encodeTombstones } from './tombstones.ts'
 import type { StagedUnit, Unit } from './unit.ts'
 
@@ -61,7 +60,9 @@ export async function decodeUnit(context: LaneContext, unit: Unit): Promise<Deco
   }
 }
 
-/** Merges the decoded changes into the table's rows and stages the result. In batch order per table. */
+/**
+ * Merges the decoded changes into the table's rows and stages the result. In batch order per table.
+ */
 export async function stageUpsert(
   context: LaneContext,
   decoded: DecodedUnit,
@@ -220,16 +221,15 @@ async function writeKept(
     from,
     position: CHANGE_POSITION,
     compressionLevel: context.compressionLevel,
-    folder: join(
-      context.spoolFolder,
-      `${unit.header.number}-${unit.header.split}-out-${context.target.root.replaceAll('/', '.')}`,
-    ),
+    folder: outputFolder(context, unit),
     uniqueName: context.clock.uuid(),
     onWritten: () => context.failpoints.hit('file-written'),
   })
 }
 
-/** Keys that end in a delete leave the index, or stay as tombstones where late changes are possible. */
+/**
+ * Keys that end in a delete leave the index, or stay as tombstones where late changes are possible.
+ */
 async function forgetGone(context: LaneContext, groups: KeyGroups, plan: MergePlan): Promise<void> {
   const count = plan.goneGroups.length
   if (count === 0) return

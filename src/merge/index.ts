@@ -1,7 +1,7 @@
 /**
  * Order, dedupe, partial images: what a batch does to a table, decided over typed arrays.
- * Comes in: key hashes, operations, orderings, where the old rows are. Goes out: rows to write, rows to delete,
- * values to patch, counts. Must never: do I/O or look at a record's other columns.
+ * Comes in: key hashes, operations, orderings, where the old rows are. Goes out: rows to write,
+ * rows to delete, values to patch, counts. Must never: do I/O or look at a record's other columns.
  */
 
 export { KeyGroups } from './key-groups.ts'

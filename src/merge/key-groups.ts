@@ -1,8 +1,12 @@
-/** Groups the changes of one batch by key: a small open-addressing table in typed arrays, reused over batches. */
+/**
+ * Groups the changes of one batch by key: a small open-addressing table in typed arrays, reused
+ * over batches.
+ */
 
 /**
  * Result of `group`: groups are numbered in order of first appearance.
- * `groupOf[i]` is the group of change i; `previous[i]` the change before it in the same group, or -1.
+ * `groupOf[i]` is the group of change i; `previous[i]` the change before it in the same group, or
+ * -1.
  */
 export class KeyGroups {
   groupOf = new Int32Array(0)

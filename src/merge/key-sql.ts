@@ -4,8 +4,8 @@ import { identifier } from '../engine/index.ts'
 import type { TableColumn } from '../model/index.ts'
 
 /**
- * 128-bit hash of the key: MD5 over an unambiguous encoding (lengths before values), so that ('a','bc') and
- * ('ab','c') differ. NULL when a key column is NULL. UHUGEINT.
+ * 128-bit hash of the key: MD5 over an unambiguous encoding (lengths before values), so that
+ * ('a','bc') and ('ab','c') differ. NULL when a key column is NULL. UHUGEINT.
  */
 export function keyHashSql(
   key: readonly TableColumn[],

@@ -1,4 +1,7 @@
-/** What a batch does to a table: one surviving change per key, old rows to delete, partial images resolved. */
+/**
+ * What a batch does to a table: one surviving change per key, old rows to delete, partial images
+ * resolved.
+ */
 
 import { NO_FILE, type RowLocations, TOMBSTONE_FILE } from '../contracts/index.ts'
 import { assert } from '../model/index.ts'
@@ -10,13 +13,18 @@ export interface ChangeColumns {
   /** `OP` numbers: 0 insert, 1 update, 2 delete, 3 insert after a key change, 4 truncate. */
   readonly ops: Uint8Array
   readonly orderings: BigInt64Array
-  /** Per mask column one u32 a change; bit b of mask m stands for partial column 32 m + b. Empty without partials. */
+  /**
+   * Per mask column one u32 a change; bit b of mask m stands for partial column 32 m + b. Empty
+   * without partials.
+   */
   readonly masks: readonly Uint32Array[]
   /** How many columns may be missing. */
   readonly partialColumnCount: number
 }
 
-/** Where the rows of the batch's groups were before it, entry g belongs to group g of `KeyGroups`. */
+/**
+ * Where the rows of the batch's groups were before it, entry g belongs to group g of `KeyGroups`.
+ */
 export type OldRows = RowLocations
 
 /** One column's values that changes take from elsewhere; parallel arrays. */
@@ -70,8 +78,9 @@ export function firstAfterTruncate(ops: Uint8Array, count: number): number {
 
 /**
  * Plans a batch.
- * `oldRows` must hold what the key index says of each group. With `byOrdering` the highest ordering of a key wins
- * and an older one than the stored row's is superseded; without it arrival order decides.
+ * `oldRows` must hold what the key index says of each group. With `byOrdering` the highest ordering
+ * of a key wins and an older one than the stored row's is superseded; without it arrival order
+ * decides.
  */
 export function planMerge(
   changes: ChangeColumns,
@@ -168,9 +177,9 @@ function collect(flags: Uint8Array, count: number): Uint32Array {
 }
 
 /**
- * Where each kept partial row takes its missing values from: the nearest earlier change of the key that has the
- * value, else the old row. A moved row (key change) looks at what the line before it, the delete of the old key,
- * stands for.
+ * Where each kept partial row takes its missing values from: the nearest earlier change of the key
+ * that has the value, else the old row. A moved row (key change) looks at what the line before it,
+ * the delete of the old key, stands for.
  */
 function planPatches(
   changes: ChangeColumns,
@@ -216,7 +225,10 @@ function planPatches(
   return patches
 }
 
-/** Per change the row number that has its value of one column, or -1 - group when the group's old row has it. */
+/**
+ * Per change the row number that has its value of one column, or -1 - group when the group's old
+ * row has it.
+ */
 function originsOf(
   mask: Uint32Array,
   bit: number,
@@ -230,7 +242,8 @@ function originsOf(
       origins[row] = row
       continue
     }
-    // A delete carries no values: what it stands for is its predecessor, which a moved row then inherits.
+    // A delete carries no values: what it stands for is its predecessor, which a moved row then
+    // inherits.
     const base = changes.ops[row] === OP_MOVED ? row - 1 : row
     const isMoved = base !== row
     const before = isMoved ? base : (groups.previous[row] as number)

@@ -1,18 +1,9 @@
-/** The one error type of the house: what the catcher must do (`kind`) and what happened (`code`). */
+/**
+ * The one error type of the house: what the catcher must do (`kind`) and what happened (`code`).
+ */
 
 import { ERROR_CODES, type ErrorCode } from './error-codes.ts'
-
-/** What a catcher does about an error; see docs/principles.md. */
-export type ErrorKind =
-  | 'transient'
-  | 'conflict'
-  | 'fenced'
-  | 'invalid-config'
-  | 'bad-data'
-  | 'gap'
-  | 'unsupported'
-  | 'corrupt'
-  | 'bug'
+import type { ErrorKind } from './error-kind.ts'
 
 /** Facts that help to understand an error; never secrets, never record values. */
 export type ErrorContext = Readonly<Record<string, string | number | boolean | bigint | null>>
@@ -44,7 +35,9 @@ export class SluiceError extends Error {
   }
 }
 
-/** Throws `SluiceError(code)` when `condition` is false: for what must hold on both sides of a seam. */
+/**
+ * Throws `SluiceError(code)` when `condition` is false: for what must hold on both sides of a seam.
+ */
 export function assert(
   condition: boolean,
   code: ErrorCode,

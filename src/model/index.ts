@@ -5,11 +5,11 @@
  */
 
 export { ERROR_CODES, type ErrorCode } from './error-codes.ts'
+export type { ErrorKind } from './error-kind.ts'
 export {
   assert,
   type ErrorContext,
   type ErrorDetails,
-  type ErrorKind,
   isSluiceError,
   SluiceError,
   wrapError,

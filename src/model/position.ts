@@ -39,7 +39,10 @@ export interface Cursor {
   readonly sourceTimeMicros: bigint | null
 }
 
-/** True when two cursors name the same place of the same attempt: the test of the commit's compare-and-swap. */
+/**
+ * True when two cursors name the same place of the same attempt: the test of the commit's
+ * compare-and-swap.
+ */
 export function sameCursor(left: Cursor | null, right: Cursor | null): boolean {
   if (left === null || right === null) return left === right
   return (

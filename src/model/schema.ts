@@ -59,7 +59,9 @@ export interface StreamSchema {
   readonly key: readonly string[]
 }
 
-/** A column of a table. `fieldId` is Delta's column-mapping id and the Parquet and Iceberg field id. */
+/**
+ * A column of a table. `fieldId` is Delta's column-mapping id and the Parquet and Iceberg field id.
+ */
 export interface TableColumn {
   readonly name: string
   readonly physicalName: string

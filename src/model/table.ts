@@ -16,7 +16,9 @@ export interface FileStatistics {
   readonly tightBounds: boolean
 }
 
-/** Where a deletion vector is stored; Delta's descriptor. `sizeBytes` excludes length and checksum. */
+/**
+ * Where a deletion vector is stored; Delta's descriptor. `sizeBytes` excludes length and checksum.
+ */
 export interface DeletionVectorDescriptor {
   readonly storageType: 'u' | 'i' | 'p'
   readonly pathOrInline: string
@@ -58,8 +60,9 @@ export interface RowDeletes {
 
 /**
  * How the records of a batch ended: `read = applied + superseded + filtered + late + rejected`.
- * `inserted + updated + deleted` is what `applied` changed in the table; a key that was inserted and
- * deleted within one batch counts its last change as applied and the earlier ones as superseded.
+ * `inserted + updated + deleted` is what `applied` changed in the table; a key that was inserted
+ * and deleted within one batch counts its last change as applied and the earlier ones as
+ * superseded.
  */
 export interface Accounting {
   readonly read: number

@@ -1,4 +1,6 @@
-/** Durations and sizes as people write them: `10s`, `128MiB`. Pure; used by settings and by reports. */
+/**
+ * Durations and sizes as people write them: `10s`, `128MiB`. Pure; used by settings and by reports.
+ */
 
 const DURATION_UNITS_MS: Readonly<Record<string, number>> = {
   ms: 1,

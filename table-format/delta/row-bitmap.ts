@@ -3,7 +3,8 @@
  *
  * 32-bit form (RoaringFormatSpec, little-endian):
  *   without runs  u32 0x303A · u32 n · heads · offsets · containers
- *   with runs     u16 0x303B · u16 n-1 · run flags ceil(n/8) · heads · offsets if n ≥ 4 · containers
+ *   with runs     u16 0x303B · u16 n-1 · run flags ceil(n/8) · heads · offsets if n ≥ 4 ·
+ * containers
  *   heads         n × {u16 key, u16 cardinality-1}
  *   offsets       n × u32
  *   container     array (≤ 4096): u16 × cardinality

@@ -1,4 +1,7 @@
-/** The true ingest room over a scripted source: crashes at every failpoint, every version checked against the fold. */
+/**
+ * The true ingest room over a scripted source: crashes at every failpoint, every version checked
+ * against the fold.
+ */
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -27,7 +30,9 @@ import { liveRows } from '../support/table-state.ts'
 const STREAMS = ['a', 'b'] as const
 const system = createSystemClock()
 let ticks = 0
-/** A clock on which every look takes a quarter of a second: deadlines pass at all kinds of places. */
+/**
+ * A clock on which every look takes a quarter of a second: deadlines pass at all kinds of places.
+ */
 const clock: Clock = {
   ...system,
   monotonicMs: () => (ticks += 250),
@@ -118,7 +123,10 @@ function settings(rowsMax: number): PipelineSettings {
 
 class Crash extends Error {}
 
-/** Ends the life of a run: from the fatal passing on, every failpoint throws, so nothing durable can follow. */
+/**
+ * Ends the life of a run: from the fatal passing on, every failpoint throws, so nothing durable can
+ * follow.
+ */
 function dyingAt(name: FailpointName, occurrence: number, onDeath: () => void): Failpoints {
   let left = occurrence
   return {
@@ -142,7 +150,10 @@ interface Outcome {
   readonly versionsChecked: number
 }
 
-/** Runs until the script is in the tables, crashing as told, then checks every version of every table. */
+/**
+ * Runs until the script is in the tables, crashing as told, then checks every version of every
+ * table.
+ */
 async function simulate(
   name: string,
   seed: number,

@@ -67,7 +67,9 @@ export function scriptedSchema(stream: string): StreamSchema {
   }
 }
 
-/** How far any start of the script has come: a copy is never older than what was delivered before. */
+/**
+ * How far any start of the script has come: a copy is never older than what was delivered before.
+ */
 export interface Delivered {
   transactionCount: number
 }
@@ -198,7 +200,8 @@ function partOf(
     const key = op === 't' ? '\\N' : id
     const isGone = op === 'd' || op === 't'
     const shown = text === undefined ? '\\U' : text === null ? '\\N' : text
-    return `${op}\t${position}\t${position}\t${key}\t${isGone ? '\\N\t\\N' : `${value}\t${shown}`}\n`
+    const rest = isGone ? '\\N\t\\N' : `${value}\t${shown}`
+    return `${op}\t${position}\t${position}\t${key}\t${rest}\n`
   })
   return {
     schema: scriptedSchema(stream),

@@ -1,4 +1,6 @@
-/** Any batch split of any stream of changes gives the same table as applying the changes one by one. */
+/**
+ * Any batch split of any stream of changes gives the same table as applying the changes one by one.
+ */
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -20,7 +22,10 @@ interface Row {
   readonly text: string
 }
 
-/** Applies consistent changes one by one; inconsistent ones (update of nothing) become inserts or nothing. */
+/**
+ * Applies consistent changes one by one; inconsistent ones (update of nothing) become inserts or
+ * nothing.
+ */
 function consistent(raw: readonly Change[]): Change[] {
   const keys = new Set<number>()
   const changes: Change[] = []
@@ -59,7 +64,10 @@ function fold(changes: readonly Change[]): Map<number, Row> {
   return rows
 }
 
-/** A table made of files, as the plans leave it: what the ingest room does, without engine and storage. */
+/**
+ * A table made of files, as the plans leave it: what the ingest room does, without engine and
+ * storage.
+ */
 class ModelTable {
   readonly files: { rows: (Row & { key: number })[]; deleted: Set<number> }[] = []
   readonly index = new Map<number, { file: number; row: number; ordering: bigint }>()
@@ -179,7 +187,7 @@ describe('planMerge', () => {
 })
 
 describe('planMerge by ordering', () => {
-  it('keeps the highest ordering of a key, drops older ones, and lets no late change bring a deleted key back', () => {
+  it('keeps the highest ordering of a key and lets nothing late bring back a deleted one', () => {
     const groups = new KeyGroups()
     const hashes = new Uint32Array([1, 0, 0, 1, 1, 0, 0, 1, 2, 0, 0, 2, 3, 0, 0, 3])
     groups.group(hashes, 4)

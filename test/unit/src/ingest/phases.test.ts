@@ -6,7 +6,7 @@ import { ERROR_CODES, type ErrorCode, SluiceError } from '../../../../src/model/
 const codes = Object.keys(ERROR_CODES) as ErrorCode[]
 
 describe('phases', () => {
-  it('leaves every state by an error that stops the pipeline, and no ended state by a block', () => {
+  it('leaves every state by an error that stops it, and no ended state by a block', () => {
     for (const state of [
       'created',
       'copying',

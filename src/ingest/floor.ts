@@ -1,0 +1,86 @@
+/**
+ * The floor: up to where every table is complete, written after the tables and told to the source.
+ */
+
+import type { Clock, SourceSession } from '../contracts/index.ts'
+import type { Cursor, SourcePosition } from '../model/index.ts'
+import type { Failpoints } from './failpoints.ts'
+import { effectiveCursor, type Lane } from './lane.ts'
+import { FLOOR_INTERVAL_MS } from './limits.ts'
+import type { PipelineLog } from './pipeline-log.ts'
+import type { StatusBoard } from './status.ts'
+
+/** What the floor rests on. */
+export interface FloorRequest {
+  readonly log: PipelineLog
+  readonly lanes: readonly Lane[]
+  readonly clock: Clock
+  readonly board: StatusBoard
+  readonly failpoints: Failpoints
+}
+
+/** Writes the floor and acknowledges, never beyond what is durable. */
+export interface Floor {
+  /** Every table is complete up to here. */
+  reached(split: string, position: SourcePosition): Promise<void>
+  /** Writes the newest floor whatever the time. */
+  settle(): Promise<void>
+}
+
+/** The position before which every table is complete; null while one is not copied yet. */
+export function lowestComplete(cursors: readonly (Cursor | null)[]): SourcePosition | null {
+  const positions: SourcePosition[] = []
+  for (const cursor of cursors) {
+    if (cursor?.phase !== 'stream') return null
+    positions.push(cursor.nextPosition)
+  }
+  return positions.reduce((left, right) => (left < right ? left : right))
+}
+
+/** Makes the floor of one session. */
+export function createFloor(request: FloorRequest, session: SourceSession): Floor {
+  const { log, lanes, clock, board, failpoints } = request
+  let lastWriteMs = clock.monotonicMs()
+  let newest: { readonly split: string; readonly position: SourcePosition } | null = null
+
+  async function write(split: string, position: SourcePosition): Promise<void> {
+    const written = log.notes.floors.get(split)
+    if (written !== undefined && written >= position) return
+    failpoints.hit('before-floor')
+    const floors = new Map(log.notes.floors).set(split, position)
+    await log.write({ ...log.notes, floors })
+    lastWriteMs = clock.monotonicMs()
+    failpoints.hit('after-floor')
+  }
+
+  function acknowledge(split: string): void {
+    const floor = log.notes.floors.get(split)
+    const lowest = lowestComplete(lanes.map((lane) => effectiveCursor(lane.durableCursor, floor)))
+    if (lowest === null) return
+    failpoints.hit('before-acknowledge')
+    session.acknowledge(lowest)
+    board.floor(lowest)
+    failpoints.hit('acknowledged')
+  }
+
+  return {
+    reached: async (split, position) => {
+      const isCopying = lanes.some(
+        (lane) => lane.durableCursor === null || lane.durableCursor.phase === 'copy',
+      )
+      if (isCopying) return
+      newest = { split, position }
+      const isBehind = lanes.some((lane) => (lane.durableCursor as Cursor).nextPosition < position)
+      const isDue = clock.monotonicMs() - lastWriteMs >= FLOOR_INTERVAL_MS
+      if (isBehind && isDue) await write(split, position)
+      acknowledge(split)
+    },
+    settle: async () => {
+      if (newest === null) return
+      const { split, position } = newest
+      const isBehind = lanes.some((lane) => (lane.durableCursor as Cursor).nextPosition < position)
+      if (isBehind) await write(split, position)
+      acknowledge(split)
+    },
+  }
+}
