@@ -93,7 +93,8 @@ export class SnapshotReader implements AsyncDisposable {
   /**
    * Keeps the tables from being changed in shape until this reader closes. A table that was
    * rewritten after the snapshot looks empty under it: its rows would be lost without a word. Locks
-   * before the snapshot would not do: making the slot waits for transactions that may wait for them.
+   * before the snapshot would not do: making the slot waits for transactions that may wait for
+   * them.
    * Throws SLU-SRC-1217.
    */
   async lock(tables: readonly TableFacts[]): Promise<void> {
