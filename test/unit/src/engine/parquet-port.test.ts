@@ -57,7 +57,8 @@ async function roundTrip(
 describe('parquet port', () => {
   it('keeps 64-bit numbers, maps with odd keys, lists and missing structs', async () => {
     const rows = [
-      '{"add":{"path":"a%20b","size":9223372036854775807,"values":{"k\\"é":"v","n":null},"vector":{"offset":1}},"names":["x",null]}',
+      '{"add":{"path":"a%20b","size":9223372036854775807,"values":{"k\\"é":"v","n":null},' +
+        '"vector":{"offset":1}},"names":["x",null]}',
       '{"add":{"path":"b","size":-9007199254740993,"values":{},"vector":null},"names":[]}',
       '{"add":null,"names":null}',
     ]
