@@ -62,7 +62,7 @@ export const postgresSettingsSchema = z.strictObject({
     .int()
     .min(100)
     .max(30 * SECOND_MS)
-    .default(10 * SECOND_MS)
+    .default(2 * SECOND_MS)
     .meta({
       description:
         'Longest time between two status messages; at most a quarter of ' +
