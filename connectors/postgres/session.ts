@@ -15,7 +15,7 @@ import {
   type SourcePosition,
   type StreamSchema,
 } from '../../src/model/index.ts'
-import { quote, readFlushLsn, requireTables, type TableFacts } from './catalog.ts'
+import { quote, readFlushLsn, readSlot, requireTables, type TableFacts } from './catalog.ts'
 import { connect } from './connection.ts'
 import { postgresError } from './errors.ts'
 import { statusInterval } from './feedback.ts'
@@ -23,6 +23,7 @@ import { formatLsn, parseLsn } from './lsn.ts'
 import { copyStreams, needsCopy, type Opening, openServer, type SessionOptions } from './opening.ts'
 import type { RelationMessage, ResolvedRelation } from './pgoutput.ts'
 import { requireMembers } from './publication.ts'
+import { requireNotMoved } from './slot.ts'
 import {
   createSlot,
   type ExportedSnapshot,
@@ -236,6 +237,10 @@ class PostgresSession implements SourceSession {
       ` (proto_version '1', publication_names '${quote(names.publication).replaceAll("'", "''")}')`
     await this.#startWhenFree(reader, statement)
     this.#reader = reader
+    const slot = await readSlot(this.#opening.connection, names.slot)
+    if (slot !== null && slot.confirmedFlushLsn !== null) {
+      requireNotMoved(names.slot, parseLsn(slot.confirmedFlushLsn), startPosition)
+    }
     reader.acknowledge(this.#acknowledged)
     return reader
   }

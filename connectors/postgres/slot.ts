@@ -63,22 +63,32 @@ export function planSlot(facts: SlotFacts): SlotPlan {
   }
   const confirmedPosition = parseLsn(found.confirmedFlushLsn)
   const resumePosition = smallest(streaming)
-  if (resumePosition !== null && confirmedPosition > resumePosition) {
-    throw new SluiceError('SLU-SRC-1212', {
-      message:
-        `slot ${slot} stands at ${formatLsn(confirmedPosition)}, the tables at ` +
-        `${formatLsn(resumePosition)}`,
-      context: {
-        slot,
-        confirmedLsn: formatLsn(confirmedPosition),
-        resumeLsn: formatLsn(resumePosition),
-      },
-      remedy:
-        'Another reader used the slot. Find it (application_name in ' +
-        `pg_stat_replication) and stop it. ${copyAgain(slot)}`,
-    })
+  // While somebody reads the slot it moves on by itself; it is judged when it is ours.
+  if (resumePosition !== null && found.activeProcessId === null) {
+    requireNotMoved(slot, confirmedPosition, resumePosition)
   }
   return { kind: 'use', confirmedPosition }
+}
+
+/**
+ * Postgres silently goes on from the confirmed position when it is asked for an earlier one, so this
+ * is checked again once the slot is ours. Throws SLU-SRC-1212.
+ */
+export function requireNotMoved(
+  slot: string,
+  confirmedPosition: SourcePosition,
+  resumePosition: SourcePosition,
+): void {
+  if (confirmedPosition <= resumePosition) return
+  const confirmedLsn = formatLsn(confirmedPosition)
+  const resumeLsn = formatLsn(resumePosition)
+  throw new SluiceError('SLU-SRC-1212', {
+    message: `slot ${slot} stands at ${confirmedLsn}, the tables at ${resumeLsn}`,
+    context: { slot, confirmedLsn, resumeLsn },
+    remedy:
+      'Another reader used the slot. Find it (application_name in pg_stat_replication) and stop it.' +
+      ` ${copyAgain(slot)}`,
+  })
 }
 
 /** The note and the identity stored in every cursor. */

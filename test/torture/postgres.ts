@@ -97,7 +97,7 @@ export async function runPostgresTorture(options: TortureOptions): Promise<reado
     await killDuringCopy(world, killCounts)
     await finishCopy(world)
     for (const name of FAILPOINTS) {
-      await killAtFailpoint(world, name, world.dice.between(1, 3), failpoints)
+      await killAtFailpoint(world, name, occurrenceOf(world, name), failpoints)
     }
     while (killCounts.killed < options.kills) await killAtRandom(world, killCounts)
     const killProblems = world.problems.splice(0)
@@ -177,6 +177,11 @@ async function killAtFailpoint(
   if (!ending) await kill(world, sluice, `at failpoint ${name}`)
 }
 
+/** Recovery is passed once a run, everything else with each batch. */
+function occurrenceOf(world: World, name: string): number {
+  return name === 'recovered' ? 1 : world.dice.between(1, 3)
+}
+
 /** A fifth of the kills falls into the first copy, as long as it lasts. */
 async function killDuringCopy(world: World, counts: Record<string, number>): Promise<void> {
   const wanted = Math.max(1, Math.floor(world.options.kills / 5))
@@ -240,7 +245,9 @@ async function fenceOneOfTwo(world: World): Promise<TortureCase> {
   return { case: 'fencing', exitCodes, ended: survivor === first ? 'second' : 'first', problems }
 }
 
-/** An instance sleeps longer than Postgres waits for it, another takes over, the first one wakes up. */
+/**
+ * An instance sleeps longer than Postgres waits for it, another takes over, the first one wakes up.
+ */
 async function fenceZombie(world: World): Promise<TortureCase> {
   const problems: string[] = []
   await setSenderTimeout(world, "'4s'")

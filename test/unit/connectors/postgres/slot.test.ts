@@ -80,6 +80,11 @@ describe('the decision about a slot', () => {
     expect(codeOf({ cursors: [cursor(0x300n), cursor(0x1ffn, 'copy')] })).toBe('use')
   })
 
+  it('does not judge a slot that moves on because somebody is reading it', () => {
+    const found = { ...row, activeProcessId: 4711 }
+    expect(codeOf({ found, cursors: [cursor(0x1ffn)] })).toBe('use')
+  })
+
   it('stops on another server and on another timeline', () => {
     const cursors = [cursor(0x200n)]
     expect(codeOf({ cursors, server: { ...server, systemIdentifier: '72' } })).toBe('SLU-SRC-1213')
