@@ -51,6 +51,7 @@ export async function stageAppend(
           rowCount: file.statistics.recordCount,
           deletedRows: new Uint32Array(0),
           index: context.index,
+          scratch: context.scratch,
         })
       }
     })

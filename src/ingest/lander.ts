@@ -53,7 +53,7 @@ export function createBatchSpool(
       segment.partialCount += part.partialCount
       segment.lineBytesMax = Math.max(segment.lineBytesMax, part.bytes.byteLength)
       await writing(() => writeAll(segment.handle, landedBytes(part, scratch)), segment.path)
-      release(part.bytes)
+      release(part)
     },
     seal: async () => {
       const byStream = new Map<string, LandedSegment[]>()
@@ -110,10 +110,16 @@ async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
   }
 }
 
-/** Frees the memory of landed bytes at once: waiting for the collector would hold many blocks. */
-function release(bytes: Uint8Array): void {
-  const { buffer } = bytes
-  if (buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength) buffer.transfer(0)
+/**
+ * Gives the memory of landed bytes back to its source, or frees it at once: waiting for the
+ * collector would hold many blocks.
+ */
+function release(part: BlockPart): void {
+  const { buffer } = part.bytes
+  if (part.release !== undefined) part.release()
+  else if (buffer instanceof ArrayBuffer && buffer.byteLength === part.bytes.byteLength) {
+    buffer.transfer(0)
+  }
 }
 
 async function openSegment(

@@ -5,6 +5,7 @@ import type { Engine } from '../engine/index.ts'
 import type { TableColumn, TableSchema } from '../model/index.ts'
 import type { FileOrdinals } from '../state/index.ts'
 import type { Failpoints } from './failpoints.ts'
+import type { Scratch } from './scratch.ts'
 
 /** Shared by the steps of one lane. */
 export interface LaneContext {
@@ -14,6 +15,8 @@ export interface LaneContext {
   readonly engine: Engine
   readonly index: KeyIndex
   readonly ordinals: FileOrdinals
+  /** Arrays of the units, which are staged one after the other. */
+  readonly scratch: Scratch
   /** Spool folder of this run. */
   readonly spoolFolder: string
   readonly compressionLevel: number

@@ -4,6 +4,7 @@ import type { Snapshot, Table, TableFormat } from '../contracts/index.ts'
 import { type DataFile, SluiceError, type StreamSchema } from '../model/index.ts'
 import { createLane, type Lane, ownCursor } from './lane.ts'
 import { type LaneContext, orderingColumn } from './lane-context.ts'
+import { createScratch } from './scratch.ts'
 import { indexFile } from './stager.ts'
 import { createTableSchema } from './table-schema.ts'
 import { restoreTombstones } from './tombstones.ts'
@@ -88,6 +89,7 @@ async function indexFiles(
   files: Iterator<DataFile>,
 ): Promise<void> {
   await using session = await context.engine.session()
+  const scratch = createScratch()
   for (let next = files.next(); !next.done; next = files.next()) {
     const file = next.value
     const url = context.table.readUrl(file)
@@ -101,6 +103,7 @@ async function indexFiles(
       rowCount,
       deletedRows: await context.table.deletedRows(file),
       index: context.index,
+      scratch,
     })
   }
 }

@@ -9,6 +9,7 @@ import type { Lane } from './lane.ts'
 import type { LaneContext } from './lane-context.ts'
 import { openLane, openTargetTable } from './open-lane.ts'
 import type { PipelineLog } from './pipeline-log.ts'
+import { createScratch } from './scratch.ts'
 
 /** What recovery needs. */
 export interface RecoverRequest {
@@ -46,6 +47,7 @@ export async function recover(request: RecoverRequest): Promise<Recovered> {
         engine: request.engine,
         index,
         ordinals: createFileOrdinals(),
+        scratch: createScratch(),
         spoolFolder: request.spoolFolder,
         compressionLevel: settings.compressionLevel,
         tombstoneTtlMs: settings.tombstoneTtlMs,

@@ -5,7 +5,7 @@
 
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { createRowLocations, type KeyIndex, type Table } from '../contracts/index.ts'
+import type { KeyIndex, Table } from '../contracts/index.ts'
 import { mapEntries, type Session, type SqlValue } from '../engine/index.ts'
 import {
   assert,
@@ -16,6 +16,7 @@ import {
 } from '../model/index.ts'
 import type { FileOrdinals } from '../state/index.ts'
 import type { LaneContext } from './lane-context.ts'
+import type { Scratch } from './scratch.ts'
 import { storedKeysSql, type WriteQuery, writeSql } from './stage-sql.ts'
 import { type ColumnFacts, fileStatistics } from './statistics.ts'
 import type { Unit } from './unit.ts'
@@ -119,10 +120,11 @@ export async function indexFile(options: {
   /** Ascending row positions that are deleted. */
   readonly deletedRows: Uint32Array
   readonly index: KeyIndex
+  readonly scratch: Scratch
 }): Promise<void> {
   const { rowCount, deletedRows, ordinal } = options
-  const hashes = new Uint32Array(rowCount * 4)
-  const locations = createRowLocations(rowCount)
+  const hashes = options.scratch.hashes('stored', rowCount)
+  const locations = options.scratch.locations('stored', rowCount)
   const isDeleted = deletedRows.length === 0 ? null : bitmap(deletedRows, rowCount)
   let read = 0
   let live = 0

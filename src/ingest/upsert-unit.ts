@@ -1,6 +1,6 @@
 /** Stages a unit by key: decode, group, look up, plan, patch, write, read back. */
 
-import { createRowLocations, NO_FILE, TOMBSTONE_FILE } from '../contracts/index.ts'
+import { NO_FILE, TOMBSTONE_FILE } from '../contracts/index.ts'
 import {
   CHANGE_OP,
   CHANGE_POSITION,
@@ -95,6 +95,7 @@ export async function stageUpsert(
         rowCount: file.statistics.recordCount,
         deletedRows: new Uint32Array(0),
         index,
+        scratch: context.scratch,
       })
     }
   })
@@ -129,9 +130,10 @@ async function merge(
 ): Promise<MergePlan> {
   const { unit, session } = decoded
   const count = unit.recordCount
-  const hashes = new Uint32Array(count * 4)
-  const ops = new Uint8Array(count)
-  const orderings = new BigInt64Array(count)
+  const { scratch } = context
+  const hashes = scratch.hashes('changes', count)
+  const ops = scratch.ops(count)
+  const orderings = scratch.orderings('changes', count)
   const ordering = orderingColumn(context, unit.schema)
   const sql = changeKeysSql(unit.schema, ordering)
   let read = 0
@@ -150,7 +152,7 @@ async function merge(
   refuseNullKeys(context, unit, hashes, ops, count)
   const masks = decoded.withMasks ? await readMasks(session, unit, count) : []
   groups.group(hashes, count)
-  const oldRows = createRowLocations(groups.groupCount)
+  const oldRows = scratch.locations('groups', groups.groupCount)
   await context.index.lookup(groups.groupHashes, groups.groupCount, oldRows)
   return planMerge(
     { count, ops, orderings, masks, partialColumnCount: partialColumns(unit).length },
@@ -234,7 +236,7 @@ async function forgetGone(context: LaneContext, groups: KeyGroups, plan: MergePl
   const count = plan.goneGroups.length
   if (count === 0) return
   const hashes = goneHashes(groups, plan)
-  const locations = createRowLocations(count)
+  const locations = context.scratch.locations('gone', count)
   locations.files.fill(context.target.orderingColumn === null ? NO_FILE : TOMBSTONE_FILE)
   locations.orderings.set(plan.goneOrderings)
   await context.index.put(hashes, count, locations)
