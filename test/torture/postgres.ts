@@ -223,30 +223,14 @@ async function fenceOneOfTwo(world: World): Promise<TortureCase> {
   const before = commitCount(world)
   await waitFor(CATCH_UP_WAIT_MS, () => commitCount(world) > before || first.ending() !== null)
   world.options.print('fencing: the first instance commits, the second one starts')
-  const second = startRun(world)
-  await Promise.race([first.endedWithin(FENCE_WAIT_MS), second.endedWithin(FENCE_WAIT_MS)])
-  const endings = [first.ending(), second.ending()]
-  const problems: string[] = []
-  const ended = endings.filter((ending) => ending !== null)
-  if (ended.length !== 1) problems.push(`${ended.length} of two instances ended, not one`)
-  for (const ending of ended) {
-    if (ending.code !== 5) problems.push(`exit code ${ending.code}, not 5: ${ending.output}`)
-  }
-  const survivor = endings[0] === null ? first : second
-  const commits = commitCount(world)
-  if (problems.length === 0) {
-    const goesOn = await waitFor(FENCE_WAIT_MS, () => commitCount(world) > commits)
-    if (!goesOn) problems.push('the instance that stayed commits nothing any more')
-  }
-  for (const sluice of [first, second]) if (sluice.ending() === null) sluice.signal('SIGKILL')
-  await Promise.all([first.ended, second.ended])
-  const exitCodes = endings.map((ending) => ending?.code ?? null)
-  world.options.print(`fencing: exit codes ${exitCodes.join(' and ')}`)
-  return { case: 'fencing', exitCodes, ended: survivor === first ? 'second' : 'first', problems }
+  const result = await oneIsFenced(world, first, startRun(world))
+  world.options.print(`fencing: exit codes ${result.exitCodes.join(' and ')}`)
+  return { case: 'fencing', ...result }
 }
 
 /**
- * An instance sleeps longer than Postgres waits for it, another takes over, the first one wakes up.
+ * An instance sleeps longer than Postgres waits for it, another takes over, the first one wakes up:
+ * whoever commits next wins, the other one is fenced.
  */
 async function fenceZombie(world: World): Promise<TortureCase> {
   const problems: string[] = []
@@ -260,15 +244,38 @@ async function fenceZombie(world: World): Promise<TortureCase> {
   const tookOver = await waitFor(FENCE_WAIT_MS, () => commitCount(world) > commits)
   if (!tookOver) problems.push(`nobody took over: ${heir.ending()?.output ?? 'the heir waits'}`)
   zombie.signal('SIGCONT')
-  const ending = await zombie.endedWithin(FENCE_WAIT_MS)
-  if (ending === null) problems.push('the instance that woke up still runs')
-  else if (ending.code !== 5) problems.push(`exit code ${ending.code}, not 5: ${ending.output}`)
-  if (heir.ending()) problems.push(`the heir ended: ${heir.ending()?.output}`)
-  for (const sluice of [zombie, heir]) sluice.signal('SIGKILL')
-  await Promise.all([zombie.ended, heir.ended])
+  const result = await oneIsFenced(world, zombie, heir)
   await setSenderTimeout(world, 'DEFAULT')
-  world.options.print(`zombie: exit code ${ending?.code} after it woke up`)
-  return { case: 'zombie', exitCode: ending?.code ?? null, tookOver, problems }
+  world.options.print(`zombie: exit codes ${result.exitCodes.join(' and ')} after it woke up`)
+  return { case: 'zombie', ...result, tookOver, problems: [...problems, ...result.problems] }
+}
+
+interface Fenced {
+  /** Null for the instance that stayed. */
+  readonly exitCodes: readonly (number | null)[]
+  readonly problems: readonly string[]
+}
+
+/** One of two must end by a fence and the other must go on; then that one is killed. */
+async function oneIsFenced(
+  world: World,
+  first: SluiceProcess,
+  second: SluiceProcess,
+): Promise<Fenced> {
+  await Promise.race([first.endedWithin(FENCE_WAIT_MS), second.endedWithin(FENCE_WAIT_MS)])
+  const commits = commitCount(world)
+  const isBoth = (): boolean => first.ending() !== null && second.ending() !== null
+  const goesOn = await waitFor(FENCE_WAIT_MS, () => commitCount(world) > commits || isBoth())
+  const endings = [first.ending(), second.ending()]
+  const ended = endings.filter((ending) => ending !== null)
+  const problems = ended
+    .filter((ending) => ending.code !== 5)
+    .map((ending) => `exit code ${ending.code}, not 5: ${ending.output}`)
+  if (ended.length !== 1) problems.push(`${ended.length} of two instances ended, not one`)
+  if (!goesOn) problems.push('the instance that stayed commits nothing any more')
+  for (const sluice of [first, second]) if (sluice.ending() === null) sluice.signal('SIGKILL')
+  await Promise.all([first.ended, second.ended])
+  return { exitCodes: endings.map((ending) => ending?.code ?? null), problems }
 }
 
 async function setSenderTimeout(world: World, value: string): Promise<void> {
