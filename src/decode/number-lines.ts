@@ -30,31 +30,42 @@ export function numberedBytesMax(byteCount: number, lineCount: number): number {
  * Throws SLU-ING-4003 for a line that is no JSON object, naming its position.
  */
 export function numberLines(lines: Buffer, firstPosition: bigint, into: Buffer): number {
-  const digits = Buffer.from(firstPosition.toString().padStart(DIGITS_MAX, '0'))
-  let firstDigit = DIGITS_MAX - firstPosition.toString().length
+  const prefix = Buffer.alloc(PREFIX.length + DIGITS_MAX + 1)
+  let prefixLength = writePrefix(prefix, firstPosition)
   let to = 0
   let lineCount = 0
   for (let from = 0; from < lines.length; lineCount++) {
     const newline = lines.indexOf(LINE_FEED, from)
     const end = newline < 0 ? lines.length : newline + 1
-    const brace = skipSpace(lines, from, end)
+    const brace = lines[from] === OPEN_BRACE ? from : skipSpace(lines, from, end)
     if (lines[brace] !== OPEN_BRACE) throw notAnObject(firstPosition + BigInt(lineCount))
-    to += PREFIX.copy(into, to)
-    to += digits.copy(into, to, firstDigit)
-    if (lines[skipSpace(lines, brace + 1, end)] !== CLOSE_BRACE) into[to++] = COMMA
+    for (let at = 0; at < prefixLength; at++) into[to++] = prefix[at] as number
+    if (lines[skipSpace(lines, brace + 1, end)] === CLOSE_BRACE) to--
     to += lines.copy(into, to, brace + 1, end)
     from = end
-    firstDigit = increment(digits, firstDigit)
+    if (!increment(prefix, prefixLength - 2)) {
+      prefixLength = writePrefix(prefix, firstPosition + BigInt(lineCount + 1))
+    }
   }
   return to
 }
 
-/** Adds one to decimal digits in place; returns the index of the first digit. */
-function increment(digits: Buffer, firstDigit: number): number {
-  let at = digits.length - 1
-  while (digits[at] === NINE) digits[at--] = ZERO
-  digits[at] = (digits[at] as number) + 1
-  return Math.min(at, firstDigit)
+/** Writes `{"name":position,` and returns its length. */
+function writePrefix(prefix: Buffer, position: bigint): number {
+  const start = PREFIX.copy(prefix)
+  const digits = prefix.write(position.toString(), start, 'latin1')
+  prefix[start + digits] = COMMA
+  return start + digits + 1
+}
+
+/** Adds one to the decimal digits that end at `last`; false when that takes one digit more. */
+function increment(prefix: Buffer, last: number): boolean {
+  let at = last
+  while (prefix[at] === NINE) prefix[at--] = ZERO
+  const digit = prefix[at] as number
+  if (digit < ZERO || digit > NINE) return false
+  prefix[at] = digit + 1
+  return true
 }
 
 function skipSpace(lines: Buffer, from: number, end: number): number {

@@ -38,6 +38,7 @@ export async function stageAppend(
   )
   context.failpoints.hit('staged')
   const written = add.reduce((sum, file) => sum + file.statistics.recordCount, 0)
+  checkCount(context, unit, written)
   if (context.target.mode === 'upsert') {
     if (removeAllFiles) await context.index.clear()
     await timed(context.clock, unit.timingsMs, 'index', async () => {
@@ -74,6 +75,18 @@ export async function stageAppend(
     },
     details: {},
   }
+}
+
+/** One line is one record: a line that holds two objects, or none, must not change the numbering. */
+function checkCount(context: LaneContext, unit: Unit, written: number): void {
+  const isWhole = unit.segments.every((segment) => segment.format === 'json-lines')
+  const mayFilter = context.target.deleteWhen !== null
+  const fits = written === unit.recordCount || (written < unit.recordCount && mayFilter)
+  assert(
+    fits || !isWhole,
+    'SLU-ING-4003',
+    `${unit.recordCount} lines of ${context.target.stream} hold ${written} JSON objects`,
+  )
 }
 
 /** Inserted and updated rows of all segments; deletes and truncates have no row to append. */

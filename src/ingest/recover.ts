@@ -40,7 +40,8 @@ export async function recover(request: RecoverRequest): Promise<Recovered> {
       const stream = request.streams.find((one) => one.stream === target.stream) as StreamSchema
       const owner = { target, pipeline: settings.name }
       const table = opened.use(await openTargetTable(request.format, owner, stream))
-      const index = opened.use(createMemoryKeyIndex())
+      const capacityHint = Number((await table.latest()).rowCount ?? 0n)
+      const index = opened.use(createMemoryKeyIndex({ capacityHint }))
       const context: LaneContext = {
         ...owner,
         table,

@@ -141,14 +141,14 @@ async function merge(
     `SELECT ${sql.hash}, ${CHANGE_OP}, ${sql.ordering} FROM ${CHANGE_TABLE}`,
     ['u128', 'u8', 'i64'],
     ([hash, op, order], rows) => {
-      assert(read + rows <= count, 'SLU-BUG-9001', 'more changes than landed records')
+      assert(read + rows <= count, 'SLU-ING-4003', 'more changes than landed records')
       hashes.set(hash, read * 4)
       ops.set(op, read)
       orderings.set(order, read)
       read += rows
     },
   )
-  assert(read === count, 'SLU-BUG-9001', `${count} records landed, ${read} changes decoded`)
+  assert(read === count, 'SLU-ING-4003', `${count} records landed, ${read} changes decoded`)
   refuseNullKeys(context, unit, hashes, ops, count)
   const masks = decoded.withMasks ? await readMasks(session, unit, count) : []
   groups.group(hashes, count)
