@@ -136,7 +136,11 @@ const tuning = {
     1024 * 1024 * MIB,
     TUNING_DEFAULTS.memory,
   ).optional(),
-  threads: count('Threads of DuckDB, per pipeline. Default: half of the cores.', 1, 256).optional(),
+  threads: count(
+    'Threads of DuckDB, per pipeline. Default: half of the cores; all for appends only.',
+    1,
+    256,
+  ).optional(),
   inFlight: size(
     'Source bytes read and not yet committed, per pipeline.',
     MIB,
