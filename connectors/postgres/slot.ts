@@ -71,7 +71,8 @@ export function planSlot(facts: SlotFacts): SlotPlan {
 }
 
 /**
- * Postgres silently goes on from the confirmed position when it is asked for an earlier one, so this
+ * Postgres silently goes on from the confirmed position when it is asked for an earlier one, so
+ * this
  * is checked again once the slot is ours. Throws SLU-SRC-1212.
  */
 export function requireNotMoved(
@@ -86,8 +87,8 @@ export function requireNotMoved(
     message: `slot ${slot} stands at ${confirmedLsn}, the tables at ${resumeLsn}`,
     context: { slot, confirmedLsn, resumeLsn },
     remedy:
-      'Another reader used the slot. Find it (application_name in pg_stat_replication) and stop it.' +
-      ` ${copyAgain(slot)}`,
+      'Another reader used the slot. Find it (application_name in pg_stat_replication) and stop ' +
+      `it. ${copyAgain(slot)}`,
   })
 }
 
