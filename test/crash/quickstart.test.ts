@@ -33,6 +33,15 @@ async function ordersAtLeast(count: number): Promise<number> {
   }
 }
 
+/**
+ * A row that came before the compared position and left after it, both in one commit, is in no
+ * version and counts as missing. What is really lost is missing every time.
+ */
+async function verify(table: string): Promise<Ending> {
+  const first = await sluice('verify', table, '--against', 'source')
+  return first.code === 10 ? sluice('verify', table, '--against', 'source') : first
+}
+
 describe('the quickstart', () => {
   it('answers SQL from a second process, goes on after kill -9, and ends clean', async () => {
     running = startSluice(folder, ['quickstart'])
@@ -44,7 +53,7 @@ describe('the quickstart', () => {
     const before = await ordersAtLeast(10_000)
     await ordersAtLeast(before + 1)
     for (const table of ['customers', 'products', 'orders', 'order_items']) {
-      const verified = await sluice('verify', table, '--against', 'source')
+      const verified = await verify(table)
       expect(verified.code, verified.output).toBe(0)
     }
 
