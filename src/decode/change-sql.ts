@@ -127,7 +127,7 @@ function jsonLinesSql(query: ChangeQuery): string {
   const fileColumns = [
     `${LINE_POSITION}: 'BIGINT'`,
     ...segment.schema.columns.map(
-      (column) => `${identifier(column.name)}: ${literal(duckType(column.type))}`,
+      (column) => `${identifier(column.name)}: ${literal(jsonReadType(column.type))}`,
     ),
   ]
   const objectBytesMax = Math.max(BUFFER_BYTES_MIN, segment.lineBytesMax + 4096)
@@ -149,12 +149,30 @@ function jsonLinesSql(query: ChangeQuery): string {
     `${LINE_POSITION} AS ${CHANGE_POSITION}`,
     `NULL::BIGINT AS ${CHANGE_TIME}`,
     ...columns.map((column) => {
-      const value = byName.has(column.name) ? identifier(column.name) : 'NULL'
+      const source = byName.get(column.name)
+      const value = source === undefined ? 'NULL' : jsonValue(source)
       return `${castTo(value, column.type)} AS ${identifier(column.name)}`
     }),
     ...masks,
   ]
   return `SELECT ${select.join(',\n  ')}\nFROM ${relation}`
+}
+
+const WHOLE_NUMBERS: ReadonlySet<ColumnType> = new Set(['byte', 'short', 'integer', 'long'])
+
+/** Whole numbers are read as text: the JSON reader would round 1.5 to 2 and take true for 1. */
+function jsonReadType(type: ColumnType): string {
+  return WHOLE_NUMBERS.has(type) ? 'VARCHAR' : duckType(type)
+}
+
+/** The value of a member; a number with a fraction in a whole-number column is refused, 2.0 is 2. */
+function jsonValue({ name, type }: SourceColumn): string {
+  const value = identifier(name)
+  if (!WHOLE_NUMBERS.has(type)) return value
+  const shown = `'${name.replaceAll("'", "''")}: ' || ${value}[1:40]`
+  return `CASE WHEN NOT contains(${value}, '.') THEN ${value}
+    WHEN regexp_full_match(${value}, '-?[0-9]+\\.0+') THEN split_part(${value}, '.', 1)
+    ELSE error('a fraction in a whole-number column, ' || ${shown}) END`
 }
 
 function castTo(value: string, type: ColumnType): string {

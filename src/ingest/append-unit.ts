@@ -77,7 +77,9 @@ export async function stageAppend(
   }
 }
 
-/** One line is one record: a line that holds two objects, or none, must not change the numbering. */
+/**
+ * One line is one record: a line that holds two objects, or none, must not change the numbering.
+ */
 function checkCount(context: LaneContext, unit: Unit, written: number): void {
   const isWhole = unit.segments.every((segment) => segment.format === 'json-lines')
   const mayFilter = context.target.deleteWhen !== null

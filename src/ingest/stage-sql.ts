@@ -1,8 +1,8 @@
 /** SQL of staging: the only place of this room where statements are put together. Pure. */
 
-import { CHANGE_POSITION } from '../decode/index.ts'
+import { CHANGE_OP, CHANGE_POSITION } from '../decode/index.ts'
 import { fieldIds, identifier, literal } from '../engine/index.ts'
-import { keyHashSql, orderingSql } from '../merge/index.ts'
+import { keyEncoding, keyIsNullSql, keySql, orderingSql } from '../merge/index.ts'
 import {
   POSITION_COLUMN,
   SPLIT_COLUMN,
@@ -24,15 +24,26 @@ const physical = (column: TableColumn): string => column.physicalName
 const keyOf = (schema: TableSchema): TableColumn[] =>
   schema.key.map((name) => schema.columns.find((c) => c.name === name) as TableColumn)
 
-/** Key hash and ordering of every change, in arrival order; a NULL key yields hash 0. */
-export function changeKeysSql(
-  schema: TableSchema,
-  ordering: TableColumn | null,
-): { readonly hash: string; readonly ordering: string } {
-  return {
-    hash: `coalesce(${keyHashSql(keyOf(schema), logical)}, 0::UHUGEINT)`,
-    ordering: `(${orderingSql(ordering, logical, CHANGE_POSITION)})::BIGINT`,
-  }
+/** Kind of the typed array that encoded keys come in. */
+export type KeyKind = 'i64' | 'u128'
+
+/** Kind of array in which `changeKeysSql` and `storedKeysSql` yield keys. */
+export function keyKind(schema: TableSchema, ordering: TableColumn | null): KeyKind {
+  return keyEncoding(keyOf(schema), ordering !== null) === 'number' ? 'i64' : 'u128'
+}
+
+/** Added to the operation of a change whose key has a NULL. */
+export const NULL_KEY_FLAG = 128
+
+/** Encoded key, operation and ordering of every change, in arrival order. */
+export function changeKeysSql(schema: TableSchema, ordering: TableColumn | null): string {
+  const key = keyOf(schema)
+  const encoding = keyEncoding(key, ordering !== null)
+  const isNull = keyIsNullSql(key, logical)
+  return `SELECT ${keySql(key, encoding, logical)},
+    (${CHANGE_OP} + CASE WHEN ${isNull} THEN ${NULL_KEY_FLAG} ELSE 0 END)::UTINYINT,
+    (${orderingSql(ordering, logical, CHANGE_POSITION)})::BIGINT
+    FROM ${CHANGE_TABLE}`
 }
 
 /** What the rows of a file are written from. */
@@ -74,15 +85,16 @@ export function writeSql(query: WriteQuery): string {
     TO ${literal(query.target)} (${options.join(', ')})`
 }
 
-/** Key hash, row position and ordering of every row of a stored file. */
+/** Encoded key, row position and ordering of every row of a stored file. */
 export function storedKeysSql(
   schema: TableSchema,
   ordering: TableColumn | null,
   url: string,
 ): string {
-  const hash = keyHashSql(keyOf(schema), physical)
+  const key = keyOf(schema)
   const order = orderingSql(ordering, physical, POSITION_COLUMN)
-  return `SELECT ${hash} AS hash, file_row_number::UINTEGER AS row, (${order})::BIGINT AS ordering
+  return `SELECT ${keySql(key, keyEncoding(key, ordering !== null), physical)},
+    file_row_number::UINTEGER, (${order})::BIGINT
     FROM read_parquet(${literal(url)}, file_row_number = true)`
 }
 

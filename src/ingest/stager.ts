@@ -5,8 +5,9 @@
 
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import type { KeyIndex, Table } from '../contracts/index.ts'
+import type { KeyIndex, RowLocations, Table } from '../contracts/index.ts'
 import { mapEntries, type Session, type SqlValue } from '../engine/index.ts'
+import { setKeys } from '../merge/index.ts'
 import {
   assert,
   type RowDeletes,
@@ -17,7 +18,7 @@ import {
 import type { FileOrdinals } from '../state/index.ts'
 import type { LaneContext } from './lane-context.ts'
 import type { Scratch } from './scratch.ts'
-import { storedKeysSql, type WriteQuery, writeSql } from './stage-sql.ts'
+import { keyKind, storedKeysSql, type WriteQuery, writeSql } from './stage-sql.ts'
 import { type ColumnFacts, fileStatistics } from './statistics.ts'
 import type { Unit } from './unit.ts'
 
@@ -129,32 +130,47 @@ export async function indexFile(options: {
   let read = 0
   let live = 0
   const sql = storedKeysSql(options.schema, options.ordering, options.url)
-  await options.session.columns(sql, ['u128', 'u32', 'i64'], ([hash, row, ordering], count) => {
+  const kinds = [keyKind(options.schema, options.ordering), 'u32', 'i64'] as const
+  await options.session.columns(sql, kinds, ([keys, row, ordering], count) => {
     assert(
       read + count <= rowCount,
       'SLU-TAB-3005',
       `${options.url} has more rows than its log entry says`,
     )
     read += count
-    if (isDeleted === null) {
-      hashes.set(hash, live * 4)
-      locations.rows.set(row, live)
-      locations.orderings.set(ordering, live)
-      live += count
-      return
-    }
-    for (let at = 0; at < count; at++) {
-      const position = row[at] as number
-      if (((isDeleted[position >>> 5] as number) >>> (position & 31)) & 1) continue
-      hashes.set(hash.subarray(at * 4, at * 4 + 4), live * 4)
-      locations.rows[live] = position
-      locations.orderings.set(ordering.subarray(at, at + 1), live)
-      live++
-    }
+    setKeys(hashes, live, keys, count)
+    locations.rows.set(row, live)
+    locations.orderings.set(ordering, live)
+    live = isDeleted === null ? live + count : keepLive(hashes, locations, live, count, isDeleted)
   })
   assert(read === rowCount, 'SLU-TAB-3005', `${options.url} has fewer rows than its log entry says`)
   locations.files.fill(ordinal, 0, live)
   await options.index.put(hashes, live, locations)
+}
+
+/**
+ * Closes the gaps that deleted rows leave among the `count` entries from `from` on; returns the new
+ * end.
+ */
+function keepLive(
+  hashes: Uint32Array,
+  { rows, orderings }: RowLocations,
+  from: number,
+  count: number,
+  isDeleted: Uint32Array,
+): number {
+  let to = from
+  for (let at = from; at < from + count; at++) {
+    const row = rows[at] as number
+    if (((isDeleted[row >>> 5] as number) >>> (row & 31)) & 1) continue
+    if (to < at) {
+      hashes.copyWithin(to * 4, at * 4, at * 4 + 4)
+      rows[to] = row
+      orderings.copyWithin(to, at, at + 1)
+    }
+    to++
+  }
+  return to
 }
 
 function bitmap(rows: Uint32Array, rowCount: number): Uint32Array {

@@ -1,16 +1,9 @@
 /** Stages a unit by key: decode, group, look up, plan, patch, write, read back. */
 
 import { NO_FILE, TOMBSTONE_FILE } from '../contracts/index.ts'
-import {
-  CHANGE_OP,
-  CHANGE_POSITION,
-  changeSql,
-  maskColumn,
-  maybeMissing,
-  OP_CODES,
-} from '../decode/index.ts'
+import { CHANGE_POSITION, changeSql, maskColumn, maybeMissing, OP_CODES } from '../decode/index.ts'
 import type { Session } from '../engine/index.ts'
-import { type KeyGroups, type MergePlan, planMerge } from '../merge/index.ts'
+import { type KeyGroups, type MergePlan, planMerge, setKeys } from '../merge/index.ts'
 import {
   assert,
   SluiceError,
@@ -21,7 +14,7 @@ import {
 import { decodeFailure } from './decode-failure.ts'
 import { type LaneContext, orderingColumn, timed } from './lane-context.ts'
 import { applyPatches } from './patch.ts'
-import { CHANGE_TABLE, changeKeysSql, KEEP_TABLE } from './stage-sql.ts'
+import { CHANGE_TABLE, changeKeysSql, KEEP_TABLE, keyKind, NULL_KEY_FLAG } from './stage-sql.ts'
 import { groupDeletes, indexFile, outputFolder, stageRows } from './stager.ts'
 import { encodeTombstones } from './tombstones.ts'
 import type { StagedUnit, Unit } from './unit.ts'
@@ -135,21 +128,20 @@ async function merge(
   const ops = scratch.ops(count)
   const orderings = scratch.orderings('changes', count)
   const ordering = orderingColumn(context, unit.schema)
-  const sql = changeKeysSql(unit.schema, ordering)
   let read = 0
   await session.columns(
-    `SELECT ${sql.hash}, ${CHANGE_OP}, ${sql.ordering} FROM ${CHANGE_TABLE}`,
-    ['u128', 'u8', 'i64'],
-    ([hash, op, order], rows) => {
+    changeKeysSql(unit.schema, ordering),
+    [keyKind(unit.schema, ordering), 'u8', 'i64'],
+    ([keys, op, order], rows) => {
       assert(read + rows <= count, 'SLU-ING-4003', 'more changes than landed records')
-      hashes.set(hash, read * 4)
+      setKeys(hashes, read, keys, rows)
       ops.set(op, read)
       orderings.set(order, read)
       read += rows
     },
   )
   assert(read === count, 'SLU-ING-4003', `${count} records landed, ${read} changes decoded`)
-  refuseNullKeys(context, unit, hashes, ops, count)
+  checkKeys(context, unit, ops)
   const masks = decoded.withMasks ? await readMasks(session, unit, count) : []
   groups.group(hashes, count)
   const oldRows = scratch.locations('groups', groups.groupCount)
@@ -162,18 +154,12 @@ async function merge(
   )
 }
 
-function refuseNullKeys(
-  context: LaneContext,
-  unit: Unit,
-  hashes: Uint32Array,
-  ops: Uint8Array,
-  count: number,
-): void {
-  for (let row = 0; row < count; row++) {
-    const at = row * 4
-    const isNull =
-      ((hashes[at] as number) | (hashes[at + 1] as number) | (hashes[at + 2] as number)) === 0
-    if (!isNull || hashes[at + 3] !== 0 || ops[row] === OP_CODES.truncate) continue
+/** Refuses changes without a key, except truncates, whose flag is taken off. */
+function checkKeys(context: LaneContext, unit: Unit, ops: Uint8Array): void {
+  for (const [row, op] of ops.entries()) {
+    if (op < NULL_KEY_FLAG) continue
+    ops[row] = op - NULL_KEY_FLAG
+    if (ops[row] === OP_CODES.truncate) continue
     const first = unit.segments[0]?.firstPosition ?? 0n
     throw new SluiceError('SLU-ING-4003', {
       message:

@@ -5,7 +5,14 @@
  */
 
 export { KeyGroups } from './key-groups.ts'
-export { keyHashSql, orderingSql } from './key-sql.ts'
+export {
+  type KeyEncoding,
+  keyEncoding,
+  keyIsNullSql,
+  keySql,
+  orderingSql,
+  setKeys,
+} from './key-sql.ts'
 export {
   type ChangeColumns,
   type MergePlan,

@@ -31,7 +31,7 @@ export class KeyGroups {
       const h1 = hashes[at + 1] as number
       const h2 = hashes[at + 2] as number
       const h3 = hashes[at + 3] as number
-      let slot = (h0 ^ (h2 >>> 7)) & mask
+      let slot = mixed(h0, h1, h2, h3) & mask
       for (;;) {
         const group = (slots[slot] as number) - 1
         if (group < 0) {
@@ -75,4 +75,11 @@ export class KeyGroups {
     const slotCount = 2 ** Math.ceil(Math.log2(Math.max(16, count * 2)))
     if (this.slots.length !== slotCount) this.slots = new Int32Array(slotCount)
   }
+}
+
+/** Keys may be plain numbers: every bit of them must move the slot. */
+function mixed(h0: number, h1: number, h2: number, h3: number): number {
+  const sum = h0 ^ Math.imul(h1, 0x9e37_79b1) ^ Math.imul(h2, 0x85eb_ca77) ^ h3
+  const product = Math.imul(sum ^ (sum >>> 16), 0x7feb_352d)
+  return product ^ (product >>> 15)
 }

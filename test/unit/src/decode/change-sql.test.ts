@@ -187,6 +187,24 @@ describe('JSON lines', () => {
     ])
   })
 
+  it('takes 2.0 and 1e3 for whole numbers and keeps 64 bits exact', async () => {
+    const rows = await decode(
+      { id: 'long' },
+      '{"id":2.0}\n{"id":1e3}\n{"id":-9223372036854775808}\n{"id":null}\n',
+      'json-lines',
+    )
+    expect(rows.map((row) => row[2])).toEqual(['2', '1000', '-9223372036854775808', null])
+  })
+
+  it('refuses to round a fraction or to take true for a number', async () => {
+    for (const value of ['1.5', 'true', '"7.5"', '1e300', '{}']) {
+      await expect(
+        decode({ id: 'long' }, `{"id":${value}}\n`, 'json-lines'),
+        value,
+      ).rejects.toMatchObject({ code: 'SLU-ENG-7002' })
+    }
+  })
+
   it('refuses a mistyped value instead of storing NULL', async () => {
     await expect(decode({ id: 'long' }, '{"id":"many"}\n', 'json-lines')).rejects.toMatchObject({
       code: 'SLU-ENG-7002',
