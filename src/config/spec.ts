@@ -96,12 +96,12 @@ const DAY_MS = 86_400_000
 
 /** What holds when neither a pipeline nor `defaults` says otherwise, as one would write it. */
 export const TUNING_DEFAULTS = {
-  commit: { every: '10s', maxRows: 500_000, maxBytes: '128MiB' },
+  commit: { every: '10s', maxRows: 200_000, maxBytes: '128MiB' },
   onError: 'stop',
   memory: '512MiB',
   inFlight: '64MiB',
   tombstones: '7d',
-  compression: 3,
+  compression: 1,
 } as const
 
 const commit = z.strictObject({
@@ -136,11 +136,7 @@ const tuning = {
     1024 * 1024 * MIB,
     TUNING_DEFAULTS.memory,
   ).optional(),
-  threads: count(
-    'Threads of DuckDB, per pipeline. Default: half of the cores; all for appends only.',
-    1,
-    256,
-  ).optional(),
+  threads: count('Threads of DuckDB, per pipeline. Default: half of the cores.', 1, 256).optional(),
   inFlight: size(
     'Source bytes read and not yet committed, per pipeline.',
     MIB,

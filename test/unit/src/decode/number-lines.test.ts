@@ -4,7 +4,7 @@ import { numberedBytesMax, numberLines } from '../../../../src/decode/index.ts'
 function number(text: string, first: bigint): string {
   const lines = Buffer.from(text)
   const into = Buffer.alloc(numberedBytesMax(lines.length, text.split('\n').length))
-  return into.subarray(0, numberLines(lines, first, into)).toString()
+  return into.subarray(0, numberLines(lines, first, into).byteCount).toString()
 }
 
 describe('numberLines', () => {
