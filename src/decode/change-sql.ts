@@ -166,7 +166,7 @@ function jsonReadType(type: ColumnType): string {
   return WHOLE_NUMBERS.has(type) ? 'VARCHAR' : duckType(type)
 }
 
-/** The value of a member; a number with a fraction in a whole-number column is refused, 2.0 is 2. */
+/** The value of a member. A fraction in a whole-number column is refused; 2.0 is 2. */
 function jsonValue({ name, type }: SourceColumn): string {
   const value = identifier(name)
   if (!WHOLE_NUMBERS.has(type)) return value

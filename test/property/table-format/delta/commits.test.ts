@@ -36,7 +36,7 @@ type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never
 
 const runs = fc.record({
   seed: fc.string({ maxLength: 6 }),
-  faultShare: fc.constantFrom(0, 0.1, 0.4),
+  faultShare: fc.constantFrom(0, 0.1, 0.2),
   rounds: fc.array(fc.array(step, { minLength: 3, maxLength: 3 }), { maxLength: 10 }),
 })
 
