@@ -14,7 +14,14 @@ import { stageAppend } from './append-unit.ts'
 import { type LaneContext, timed } from './lane-context.ts'
 import { followSchemas } from './table-schema.ts'
 import { type BatchHeader, countRecords, type StagedUnit, type Unit } from './unit.ts'
-import { decodeUnit, stageUpsert } from './upsert-unit.ts'
+import {
+  type DecodedUnit,
+  decodeUnit,
+  hasPlainFile,
+  type MergedUnit,
+  mergeUnit,
+  writeUnit,
+} from './upsert-unit.ts'
 
 /** What a lane tells about itself. */
 export interface LaneStatus {
@@ -116,42 +123,58 @@ function planUnit(planned: Planned, header: BatchHeader, segments: readonly Land
 }
 
 /**
- * Stages units: decoding starts at once, merging and writing go in order because each unit looks up
- * what the one before it wrote. Appends know nothing of each other and need no order.
+ * Stages units. Decoding starts at once. Merging goes in order, because each unit looks up where
+ * the one before it put its rows; writing overlaps with the merging of later units. Appends know
+ * nothing of each other.
  */
 function createStaging(
   context: LaneContext,
 ): (unit: Unit, restartsCopy: boolean) => Promise<StagedUnit> {
   const groups = new KeyGroups()
-  let tail: Promise<unknown> = Promise.resolve()
+  /** Settles when the index knows every row of the units so far. */
+  let placed: Promise<unknown> = Promise.resolve()
+  /** Settles when the files of the units so far are written. */
+  let written: Promise<unknown> = Promise.resolve()
   return (unit, restartsCopy) => {
     const isAppend = context.target.mode === 'append'
-    const previous = isAppend && !restartsCopy ? Promise.resolve() : tail
-    const isPlain = isAppend || unit.header.copy !== null
-    const staged = isPlain
-      ? previous.then(() => stageAppend(context, unit, restartsCopy))
-      : stageKeyed(context, unit, groups, previous)
-    tail = staged
-    staged.catch(() => undefined)
+    const before = isAppend && !restartsCopy ? Promise.resolve() : placed
+    if (isAppend || unit.header.copy !== null) {
+      const staged = before.then(() => stageAppend(context, unit, restartsCopy))
+      placed = staged
+      written = afterBoth(written, staged)
+      for (const promise of [staged, written]) promise.catch(() => undefined)
+      return staged
+    }
+    const decoding = decodeUnit(context, unit)
+    const merging = mergeDecoded(context, decoding, groups, before)
+    const staged = writeMerged(context, decoding, merging, written)
+    placed = hasPlainFile(unit) ? merging : staged
+    written = afterBoth(written, staged)
+    for (const promise of [decoding, merging, staged, written]) promise.catch(() => undefined)
     return staged
   }
 }
 
-async function stageKeyed(
+async function mergeDecoded(
   context: LaneContext,
-  unit: Unit,
+  decoding: Promise<DecodedUnit>,
   groups: KeyGroups,
-  previous: Promise<unknown>,
+  placed: Promise<unknown>,
+): Promise<MergedUnit> {
+  return mergeUnit(context, await afterBoth(placed, decoding), groups)
+}
+
+/** Writes when merged; in any case waits for what runs and lets the session go. */
+async function writeMerged(
+  context: LaneContext,
+  decoding: Promise<DecodedUnit>,
+  merging: Promise<MergedUnit>,
+  written: Promise<unknown>,
 ): Promise<StagedUnit> {
-  const decoding = decodeUnit(context, unit)
-  try {
-    await using decoded = await afterBoth(previous, decoding)
-    return await stageUpsert(context, decoded, groups)
-  } catch (error) {
-    const [decoded] = await Promise.allSettled([decoding])
-    if (decoded.status === 'fulfilled') await decoded.value[Symbol.asyncDispose]()
-    throw error
-  }
+  const [decoded] = await Promise.allSettled([decoding, merging])
+  if (decoded.status === 'rejected') throw decoded.reason
+  await using session = decoded.value
+  return await writeUnit(context, session, await merging, written)
 }
 
 /**

@@ -40,6 +40,11 @@ export interface StageRequest extends Omit<WriteQuery, 'target'> {
   readonly onWritten: () => void
 }
 
+/** Object path of the one file of an unpartitioned table's unit. */
+export function plainPath(uniqueName: string): string {
+  return `part-${uniqueName}-0.parquet`
+}
+
 /** Spool folder for the files that one unit writes. */
 export function outputFolder(context: LaneContext, unit: Unit): string {
   const table = context.target.root.replaceAll('/', '.')
@@ -146,6 +151,40 @@ export async function indexFile(options: {
   assert(read === rowCount, 'SLU-TAB-3005', `${options.url} has fewer rows than its log entry says`)
   locations.files.fill(ordinal, 0, live)
   await options.index.put(hashes, live, locations)
+}
+
+/** Rows of a chunk that the engine hands out at once, at most. */
+const CHUNK_ROWS_MAX = 2048
+
+/** Reads a file's keys back; throws SLU-BUG-9001 unless row i holds key i of `expectedKeys`. */
+export async function checkPlaces(options: {
+  readonly session: Session
+  readonly schema: TableSchema
+  readonly ordering: TableColumn | null
+  readonly url: string
+  readonly expectedKeys: Uint32Array
+}): Promise<void> {
+  const { expectedKeys } = options
+  const chunk = new Uint32Array(CHUNK_ROWS_MAX * 4)
+  const sql = storedKeysSql(options.schema, options.ordering, options.url)
+  const kinds = [keyKind(options.schema, options.ordering), 'u32', 'i64'] as const
+  let read = 0
+  let isEqual = true
+  await options.session.columns(sql, kinds, ([keys, rows], count) => {
+    setKeys(chunk, 0, keys, count)
+    for (let at = 0; at < count; at++) {
+      const expected = (rows[at] as number) * 4
+      for (let word = 0; word < 4; word++) {
+        isEqual &&= chunk[at * 4 + word] === expectedKeys[expected + word]
+      }
+    }
+    read += count
+  })
+  assert(
+    isEqual && read * 4 === expectedKeys.length,
+    'SLU-BUG-9001',
+    `${options.url} does not hold its rows in the order they were given`,
+  )
 }
 
 /**

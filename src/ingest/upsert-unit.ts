@@ -6,6 +6,7 @@ import type { Session } from '../engine/index.ts'
 import { type KeyGroups, type MergePlan, planMerge, setKeys } from '../merge/index.ts'
 import {
   assert,
+  type RowDeletes,
   SluiceError,
   type StagedFile,
   type TableColumn,
@@ -15,7 +16,14 @@ import { decodeFailure } from './decode-failure.ts'
 import { type LaneContext, orderingColumn, timed } from './lane-context.ts'
 import { applyPatches } from './patch.ts'
 import { CHANGE_TABLE, changeKeysSql, KEEP_TABLE, keyKind, NULL_KEY_FLAG } from './stage-sql.ts'
-import { groupDeletes, indexFile, outputFolder, stageRows } from './stager.ts'
+import {
+  checkPlaces,
+  groupDeletes,
+  indexFile,
+  outputFolder,
+  plainPath,
+  stageRows,
+} from './stager.ts'
 import { encodeTombstones } from './tombstones.ts'
 import type { StagedUnit, Unit } from './unit.ts'
 
@@ -53,50 +61,116 @@ export async function decodeUnit(context: LaneContext, unit: Unit): Promise<Deco
   }
 }
 
-/**
- * Merges the decoded changes into the table's rows and stages the result. In batch order per table.
- */
-export async function stageUpsert(
+/** A unit whose rows have their places: the index knows them, the next unit may be merged. */
+export interface MergedUnit {
+  readonly plan: MergePlan
+  readonly uniqueName: string
+  /**
+   * Keys of the rows in the order they will be written; null when the engine decides the places.
+   */
+  readonly expectedKeys: Uint32Array | null
+  readonly deletes: readonly RowDeletes[]
+  readonly tombstones: Uint8Array | null
+}
+
+/** True when a unit's rows end in one file, so that their places are known before it is written. */
+export function hasPlainFile(unit: Unit): boolean {
+  return unit.schema.partitionBy.length === 0
+}
+
+/** Merges the decoded changes into the table's rows. In batch order per table. */
+export async function mergeUnit(
   context: LaneContext,
   decoded: DecodedUnit,
   groups: KeyGroups,
+): Promise<MergedUnit> {
+  const { unit } = decoded
+  const uniqueName = context.clock.uuid()
+  const merged = await timed(context.clock, unit.timingsMs, 'merge', async () => {
+    const plan = await merge(context, decoded, groups)
+    const deletes = plan.truncates
+      ? []
+      : groupDeletes(plan.deleteFiles, plan.deleteRows, context.ordinals)
+    if (plan.truncates) await context.index.clear()
+    await forgetGone(context, groups, plan)
+    const expectedKeys = hasPlainFile(unit)
+      ? await placeRows(context, unit, plan, uniqueName)
+      : null
+    const tombstones = tombstoneBytes(context, groups, plan)
+    return { plan, uniqueName, expectedKeys, deletes, tombstones }
+  })
+  context.failpoints.hit('merged')
+  return merged
+}
+
+/**
+ * Tells the index where the kept rows will be, so that the next unit need not wait for the file.
+ * What the file holds is checked row by row before it can be committed.
+ */
+async function placeRows(
+  { scratch, ordinals, index }: LaneContext,
+  unit: Unit,
+  { keep }: MergePlan,
+  uniqueName: string,
+): Promise<Uint32Array> {
+  const count = keep.length
+  const keys = new Uint32Array(count * 4)
+  if (count === 0) return keys
+  const hashes = scratch.hashes('changes', unit.recordCount)
+  const orderings = scratch.orderings('changes', unit.recordCount)
+  const locations = scratch.locations('stored', count)
+  for (let row = 0; row < count; row++) {
+    const from = (keep[row] as number) * 4
+    const to = row * 4
+    keys[to] = hashes[from] as number
+    keys[to + 1] = hashes[from + 1] as number
+    keys[to + 2] = hashes[from + 2] as number
+    keys[to + 3] = hashes[from + 3] as number
+    locations.rows[row] = row
+  }
+  copyLongs(orderings, keep, locations.orderings)
+  locations.files.fill(ordinals.ordinalOf(plainPath(uniqueName)))
+  await index.put(keys, count, locations)
+  return keys
+}
+
+/** `to[i] = from[rows[i]]`, without a bigint each. */
+function copyLongs(from: BigInt64Array, rows: Uint32Array, to: BigInt64Array): void {
+  const source = new Uint32Array(from.buffer, from.byteOffset, from.length * 2)
+  const target = new Uint32Array(to.buffer, to.byteOffset, to.length * 2)
+  for (let at = 0; at < rows.length; at++) {
+    const row = (rows[at] as number) * 2
+    target[at * 2] = source[row] as number
+    target[at * 2 + 1] = source[row + 1] as number
+  }
+}
+
+/**
+ * Writes a merged unit. `previous` has written the files that missing values may have to come from.
+ */
+export async function writeUnit(
+  context: LaneContext,
+  decoded: DecodedUnit,
+  merged: MergedUnit,
+  previous: Promise<unknown>,
 ): Promise<StagedUnit> {
   const { unit, session } = decoded
-  const { clock, index } = context
-  const plan = await timed(clock, unit.timingsMs, 'merge', () => merge(context, decoded, groups))
-  context.failpoints.hit('merged')
+  const { clock } = context
+  const { plan } = merged
   if (plan.patches.length > 0) {
+    await previous
     await timed(clock, unit.timingsMs, 'patch', () =>
       applyPatches(context, session, partialColumns(unit), plan.patches),
     )
   }
-  const add = await timed(clock, unit.timingsMs, 'stage', () => writeKept(context, decoded, plan))
+  const add = await timed(clock, unit.timingsMs, 'stage', () => writeKept(context, decoded, merged))
   context.failpoints.hit('staged')
-  const deletes = plan.truncates
-    ? []
-    : groupDeletes(plan.deleteFiles, plan.deleteRows, context.ordinals)
-  await timed(clock, unit.timingsMs, 'index', async () => {
-    if (plan.truncates) await index.clear()
-    await forgetGone(context, groups, plan)
-    for (const file of add) {
-      await indexFile({
-        session,
-        schema: unit.schema,
-        ordering: orderingColumn(context, unit.schema),
-        url: context.table.stagedUrl(file.path),
-        ordinal: context.ordinals.ordinalOf(file.path),
-        rowCount: file.statistics.recordCount,
-        deletedRows: new Uint32Array(0),
-        index,
-        scratch: context.scratch,
-      })
-    }
-  })
-  const tombstones = await stageTombstones(context, groups, plan)
+  await timed(clock, unit.timingsMs, 'index', () => settlePlaces(context, decoded, merged, add))
+  const tombstones = await stageTombstones(context, merged.tombstones)
   return {
     unit,
     add,
-    deletes,
+    deletes: merged.deletes,
     removeAllFiles: plan.truncates,
     accounting: {
       read: unit.recordCount,
@@ -110,6 +184,39 @@ export async function stageUpsert(
       deleted: plan.deleted,
     },
     details: tombstones === null ? {} : { tombstones },
+  }
+}
+
+/**
+ * Reads the keys back from the files: checks the places told to the index, or tells it the places.
+ */
+async function settlePlaces(
+  context: LaneContext,
+  { unit, session }: DecodedUnit,
+  { plan, expectedKeys }: MergedUnit,
+  add: readonly StagedFile[],
+): Promise<void> {
+  const { schema } = unit
+  const ordering = orderingColumn(context, schema)
+  const written = add.reduce((sum, file) => sum + file.statistics.recordCount, 0)
+  assert(written === plan.keep.length, 'SLU-BUG-9001', 'rows were lost on the way to their file')
+  for (const file of add) {
+    const url = context.table.stagedUrl(file.path)
+    if (expectedKeys !== null) {
+      await checkPlaces({ session, schema, ordering, url, expectedKeys })
+      continue
+    }
+    await indexFile({
+      session,
+      schema,
+      ordering,
+      url,
+      ordinal: context.ordinals.ordinalOf(file.path),
+      rowCount: file.statistics.recordCount,
+      deletedRows: new Uint32Array(0),
+      index: context.index,
+      scratch: context.scratch,
+    })
   }
 }
 
@@ -190,16 +297,15 @@ async function readMasks(session: Session, unit: Unit, count: number): Promise<U
 
 async function writeKept(
   context: LaneContext,
-  decoded: DecodedUnit,
-  plan: MergePlan,
+  { unit, session }: DecodedUnit,
+  { plan, uniqueName }: MergedUnit,
 ): Promise<readonly StagedFile[]> {
-  const { unit, session } = decoded
   if (plan.keep.length === 0) return []
-  let from = `${CHANGE_TABLE}`
+  let from: string = CHANGE_TABLE
   if (!plan.keepAll) {
-    await session.run(`CREATE TEMP TABLE ${KEEP_TABLE} (row UINTEGER)`)
-    await session.append(KEEP_TABLE, [plan.keep], plan.keep.length)
-    from = `${CHANGE_TABLE} SEMI JOIN ${KEEP_TABLE} ON ${CHANGE_TABLE}.rowid = ${KEEP_TABLE}.row`
+    await session.run(`CREATE TEMP TABLE ${KEEP_TABLE} (is_kept UTINYINT)`)
+    await session.append(KEEP_TABLE, [plan.keepFlags], plan.keepFlags.length)
+    from = `${CHANGE_TABLE} POSITIONAL JOIN ${KEEP_TABLE} WHERE is_kept = 1`
   }
   return stageRows({
     table: context.table,
@@ -210,7 +316,7 @@ async function writeKept(
     position: CHANGE_POSITION,
     compressionLevel: context.compressionLevel,
     folder: outputFolder(context, unit),
-    uniqueName: context.clock.uuid(),
+    uniqueName,
     onWritten: () => context.failpoints.hit('file-written'),
   })
 }
@@ -236,14 +342,21 @@ function goneHashes(groups: KeyGroups, plan: MergePlan): Uint32Array {
   return hashes
 }
 
-async function stageTombstones(
+function tombstoneBytes(
   context: LaneContext,
   groups: KeyGroups,
   plan: MergePlan,
-): Promise<string | null> {
+): Uint8Array | null {
   if (context.target.orderingColumn === null || plan.goneGroups.length === 0) return null
+  return encodeTombstones(goneHashes(groups, plan), plan.goneOrderings)
+}
+
+async function stageTombstones(
+  context: LaneContext,
+  bytes: Uint8Array | null,
+): Promise<string | null> {
+  if (bytes === null) return null
   const path = `_sluice_tombstones/${context.clock.uuid()}.bin`
-  const bytes = encodeTombstones(goneHashes(groups, plan), plan.goneOrderings)
   await context.table.stageBytes(path, bytes)
   return path
 }

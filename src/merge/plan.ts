@@ -44,6 +44,8 @@ export interface ValuePatch {
 export interface MergePlan {
   /** Changes whose rows are written, ascending row numbers. */
   readonly keep: Uint32Array
+  /** Per change 1 when it is kept, else 0. */
+  readonly keepFlags: Uint8Array
   /** True when every change is kept. */
   readonly keepAll: boolean
   /** Old rows to delete: parallel, in no order. */
@@ -133,6 +135,7 @@ export function planMerge(
   const keep = collect(keepFlags, counts.kept)
   return {
     keep,
+    keepFlags,
     keepAll: counts.kept === changes.count,
     deleteFiles: deletes.files.subarray(0, counts.deletes),
     deleteRows: deletes.rows.subarray(0, counts.deletes),
