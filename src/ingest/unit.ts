@@ -1,6 +1,6 @@
 /** A unit of work: what one batch does to one table, on its way from landed bytes to a commit. */
 
-import type { CopyProgress, RowLocations } from '../contracts/index.ts'
+import type { CopyProgress } from '../contracts/index.ts'
 import type { LandedSegment } from '../decode/index.ts'
 import type {
   Accounting,
@@ -54,13 +54,4 @@ export interface StagedUnit {
 /** Sums the records of segments. */
 export function countRecords(segments: readonly LandedSegment[]): number {
   return segments.reduce((sum, segment) => sum + segment.recordCount, 0)
-}
-
-/** The first `count` entries as views. */
-export function locationsSlice(locations: RowLocations, count: number): RowLocations {
-  return {
-    files: locations.files.subarray(0, count),
-    rows: locations.rows.subarray(0, count),
-    orderings: locations.orderings.subarray(0, count),
-  }
 }
