@@ -1,6 +1,7 @@
 /** Opens or creates a lane's table and rebuilds its key index from the newest snapshot. */
 
 import type { Snapshot, Table, TableFormat } from '../contracts/index.ts'
+import { literal, type Session } from '../engine/index.ts'
 import { type DataFile, SluiceError, type StreamSchema } from '../model/index.ts'
 import { createLane, type Lane, ownCursor } from './lane.ts'
 import { type LaneContext, orderingColumn } from './lane-context.ts'
@@ -108,10 +109,7 @@ async function indexFiles(
   }
 }
 
-async function countRows(
-  session: { query(sql: string): Promise<{ rows: readonly (readonly unknown[])[] }> },
-  url: string,
-): Promise<number> {
-  const sql = `SELECT num_rows FROM parquet_file_metadata('${url.replaceAll("'", "''")}')`
-  return Number((await session.query(sql)).rows[0]?.[0])
+async function countRows(session: Session, url: string): Promise<number> {
+  const found = await session.query(`SELECT num_rows FROM parquet_file_metadata(${literal(url)})`)
+  return Number(found.rows[0]?.[0])
 }
