@@ -2,12 +2,10 @@
 
 import type { Session } from '../engine/index.ts'
 import { literal } from '../engine/index.ts'
-import type { ValuePatch } from '../merge/index.ts'
+import { FROM_OLD_ROW, type ValuePatch } from '../merge/index.ts'
 import { assert, type TableColumn } from '../model/index.ts'
 import type { LaneContext } from './lane-context.ts'
 import { PATCH_TABLE, patchFromChangesSql, patchFromFileSql } from './stage-sql.ts'
-
-const FROM_OLD_ROW = 0xffff_ffff
 
 /** Applies the patches to the change relation of the session. */
 export async function applyPatches(

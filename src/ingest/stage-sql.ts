@@ -2,7 +2,7 @@
 
 import { CHANGE_OP, CHANGE_POSITION } from '../decode/index.ts'
 import { fieldIds, identifier, literal } from '../engine/index.ts'
-import { keyEncoding, keyIsNullSql, keySql, orderingSql } from '../merge/index.ts'
+import { FROM_OLD_ROW, keyEncoding, keyIsNullSql, keySql, orderingSql } from '../merge/index.ts'
 import {
   POSITION_COLUMN,
   SPLIT_COLUMN,
@@ -103,7 +103,7 @@ export function patchFromChangesSql(column: TableColumn): string {
   const name = identifier(column.name)
   return `UPDATE ${CHANGE_TABLE} SET ${name} = origin.${name}
     FROM ${PATCH_TABLE} JOIN ${CHANGE_TABLE} AS origin ON origin.rowid = ${PATCH_TABLE}.source
-    WHERE ${CHANGE_TABLE}.rowid = ${PATCH_TABLE}.target AND ${PATCH_TABLE}.source <> 4294967295`
+    WHERE ${CHANGE_TABLE}.rowid = ${PATCH_TABLE}.target AND ${PATCH_TABLE}.source <> ${FROM_OLD_ROW}`
 }
 
 /** Takes values of one column from the rows of a stored file, as `PATCH_TABLE` says. */
@@ -113,6 +113,6 @@ export function patchFromFileSql(column: TableColumn, url: string, ordinal: numb
     FROM (SELECT file_row_number AS row, ${identifier(column.physicalName)} AS value
       FROM read_parquet(${literal(url)}, file_row_number = true)) AS stored
     JOIN ${PATCH_TABLE} ON ${PATCH_TABLE}.old_row = stored.row
-      AND ${PATCH_TABLE}.source = 4294967295 AND ${PATCH_TABLE}.old_file = ${ordinal}
+      AND ${PATCH_TABLE}.source = ${FROM_OLD_ROW} AND ${PATCH_TABLE}.old_file = ${ordinal}
     WHERE ${CHANGE_TABLE}.rowid = ${PATCH_TABLE}.target`
 }

@@ -15,6 +15,7 @@ export {
 } from './key-sql.ts'
 export {
   type ChangeColumns,
+  FROM_OLD_ROW,
   type MergePlan,
   type OldRows,
   planMerge,

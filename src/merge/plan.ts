@@ -27,13 +27,16 @@ export interface ChangeColumns {
  */
 export type OldRows = RowLocations
 
+/** Stands in `ValuePatch.sources` for "an old row has the value". */
+export const FROM_OLD_ROW = 0xffff_ffff
+
 /** One column's values that changes take from elsewhere; parallel arrays. */
 export interface ValuePatch {
   /** Index in `maybeMissing`. */
   readonly column: number
   /** Changes to patch, as row numbers of the change relation. */
   readonly targets: Uint32Array
-  /** Row number of the change that has the value; 0xffffffff when an old row has it. */
+  /** Row number of the change that has the value; `FROM_OLD_ROW` when an old row has it. */
   readonly sources: Uint32Array
   /** Old row that has the value, where `sources` says so. */
   readonly oldFiles: Uint32Array
@@ -67,7 +70,6 @@ export interface MergePlan {
 const OP_DELETE = 2
 const OP_MOVED = 3
 const OP_TRUNCATE = 4
-const FROM_OLD_ROW = 0xffff_ffff
 
 /**
  * Row number after the last truncate; changes before it are superseded and old rows do not count.

@@ -5,7 +5,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { createRowLocations, NO_FILE, TOMBSTONE_FILE } from '../../../../src/contracts/index.ts'
-import { KeyGroups, planMerge } from '../../../../src/merge/index.ts'
+import { FROM_OLD_ROW, KeyGroups, planMerge } from '../../../../src/merge/index.ts'
 
 /** A change of the model: `text` undefined means "not sent". */
 interface Change {
@@ -113,7 +113,7 @@ class ModelTable {
         const source = patch.sources[at] as number
         const file = this.files[patch.oldFiles[at] as number] as { rows: Row[] }
         texts[target] =
-          source === 0xffff_ffff
+          source === FROM_OLD_ROW
             ? (file.rows[patch.oldRows[at] as number] as Row).text
             : texts[source]
       }
