@@ -103,7 +103,8 @@ export function patchFromChangesSql(column: TableColumn): string {
   const name = identifier(column.name)
   return `UPDATE ${CHANGE_TABLE} SET ${name} = origin.${name}
     FROM ${PATCH_TABLE} JOIN ${CHANGE_TABLE} AS origin ON origin.rowid = ${PATCH_TABLE}.source
-    WHERE ${CHANGE_TABLE}.rowid = ${PATCH_TABLE}.target AND ${PATCH_TABLE}.source <> ${FROM_OLD_ROW}`
+    WHERE ${CHANGE_TABLE}.rowid = ${PATCH_TABLE}.target
+      AND ${PATCH_TABLE}.source <> ${FROM_OLD_ROW}`
 }
 
 /** Takes values of one column from the rows of a stored file, as `PATCH_TABLE` says. */

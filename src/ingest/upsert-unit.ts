@@ -87,14 +87,14 @@ export async function mergeUnit(
   const { unit } = decoded
   const uniqueName = context.clock.uuid()
   const merged = await timed(context.clock, unit.timingsMs, 'merge', async () => {
-    const plan = await merge(context, decoded, groups)
+    const { plan, keys, orderings } = await merge(context, decoded, groups)
     const deletes = plan.truncates
       ? []
       : groupDeletes(plan.deleteFiles, plan.deleteRows, context.ordinals)
     if (plan.truncates) await context.index.clear()
     await forgetGone(context, groups, plan)
     const expectedKeys = hasPlainFile(unit)
-      ? await placeRows(context, unit, plan, uniqueName)
+      ? await placeRows(context, { plan, keys, orderings }, uniqueName)
       : null
     const tombstones = tombstoneBytes(context, groups, plan)
     return { plan, uniqueName, expectedKeys, deletes, tombstones }
@@ -109,23 +109,21 @@ export async function mergeUnit(
  */
 async function placeRows(
   { scratch, ordinals, index }: LaneContext,
-  unit: Unit,
-  { keep }: MergePlan,
+  { plan, keys: changeKeys, orderings }: PlannedChanges,
   uniqueName: string,
 ): Promise<Uint32Array> {
+  const { keep } = plan
   const count = keep.length
   const keys = new Uint32Array(count * 4)
   if (count === 0) return keys
-  const hashes = scratch.hashes('changes', unit.recordCount)
-  const orderings = scratch.orderings('changes', unit.recordCount)
   const locations = scratch.locations('stored', count)
   for (let row = 0; row < count; row++) {
     const from = (keep[row] as number) * 4
     const to = row * 4
-    keys[to] = hashes[from] as number
-    keys[to + 1] = hashes[from + 1] as number
-    keys[to + 2] = hashes[from + 2] as number
-    keys[to + 3] = hashes[from + 3] as number
+    keys[to] = changeKeys[from] as number
+    keys[to + 1] = changeKeys[from + 1] as number
+    keys[to + 2] = changeKeys[from + 2] as number
+    keys[to + 3] = changeKeys[from + 3] as number
     locations.rows[row] = row
   }
   copyLongs(orderings, keep, locations.orderings)
@@ -223,11 +221,18 @@ async function settlePlaces(
 const partialColumns = (unit: Unit): readonly TableColumn[] =>
   maybeMissing(userColumns(unit.schema))
 
+/** A plan with the changes it is about; the arrays are the lane's scratch. */
+interface PlannedChanges {
+  readonly plan: MergePlan
+  readonly keys: Uint32Array
+  readonly orderings: BigInt64Array
+}
+
 async function merge(
   context: LaneContext,
   decoded: DecodedUnit,
   groups: KeyGroups,
-): Promise<MergePlan> {
+): Promise<PlannedChanges> {
   const { unit, session } = decoded
   const count = unit.recordCount
   const { scratch } = context
@@ -253,12 +258,13 @@ async function merge(
   groups.group(hashes, count)
   const oldRows = scratch.locations('groups', groups.groupCount)
   await context.index.lookup(groups.groupHashes, groups.groupCount, oldRows)
-  return planMerge(
+  const plan = planMerge(
     { count, ops, orderings, masks, partialColumnCount: partialColumns(unit).length },
     groups,
     oldRows,
     ordering !== null,
   )
+  return { plan, keys: hashes, orderings }
 }
 
 /** Refuses changes without a key, except truncates, whose flag is taken off. */
