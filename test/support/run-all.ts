@@ -8,6 +8,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { FETCHED_VERSIONS, findPostgres, VERSION_VARIABLE } from './postgres-versions.ts'
 import {
   failureBlock,
   readVitestReport,
@@ -19,7 +20,9 @@ import { NOT_RUN_FILE_VARIABLE } from './require.ts'
 
 const ROOT = path.resolve(import.meta.dirname, '../..')
 const REAL_SUITES = ['integration', 'e2e', 'conformance', 'crash'] as const
-const SUITE_NAMES = ['types', 'lint', 'fast', ...REAL_SUITES] as const
+/** The tests of the Postgres source once more, on the versions that npm does not carry. */
+const VERSION_SUITES = FETCHED_VERSIONS.map((version) => `postgres-${version}` as const)
+const SUITE_NAMES = ['types', 'lint', 'fast', ...REAL_SUITES, ...VERSION_SUITES] as const
 /** Longest a suite may take before its process is ended: a hang must become a readable failure. */
 const SUITE_MS_MAX = 15 * 60_000
 /** Output kept for a failure that leaves no report. */
@@ -67,9 +70,29 @@ function runSuite(suite: SuiteName, scratch: string, isAllRequired: boolean): Pr
       return runTool(suite, '@biomejs/biome/bin/biome', ['check', '--error-on-warnings', '.'])
     case 'fast':
       return runVitest(suite, ['--project', 'fast'], scratch, isAllRequired)
-    default:
+    case 'integration':
+    case 'e2e':
+    case 'conformance':
+    case 'crash':
       return runRealSuite(suite, scratch, isAllRequired)
+    default:
+      return runVersionSuite(suite, scratch, isAllRequired)
   }
+}
+
+/** Not run, with the reason, where the version has not been fetched and nobody requires it. */
+function runVersionSuite(
+  suite: (typeof VERSION_SUITES)[number],
+  scratch: string,
+  isAllRequired: boolean,
+): Promise<SuiteResult> {
+  const version = suite.slice('postgres-'.length)
+  if (!isAllRequired && findPostgres(Number(version)) === null) {
+    const notRun = [`${suite} because it is not there (deploy/dev/fetch-postgres.sh)`]
+    return Promise.resolve({ suite, passed: 0, skipped: 1, failures: [], notRun })
+  }
+  const args = ['--project', 'real', 'test/integration/connectors/postgres/']
+  return runVitest(suite, args, scratch, isAllRequired, { [VERSION_VARIABLE]: version })
 }
 
 /** A tool that passes or fails as one. */
@@ -107,6 +130,7 @@ async function runVitest(
   args: readonly string[],
   scratch: string,
   isAllRequired: boolean,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<SuiteResult> {
   const reportFile = path.join(scratch, `${suite}.json`)
   const ended = await run(
@@ -118,7 +142,7 @@ async function runVitest(
       '--reporter=json',
       `--outputFile.json=${reportFile}`,
     ],
-    { [NOT_RUN_FILE_VARIABLE]: path.join(scratch, 'not-run.txt') },
+    { [NOT_RUN_FILE_VARIABLE]: path.join(scratch, 'not-run.txt'), ...env },
   )
   if (!existsSync(reportFile)) {
     const failures = [failureBlock(suite, `no report, exit code ${ended.exitCode}`, ended.output)]

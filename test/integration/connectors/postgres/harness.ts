@@ -25,6 +25,7 @@ import {
   type EmbeddedPostgres,
   startEmbeddedPostgres,
 } from '../../../../src/quickstart/embedded-postgres.ts'
+import { testedInstallation } from '../../../support/postgres-versions.ts'
 
 /** The clock of every test here. */
 export const clock = createSystemClock()
@@ -47,17 +48,19 @@ export interface TestServer extends AsyncDisposable {
   stop(): Promise<void>
 }
 
-/** Starts a server in a temporary folder. */
+/** Starts a server in a temporary folder, of the version that this run tests. */
 export async function startServer(
   settings: Readonly<Record<string, string>> = {},
 ): Promise<TestServer> {
   const base = await mkdtemp(path.join(tmpdir(), 'sluice-pg-'))
   const folder = path.join(base, 'data')
+  const installation = testedInstallation()
   const start = (port?: number, more = {}): Promise<EmbeddedPostgres> =>
     startEmbeddedPostgres({
       folder,
       clock,
       ...(port === undefined ? {} : { port }),
+      ...(installation === undefined ? {} : { installation }),
       settings: { fsync: 'off', ...settings, ...more },
     })
   let server = await start()
