@@ -1,0 +1,130 @@
+/** The error codes of the Postgres source and the embedded Postgres. */
+
+import { defineCodes } from './error-kind.ts'
+
+/** Part of `ERROR_CODES`. */
+export const POSTGRES_ERROR_CODES = defineCodes({
+  'SLU-SRC-1200': {
+    kind: 'transient',
+    meaning: 'Postgres cannot be reached, is starting or stopping, or closed the connection.',
+    remedy:
+      'Sluice reconnects with back-off and goes on where it was. If it stays, check host, ' +
+      'port and server.',
+  },
+  'SLU-SRC-1201': {
+    kind: 'invalid-config',
+    meaning: 'Postgres refused the user or the password.',
+    remedy: 'Correct user and password of the source, or the rule for it in pg_hba.conf.',
+  },
+  'SLU-SRC-1202': {
+    kind: 'invalid-config',
+    meaning: 'The database named in the connection URL does not exist.',
+    remedy: 'Correct the database in the url of the source.',
+  },
+  'SLU-SRC-1203': {
+    kind: 'invalid-config',
+    meaning: 'Postgres does not write what logical replication needs: wal_level is not logical.',
+    remedy: "Run: ALTER SYSTEM SET wal_level = 'logical'; then restart Postgres.",
+  },
+  'SLU-SRC-1204': {
+    kind: 'invalid-config',
+    meaning: 'The Postgres user lacks a right that the pipeline needs.',
+    remedy:
+      'Grant it: ALTER ROLE <user> REPLICATION; GRANT SELECT ON <table> TO <user>; or see ' +
+      'the message.',
+  },
+  'SLU-SRC-1205': {
+    kind: 'invalid-config',
+    meaning: 'The publication is missing or lacks a table, and may not be changed by Sluice.',
+    remedy: 'Create it as its owner, or set createPublication: true and use a user that owns it.',
+  },
+  'SLU-SRC-1206': {
+    kind: 'invalid-config',
+    meaning: 'A table named as a stream does not exist or is not an ordinary table.',
+    remedy: 'Correct the stream name (schema.table); `sluice check` lists what there is.',
+  },
+  'SLU-SRC-1207': {
+    kind: 'invalid-config',
+    meaning: 'All replication slots or WAL senders of the server are in use.',
+    remedy:
+      'Drop slots nobody needs, or raise max_replication_slots and max_wal_senders and restart.',
+  },
+  'SLU-SRC-1208': {
+    kind: 'transient',
+    meaning: 'Postgres has no connection or resource left at the moment.',
+    remedy: 'Sluice retries with back-off. If it stays, raise max_connections. Nothing is lost.',
+  },
+  'SLU-SRC-1209': {
+    kind: 'transient',
+    meaning: 'Postgres answered with an error that has no rule of its own here.',
+    remedy: 'Read the message of Postgres; Sluice retries with back-off. Nothing is lost.',
+  },
+  'SLU-SRC-1210': {
+    kind: 'invalid-config',
+    meaning: 'A replication slot of the configured name exists and was not made by this pipeline.',
+    remedy:
+      'Choose another slot name; or drop the slot (pg_drop_replication_slot) when nobody reads it.',
+  },
+  'SLU-SRC-1211': {
+    kind: 'gap',
+    meaning: 'The replication slot was dropped or invalidated: changes are missing.',
+    remedy: 'The tables must be copied again. They stay readable as they are; nothing is changed.',
+  },
+  'SLU-SRC-1212': {
+    kind: 'gap',
+    meaning: 'Somebody moved the replication slot past changes that no table holds yet.',
+    remedy:
+      'Stop the other reader of the slot; the tables must be copied again. They stay readable.',
+  },
+  'SLU-SRC-1213': {
+    kind: 'gap',
+    meaning: 'The server is not the one the tables were copied from: its system id differs.',
+    remedy:
+      'Point the url at the former server, or use a new pipeline name to copy into new tables.',
+  },
+  'SLU-SRC-1214': {
+    kind: 'gap',
+    meaning: 'The server has moved to another timeline (failover or restore from a backup).',
+    remedy:
+      'Changes may be missing or undone on the new timeline: the tables must be copied again.',
+  },
+  'SLU-SRC-1215': {
+    kind: 'fenced',
+    meaning: 'Another process reads the replication slot.',
+    remedy:
+      'Stop the other instance. This one stops without having written anything; nothing is ' +
+      'doubled.',
+  },
+  'SLU-SRC-1216': {
+    kind: 'gap',
+    meaning:
+      'A table was taken out of the publication, or dropped and made again: changes are missing.',
+    remedy:
+      'The table must be copied again, by a pipeline of a new name. The old table stays readable.',
+  },
+  'SLU-SRC-1217': {
+    kind: 'transient',
+    meaning: 'A table was rewritten (ALTER TABLE, TRUNCATE) in the moment its copy began.',
+    remedy: 'Nothing: Sluice begins the copy again by itself, and nothing is lost.',
+  },
+  'SLU-SRC-1220': {
+    kind: 'corrupt',
+    meaning: 'The replication stream holds a message that cannot be read.',
+    remedy: 'Report it with the message. Nothing was acknowledged: no change is lost.',
+  },
+  'SLU-SRC-1221': {
+    kind: 'unsupported',
+    meaning: 'The server or table has a feature that the Postgres source does not support.',
+    remedy: 'See connectors/postgres/README.md for what is supported and the way around.',
+  },
+  'SLU-SRC-1290': {
+    kind: 'invalid-config',
+    meaning: 'The embedded Postgres did not start.',
+    remedy: 'Read the message and server.log in its data folder; or use a Postgres of your own.',
+  },
+  'SLU-SRC-1291': {
+    kind: 'fenced',
+    meaning: 'Another living process runs the embedded Postgres of this folder.',
+    remedy: 'Stop that process, or choose another folder.',
+  },
+})
