@@ -16,6 +16,7 @@ const PRIMITIVES = {
   date: 'DATE',
   timestamp: 'TIMESTAMPTZ',
   timestamp_ntz: 'TIMESTAMP',
+  void: '"NULL"',
 } as const
 
 /** DuckDB's name of a column type. */
@@ -42,12 +43,47 @@ export function duckType(type: ColumnType): string {
 /** Key under which DuckDB's FIELD_IDS takes the id of a nested column itself. */
 export const FIELD_ID_ROOT = '__duckdb_field_id'
 
-/** The FIELD_IDS option of COPY for the given columns: top-level ids; nested members carry none. */
+/**
+ * The FIELD_IDS option of COPY for the given columns, members of structs at any depth included.
+ * Elements of lists and keys and values of maps have no id in Delta, so they carry none.
+ */
 export function fieldIds(columns: readonly TableColumn[]): string {
-  const entries = columns.map((column) => {
-    const id = column.fieldId
-    const nested = typeof column.type !== 'string' && column.type.kind !== 'decimal'
-    return `${identifier(column.physicalName)}: ${nested ? `{${FIELD_ID_ROOT}: ${id}}` : id}`
-  })
+  const entries = columns.map(
+    (column) => `${identifier(column.physicalName)}: ${idOf(column.fieldId, column.type)}`,
+  )
   return `{${entries.join(', ')}}`
 }
+
+function idOf(fieldId: number | undefined, type: ColumnType): string {
+  const own = fieldId === undefined ? [] : [`${FIELD_ID_ROOT}: ${fieldId}`]
+  const children = childIds(type)
+  if (children === null) return fieldId === undefined ? '{}' : String(fieldId)
+  return `{${[...own, ...children].join(', ')}}`
+}
+
+/** Null for a type without parts. */
+function childIds(type: ColumnType): readonly string[] | null {
+  if (typeof type === 'string') return null
+  switch (type.kind) {
+    case 'decimal':
+      return null
+    case 'array':
+      return named('element', idOf(undefined, type.element))
+    case 'map':
+      return [
+        ...named('key', idOf(undefined, type.key)),
+        ...named('value', idOf(undefined, type.value)),
+      ]
+    case 'struct':
+      return type.fields.flatMap((field) =>
+        named(identifier(field.physicalName ?? field.name), idOf(field.fieldId, field.type)),
+      )
+    default: {
+      const never: never = type
+      return never
+    }
+  }
+}
+
+const named = (name: string, ids: string): readonly string[] =>
+  ids === '{}' ? [] : [`${name}: ${ids}`]

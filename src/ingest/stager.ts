@@ -78,9 +78,8 @@ function writtenFile(
 ): WrittenFile {
   const columnFacts = new Map<string, ColumnFacts>()
   for (const { key, value } of mapEntries(facts.column_statistics)) {
-    const column = unquote(String(key))
     const entries = mapEntries(value).map((fact) => [String(fact.key), String(fact.value)] as const)
-    columnFacts.set(column, new Map(entries))
+    columnFacts.set(String(key), new Map(entries))
   }
   const partitionValues: Record<string, string | null> = {}
   for (const { key, value } of mapEntries(facts.partition_keys)) {
@@ -107,12 +106,6 @@ const NULL_FOLDER = '__HIVE_DEFAULT_PARTITION__'
 function partitionValue(value: SqlValue): string | null {
   if (value === null || value === '' || value === NULL_FOLDER) return null
   return String(value)
-}
-
-/** Column paths come quoted; only top-level ones are of use here. */
-function unquote(path: string): string {
-  const inner = /^"((?:[^"]|"")*)"$/.exec(path)?.[1]
-  return inner === undefined ? path : inner.replaceAll('""', '"')
 }
 
 /** Reads a stored file's keys back and points the index at its rows. Returns the number of rows. */

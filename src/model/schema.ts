@@ -13,7 +13,10 @@ export type ColumnType =
       readonly valueContainsNull: boolean
     }
 
-/** Types without parameters. `timestamp` is microseconds UTC; `timestamp_ntz` has no zone. */
+/**
+ * Types without parameters. `timestamp` is microseconds UTC; `timestamp_ntz` has no zone. `void` is
+ * only ever NULL: read in tables of other engines, never written.
+ */
 export type PrimitiveType =
   | 'boolean'
   | 'byte'
@@ -27,6 +30,7 @@ export type PrimitiveType =
   | 'date'
   | 'timestamp'
   | 'timestamp_ntz'
+  | 'void'
 
 /** A named member of a struct type. Stored tables give each its own id and physical name. */
 export interface StructField {

@@ -3,8 +3,9 @@
 import type { Cursor, JsonObject } from './position.ts'
 
 /**
- * Statistics of one data file, in Delta's shape: physical column name → value. Values of long and
- * decimal columns that a JavaScript number cannot hold exactly are their digits as text.
+ * Statistics of one data file, in Delta's shape: physical column name → value, members of structs
+ * nested. Numbers that JavaScript would not print as they are (wide long and decimal values, a
+ * negative zero) are their digits as text.
  */
 export interface FileStatistics {
   /** Physical rows, deleted ones included. */

@@ -11,11 +11,17 @@ const READABLE = new Set([
   'timestampNtz',
   'v2Checkpoint',
   'vacuumProtocolCheck',
+  'typeWidening',
+  'typeWidening-preview',
 ])
 
 /** Features whose rules a commit of this writer keeps. */
 const WRITABLE = new Set([
-  ...READABLE,
+  'deletionVectors',
+  'columnMapping',
+  'timestampNtz',
+  'v2Checkpoint',
+  'vacuumProtocolCheck',
   'domainMetadata',
   'inCommitTimestamp',
   'rowTracking',

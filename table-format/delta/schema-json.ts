@@ -13,6 +13,7 @@ import {
   type TableSchema,
 } from '../../src/model/index.ts'
 import type { MetadataAction } from './actions.ts'
+import { checkTypeChanges } from './type-changes.ts'
 
 /** Table property: names of the key columns as a JSON array. */
 export const KEY_PROPERTY = 'sluice.key'
@@ -40,7 +41,10 @@ const PRIMITIVES: ReadonlySet<string> = new Set<PrimitiveType>([
   'date',
   'timestamp',
   'timestamp_ntz',
+  'void',
 ])
+
+const DECIMAL_PRECISION_MAX = 38
 
 interface JsonField {
   readonly name: string
@@ -50,8 +54,8 @@ interface JsonField {
 }
 
 /**
- * Schema of a `metaData` action. Throws SLU-TAB-3010 on an unknown type, SLU-TAB-3001 on no
- * schema.
+ * Schema of a `metaData` action. Throws SLU-TAB-3010 on a type or a change of type that is not
+ * known, SLU-TAB-3001 on no schema.
  */
 export function schemaOf(metadata: MetadataAction): TableSchema {
   const mapped = (metadata.configuration[MODE_PROPERTY] ?? 'none') !== 'none'
@@ -145,7 +149,8 @@ function columnOf(
   field: JsonField,
   at: { readonly mapped: boolean; readonly index: number },
 ): TableColumn {
-  const { name, nullable, metadata = {} } = field
+  const { name, nullable, metadata = {} } = checkField(field)
+  checkTypeChanges(metadata, name, (type) => typeOf(type, { column: name, mapped: false }))
   const id = metadata[FIELD_ID]
   const physical = metadata[PHYSICAL_NAME]
   const comment = metadata.comment
@@ -186,16 +191,29 @@ function typeOf(
           structFieldOf(field, at),
         ),
       }
+    case undefined:
+      throw notASchema(JSON.stringify(json) ?? 'nothing', undefined)
     default:
       throw unknownType(JSON.stringify(json), at.column)
   }
 }
 
+/** Throws SLU-TAB-3001 for what is no field. */
+function checkField(field: JsonField): JsonField {
+  const { name, nullable, metadata } = (field ?? {}) as Partial<JsonField>
+  const isField = typeof name === 'string' && name !== '' && typeof nullable === 'boolean'
+  if (isField && (metadata === undefined || typeof metadata === 'object')) return field
+  throw notASchema(JSON.stringify(field), undefined)
+}
+
 function structFieldOf(
-  field: JsonField,
+  given: JsonField,
   at: { readonly column: string; readonly mapped: boolean },
 ): StructField {
-  const type = typeOf(field.type, at)
+  const field = checkField(given)
+  const column = `${at.column}.${field.name}`
+  checkTypeChanges(field.metadata ?? {}, column, (type) => typeOf(type, at))
+  const type = typeOf(field.type, { ...at, column })
   const id = field.metadata?.[FIELD_ID]
   const physical = field.metadata?.[PHYSICAL_NAME]
   return {
@@ -209,9 +227,13 @@ function structFieldOf(
 
 function primitiveOf(name: string, column: string): ColumnType {
   if (PRIMITIVES.has(name)) return name as PrimitiveType
+  // Spark before 3.1 had another name for it.
+  if (name === 'null') return 'void'
   const decimal = /^decimal\((\d+),\s*(-?\d+)\)$/.exec(name)
   if (decimal !== null) {
-    return { kind: 'decimal', precision: Number(decimal[1]), scale: Number(decimal[2]) }
+    const [precision, scale] = [Number(decimal[1]), Number(decimal[2])]
+    const isKnown = precision >= 1 && precision <= DECIMAL_PRECISION_MAX && scale >= 0
+    if (isKnown && scale <= precision) return { kind: 'decimal', precision, scale }
   }
   if (name === 'decimal') return { kind: 'decimal', precision: 10, scale: 0 }
   throw unknownType(name, column)

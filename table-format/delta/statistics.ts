@@ -1,7 +1,7 @@
 /**
  * Statistics of data files ↔ the JSON text of `add.stats` (PROTOCOL.md, "Per-file Statistics").
- * Values of long and decimal columns that a JavaScript number cannot hold exactly are text in
- * `FileStatistics` and JSON numbers in the log.
+ * Numbers that JSON.stringify would not write as they are (wide long and decimal values, a negative
+ * zero) are text in `FileStatistics` and JSON numbers in the log.
  */
 
 import type {
@@ -69,7 +69,8 @@ function rawValues(values: JsonObject, types: FieldTypes): object {
 function rawValue(value: JsonValue, type: ColumnType | undefined): unknown {
   if (type === undefined) return value
   const isDecimal = typeof type !== 'string' && type.kind === 'decimal'
-  if ((type === 'long' || isDecimal) && typeof value === 'string') {
+  const isNumber = type === 'long' || type === 'float' || type === 'double' || isDecimal
+  if (isNumber && typeof value === 'string') {
     return rawNumber(value) ?? value
   }
   if (typeof type !== 'string' && type.kind === 'struct' && isObject(value)) {

@@ -11,7 +11,7 @@ import {
   FRAME_OVERHEAD_BYTES,
   packVectors,
 } from './deletion-vector.ts'
-import { vectorName, vectorPath } from './log-path.ts'
+import { decodePath, vectorName, vectorPath } from './log-path.ts'
 import { bitmapSizeBytes, EMPTY_ROWS, type RowBitmap } from './row-bitmap.ts'
 import type { TablePaths } from './table-paths.ts'
 
@@ -101,7 +101,7 @@ export class VectorStore {
   async #readFrame(descriptor: DeletionVectorDescriptor): Promise<Buffer> {
     const { store, paths } = this.#options
     const { storageType, pathOrInline } = descriptor
-    const path = storageType === 'u' ? vectorPath(pathOrInline) : pathOrInline
+    const path = storageType === 'u' ? vectorPath(pathOrInline) : decodePath(pathOrInline)
     if (path === null) throw corrupt(descriptor, 'its name is not Z85 of a UUID')
     // A descriptor without offset names the first vector of its file, after the version byte.
     const offset = descriptor.offset ?? 1

@@ -47,3 +47,14 @@ export async function exportWithDeltaRs(
   const script = join(FOLDER, 'read_with_delta_rs.py')
   await promisify(execFile)(python, [script, table, output, ...versions.map(String)])
 }
+
+/** Rows for which each predicate holds, as delta-rs counts them. */
+export async function countWithDeltaRs(
+  { python }: OtherEngines,
+  table: string,
+  predicates: readonly string[],
+): Promise<readonly number[]> {
+  const script = join(FOLDER, 'count_with_delta_rs.py')
+  const { stdout } = await promisify(execFile)(python, [script, table, ...predicates])
+  return JSON.parse(stdout) as readonly number[]
+}

@@ -1,15 +1,17 @@
 /** Tables written by Spark: every one opens, and yields the rows that a correct reader yields. */
 
 import { existsSync } from 'node:fs'
-import { readdir, rm } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Snapshot, Table } from '../../../../src/contracts/index.ts'
 import { createEngine, createParquetPort, type Engine } from '../../../../src/engine/index.ts'
 import { createSystemClock } from '../../../../src/observe/index.ts'
 import { openWorkspace, snapshotRelation } from '../../../../src/read/index.ts'
 import { createDeltaFormat } from '../../../../table-format/delta/index.ts'
+import { encodeZ85 } from '../../../../table-format/delta/z85.ts'
 import { createLocalObjectStore } from '../../../../table-format/object-store/index.ts'
 import { GOLDEN_FOLDER, goldenTables, hasGolden, unpackGolden } from '../../../support/golden.ts'
 import { isMissing } from '../../../support/require.ts'
@@ -151,6 +153,34 @@ describe.skipIf(skipped)('golden Delta tables', () => {
     }
   })
 
+  it.for(['inline', 'absolute', 'absolute URL'] as const)(
+    'reads a vector of Spark that is %s, in a folder of an odd name',
+    async (form) => {
+      const parent = await mkdtemp(join(tmpdir(), 'sluice 50% # odd-'))
+      unpacked.push(parent)
+      const folder = join(parent, 'table é')
+      await cp(join(GOLDEN_FOLDER, 'delta/dirs/table-with-dv-small'), folder, { recursive: true })
+      const name = 'deletion_vector_61d16c75-6994-46b7-a15b-8b538852e50e.bin'
+      const bytes = await readFile(join(folder, name))
+      await rm(join(folder, name))
+      const moved = join(folder, 'moved vector é.bin')
+      if (form !== 'inline') await writeFile(moved, bytes)
+      const url = form === 'absolute' ? encodeURI(moved).replace('#', '%23') : pathToFileURL(moved)
+      const where =
+        form === 'inline'
+          ? {
+              storageType: 'i',
+              pathOrInlineDv: encodeZ85(bytes.subarray(5, -4)),
+              offset: undefined,
+            }
+          : { storageType: 'p', pathOrInlineDv: String(url) }
+      await rewriteVectors(folder, where)
+      await using table = (await openTable(folder))!
+      const [file] = [...(await table.latest()).files()]
+      expect([...(await table.deletedRows(file!))]).toEqual([0, 9])
+    },
+  )
+
   it('opens every table of the hive archive', async () => {
     const folder = join(await unpack('hive'), 'delta')
     for (const name of await readdir(folder)) {
@@ -167,6 +197,21 @@ describe.skipIf(skipped)('golden Delta tables', () => {
     expect((await crc.latest()).version).toBe(0n)
   })
 })
+
+/** Gives every vector that the log adds another descriptor. */
+async function rewriteVectors(folder: string, where: object): Promise<void> {
+  const log = join(folder, '_delta_log')
+  for (const name of (await readdir(log)).filter((file) => file.endsWith('.json'))) {
+    const lines = (await readFile(join(log, name), 'utf8')).trim().split('\n')
+    const changed = lines.map((line) => {
+      const entry = JSON.parse(line) as { add?: { deletionVector?: object } }
+      if (entry.add?.deletionVector === undefined) return line
+      const deletionVector = { ...entry.add.deletionVector, ...where }
+      return JSON.stringify({ add: { ...entry.add, deletionVector } })
+    })
+    await writeFile(join(log, name), changed.join('\n'))
+  }
+}
 
 /** The newest snapshot as the commits alone tell it; null where they do not reach back. */
 async function withoutCheckpoints(folder: string): Promise<Snapshot | null> {
