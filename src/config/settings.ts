@@ -271,6 +271,8 @@ function toPipeline(
       intervalMs: commit?.every ?? 0,
       rowsMax: commit?.maxRows ?? 0,
       bytesMax: commit?.maxBytes ?? 0,
+      partRowsMax: commit?.partRows ?? 0,
+      partBytesMax: commit?.partBytes ?? 0,
     },
     engineMemoryBytes: tuning.memory ?? 0,
     engineThreads: tuning.threads ?? defaultThreads(coreCount),

@@ -96,7 +96,13 @@ const DAY_MS = 86_400_000
 
 /** What holds when neither a pipeline nor `defaults` says otherwise, as one would write it. */
 export const TUNING_DEFAULTS = {
-  commit: { every: '10s', maxRows: 200_000, maxBytes: '128MiB' },
+  commit: {
+    every: '10s',
+    maxRows: 200_000,
+    maxBytes: '128MiB',
+    partRows: 200_000,
+    partBytes: '64MiB',
+  },
   onError: 'stop',
   memory: '512MiB',
   inFlight: '64MiB',
@@ -119,6 +125,19 @@ const commit = z.strictObject({
     64 * 1024,
     4096 * MIB,
     TUNING_DEFAULTS.commit.maxBytes,
+  ).optional(),
+  partRows: count(
+    'A source transaction larger than this is worked on in parts; it stays one commit.',
+    1,
+    10_000_000,
+  )
+    .optional()
+    .meta({ default: TUNING_DEFAULTS.commit.partRows }),
+  partBytes: size(
+    'The same bound in source bytes: what one transaction takes of memory.',
+    64 * 1024,
+    4096 * MIB,
+    TUNING_DEFAULTS.commit.partBytes,
   ).optional(),
 })
 

@@ -34,6 +34,12 @@ export interface CommitSettings {
   readonly intervalMs: number
   readonly rowsMax: number
   readonly bytesMax: number
+  /**
+   * A source transaction that does not fit a batch is worked on in parts of so many records or
+   * bytes, whichever comes first: the bound of what one transaction takes of memory.
+   */
+  readonly partRowsMax: number
+  readonly partBytesMax: number
 }
 
 /** A checked pipeline. */

@@ -73,7 +73,7 @@ export async function stageAppend(
       updated: 0,
       deleted: 0,
     },
-    details: {},
+    tombstones: [],
   }
 }
 

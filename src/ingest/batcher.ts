@@ -1,6 +1,6 @@
 /**
- * Gathers blocks into batches: closes one on rows, bytes or time, never inside a source
- * transaction.
+ * Gathers blocks into batches: closes one on rows, bytes or time where a source transaction ends. A
+ * transaction that does not fit a batch is closed in parts, the last of which ends the commit.
  */
 
 import type { Clock, CommitSettings, CopyProgress, SourceBlock } from '../contracts/index.ts'
@@ -9,23 +9,38 @@ import type { Failpoints } from './failpoints.ts'
 import { type BatchSpool, createBatchSpool, type LandingScratch } from './lander.ts'
 import type { BatchHeader } from './unit.ts'
 
-/** A closed batch: landed, not yet decoded. */
+/** A closed batch or part of one: landed, not yet decoded. */
 export interface SealedBatch {
   readonly header: BatchHeader
+  /**
+   * Per stream; the part that ends a commit names every stream of the earlier parts too, if only
+   * with no segments.
+   */
   readonly segments: ReadonlyMap<string, readonly LandedSegment[]>
+  /** Records of the commit so far, earlier parts included. */
   readonly recordCount: number
-  readonly byteCount: number
   readonly spool: BatchSpool
 }
 
-interface OpenBatch {
-  readonly spool: BatchSpool
+/** What has been read for the next commit. */
+interface OpenCommit {
   readonly openedAtMs: number
   readonly first: SourceBlock
   last: SourceBlock
   recordCount: number
   byteCount: number
   sourceTimeMicros: bigint | null
+  /** Streams of the parts that are closed already. */
+  readonly streams: Set<string>
+  /** The part being filled; null when the last block ended one. */
+  part: OpenPart | null
+}
+
+interface OpenPart {
+  readonly number: bigint
+  readonly spool: BatchSpool
+  recordCount: number
+  byteCount: number
 }
 
 /** The batch being filled. */
@@ -35,7 +50,7 @@ export interface Batcher {
   add(block: SourceBlock): Promise<void>
   /** Milliseconds until the open batch must be sealed; null when it has no deadline now. */
   dueInMs(): number | null
-  /** True when the open batch is full or due, and may end here. */
+  /** True when the open batch is full or due and may end here, or a part of it is full. */
   isReady(): boolean
   /** True when there is something to seal and the last block ended a transaction. */
   readonly canSeal: boolean
@@ -52,26 +67,17 @@ export function createBatcher(
 ): Batcher {
   const scratch: LandingScratch = { bytes: Buffer.alloc(0) }
   let number = 0n
-  let open: OpenBatch | null = null
+  let open: OpenCommit | null = null
+  const openPart = (): OpenPart => {
+    const spool = createBatchSpool(folder, number, scratch)
+    return { number: number++, spool, recordCount: 0, byteCount: 0 }
+  }
   return {
     separates: (block) => open !== null && !sameKind(open.last.copy, block.copy),
     add: async (block) => {
-      open ??= {
-        spool: createBatchSpool(folder, number, scratch),
-        openedAtMs: clock.monotonicMs(),
-        first: block,
-        last: block,
-        recordCount: 0,
-        byteCount: 0,
-        sourceTimeMicros: null,
-      }
-      for (const part of block.parts) {
-        await open.spool.append(part)
-        open.recordCount += part.recordCount
-        open.byteCount += part.bytes.byteLength
-      }
-      open.last = block
-      open.sourceTimeMicros = block.sourceTimeMicros ?? open.sourceTimeMicros
+      open ??= openCommit(block, clock.monotonicMs())
+      open.part ??= openPart()
+      await addBlock(open, open.part, block)
       failpoints.hit('block-landed')
     },
     dueInMs: () => {
@@ -79,7 +85,8 @@ export function createBatcher(
       return Math.max(0, open.openedAtMs + limits.intervalMs - clock.monotonicMs())
     },
     isReady: () => {
-      if (open === null || !open.last.endsTransaction) return false
+      if (open === null) return false
+      if (!open.last.endsTransaction) return isFullPart(open.part, limits)
       const isFull = open.recordCount >= limits.rowsMax || open.byteCount >= limits.bytesMax
       const isDue = clock.monotonicMs() - open.openedAtMs >= limits.intervalMs
       // The end of a copy is worth a commit of its own: the table is complete from then on.
@@ -89,24 +96,58 @@ export function createBatcher(
       return open?.last.endsTransaction === true
     },
     seal: async () => {
-      const batch = open as OpenBatch
-      open = null
-      const segments = await batch.spool.seal()
-      failpoints.hit('batch-sealed')
-      return {
-        header: headerOf(number++, batch),
-        segments,
-        recordCount: batch.recordCount,
-        byteCount: batch.byteCount,
-        spool: batch.spool,
+      const commit = open as OpenCommit
+      const part = commit.part as OpenPart
+      const endsCommit = commit.last.endsTransaction
+      commit.part = null
+      if (endsCommit) open = null
+      const segments = new Map(await part.spool.seal())
+      for (const stream of commit.streams) {
+        if (endsCommit && !segments.has(stream)) segments.set(stream, [])
       }
+      for (const stream of segments.keys()) commit.streams.add(stream)
+      failpoints.hit('batch-sealed')
+      const { recordCount } = commit
+      return { header: headerOf(commit, part.number), segments, recordCount, spool: part.spool }
     },
     discard: async () => {
-      const batch = open
+      const part = open?.part
       open = null
-      await batch?.spool.discard()
+      await part?.spool.discard()
     },
   }
+}
+
+function openCommit(block: SourceBlock, openedAtMs: number): OpenCommit {
+  return {
+    openedAtMs,
+    first: block,
+    last: block,
+    recordCount: 0,
+    byteCount: 0,
+    sourceTimeMicros: null,
+    streams: new Set(),
+    part: null,
+  }
+}
+
+async function addBlock(commit: OpenCommit, part: OpenPart, block: SourceBlock): Promise<void> {
+  for (const piece of block.parts) {
+    const { recordCount } = piece
+    const { byteLength } = piece.bytes
+    await part.spool.append(piece)
+    part.recordCount += recordCount
+    part.byteCount += byteLength
+    commit.recordCount += recordCount
+    commit.byteCount += byteLength
+  }
+  commit.last = block
+  commit.sourceTimeMicros = block.sourceTimeMicros ?? commit.sourceTimeMicros
+}
+
+function isFullPart(part: OpenPart | null, limits: CommitSettings): boolean {
+  if (part === null) return false
+  return part.recordCount >= limits.partRowsMax || part.byteCount >= limits.partBytesMax
 }
 
 /** Blocks of a copy share a batch only with blocks of the same attempt of the same stream. */
@@ -114,15 +155,16 @@ function sameKind(open: CopyProgress | null, next: CopyProgress | null): boolean
   return open?.stream === next?.stream && open?.attempt === next?.attempt
 }
 
-function headerOf(number: bigint, batch: OpenBatch): BatchHeader {
-  const { first, last } = batch
+function headerOf(commit: OpenCommit, number: bigint): BatchHeader {
+  const { first, last } = commit
   return {
     number,
     split: last.split,
     splitNumber: last.splitNumber,
     nextPosition: last.nextPosition,
     identity: last.identity,
-    sourceTimeMicros: batch.sourceTimeMicros,
+    sourceTimeMicros: commit.sourceTimeMicros,
     copy: last.copy === null ? null : { ...last.copy, first: first.copy?.first === true },
+    endsCommit: last.endsTransaction,
   }
 }

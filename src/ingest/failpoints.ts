@@ -13,6 +13,7 @@ export const FAILPOINTS = [
   'before-object-put',
   'after-object-put',
   'staged',
+  'part-staged',
   'before-commit',
   'before-conditional-put',
   'after-conditional-put',

@@ -11,9 +11,17 @@ import {
   type TableSchema,
 } from '../model/index.ts'
 import { stageAppend } from './append-unit.ts'
+import { createCommitParts } from './commit-parts.ts'
 import { type LaneContext, timed } from './lane-context.ts'
 import { followSchemas } from './table-schema.ts'
-import { type BatchHeader, countRecords, type StagedUnit, type Unit } from './unit.ts'
+import { tombstoneDetails } from './tombstones.ts'
+import {
+  type BatchHeader,
+  countRecords,
+  emptyStagedUnit,
+  type StagedUnit,
+  type Unit,
+} from './unit.ts'
 import {
   type DecodedUnit,
   decodeUnit,
@@ -41,7 +49,8 @@ export interface Lane {
   /**
    * Plans a unit now and resolves when it is committed. Units of one lane commit in call order;
    * decoding and staging of later ones overlap with the commits of earlier ones. After a rejection
-   * the lane is unusable.
+   * the lane is unusable. A part that does not end its commit resolves when it is staged; the
+   * part that does makes one commit of them all.
    */
   submit(header: BatchHeader, segments: readonly LandedSegment[]): Promise<void>
 }
@@ -63,11 +72,16 @@ export function createLane(context: LaneContext, snapshot: Snapshot): Lane {
     isEmpty: snapshot.fileCount === 0,
   }
   const stage = createStaging(context)
+  const parts = createCommitParts()
   let commitTail: Promise<unknown> = Promise.resolve()
   const counters = { commits: 0, rowsApplied: 0 }
 
   async function commit(previous: Promise<unknown>, staging: Promise<StagedUnit>): Promise<void> {
-    const staged = await afterBoth(previous, staging)
+    const staged = parts.take(await afterBoth(previous, staging))
+    if (staged === null) {
+      context.failpoints.hit('part-staged')
+      return
+    }
     context.failpoints.hit('before-commit')
     latest = await commitStaged(context, latest, staged)
     durableCursor = staged.unit.to
@@ -117,7 +131,7 @@ function planUnit(planned: Planned, header: BatchHeader, segments: readonly Land
     timingsMs: {},
   }
   planned.schema = schema
-  planned.cursor = unit.to
+  if (header.endsCommit) planned.cursor = unit.to
   planned.isEmpty = false
   return unit
 }
@@ -136,6 +150,9 @@ function createStaging(
   /** Settles when the files of the units so far are written. */
   let written: Promise<unknown> = Promise.resolve()
   return (unit, restartsCopy) => {
+    if (unit.segments.length === 0 && unit.header.copy === null) {
+      return Promise.resolve(emptyStagedUnit(unit))
+    }
     const isAppend = context.target.mode === 'append'
     const before = isAppend && !restartsCopy ? Promise.resolve() : placed
     if (isAppend || unit.header.copy !== null) {
@@ -238,7 +255,7 @@ async function commitStaged(
       schema: unit.schemaChanged ? unit.schema : null,
       accounting: staged.accounting,
       stepTimingsMs: unit.timingsMs,
-      details: staged.details,
+      details: tombstoneDetails(staged.tombstones),
     }),
   )
   const { table } = context.target

@@ -10,7 +10,7 @@ import {
   type Table,
   TOMBSTONE_FILE,
 } from '../contracts/index.ts'
-import { assert, microsFromMs, type TimelineEntry } from '../model/index.ts'
+import { assert, type JsonObject, microsFromMs, type TimelineEntry } from '../model/index.ts'
 
 const ENTRY_BYTES = 24
 
@@ -63,13 +63,24 @@ export async function restoreTombstones(
     for (const entry of page) {
       if (entry.timestampMicros < oldest) return
       if (entry.operation === 'truncate') return
-      const sluice = entry.commitInfo.sluice as { tombstones?: string } | undefined
-      if (sluice?.tombstones !== undefined) await restoreObject(table, index, sluice.tombstones)
+      const paths = tombstonePaths(entry.commitInfo)
+      for (const path of paths) await restoreObject(table, index, path)
     }
     const last = page.at(-1)
     if (last === undefined || page.length < TIMELINE_PAGE) return
     before = last.version
   }
+}
+
+/** Details of a commit that name its tombstone objects; nothing when it has none. */
+export function tombstoneDetails(paths: readonly string[]): JsonObject {
+  return paths.length === 0 ? {} : { tombstones: [...paths] }
+}
+
+/** The inverse of `tombstoneDetails`; a single path may stand for a list of one. */
+function tombstonePaths(commitInfo: JsonObject): readonly string[] {
+  const { tombstones } = (commitInfo.sluice ?? {}) as { tombstones?: string | readonly string[] }
+  return typeof tombstones === 'string' ? [tombstones] : (tombstones ?? [])
 }
 
 async function restoreObject(table: Table, index: KeyIndex, path: string): Promise<void> {

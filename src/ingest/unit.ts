@@ -25,9 +25,11 @@ export interface BatchHeader {
    * `complete`.
    */
   readonly copy: CopyProgress | null
+  /** False when more parts of the same commit follow: a transaction larger than one batch. */
+  readonly endsCommit: boolean
 }
 
-/** One table's share of a batch, planned: cursors and schema are decided in batch order. */
+/** One table's share of a batch or of a part; cursors and schema are decided in batch order. */
 export interface Unit {
   readonly header: BatchHeader
   readonly segments: readonly LandedSegment[]
@@ -41,14 +43,40 @@ export interface Unit {
   readonly timingsMs: Record<string, number>
 }
 
-/** A unit whose files are staged: ready to commit. */
+/** A unit whose files are staged: ready to commit, or to be joined with the parts that follow. */
 export interface StagedUnit {
   readonly unit: Unit
   readonly add: readonly StagedFile[]
   readonly deletes: readonly RowDeletes[]
   readonly removeAllFiles: boolean
   readonly accounting: Accounting
-  readonly details: JsonObject
+  /** Paths of the objects that remember its deletes. */
+  readonly tombstones: readonly string[]
+}
+
+/** The accounting of nothing. */
+export const NO_RECORDS: Accounting = {
+  read: 0,
+  applied: 0,
+  superseded: 0,
+  filtered: 0,
+  late: 0,
+  rejected: 0,
+  inserted: 0,
+  updated: 0,
+  deleted: 0,
+}
+
+/** What staging makes of a unit without records: the end of a commit whose parts came before. */
+export function emptyStagedUnit(unit: Unit): StagedUnit {
+  return {
+    unit,
+    add: [],
+    deletes: [],
+    removeAllFiles: false,
+    accounting: NO_RECORDS,
+    tombstones: [],
+  }
 }
 
 /** Sums the records of segments. */

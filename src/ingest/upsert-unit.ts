@@ -181,7 +181,7 @@ export async function writeUnit(
       updated: plan.updated,
       deleted: plan.deleted,
     },
-    details: tombstones === null ? {} : { tombstones },
+    tombstones: tombstones === null ? [] : [tombstones],
   }
 }
 

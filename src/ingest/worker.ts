@@ -48,7 +48,8 @@ export function createWorker(request: WorkerRequest, session: SourceSession): Wo
   async function finish(batch: SealedBatch, previous: Promise<void>): Promise<void> {
     const tableCount = await commitBatch(batch, laneOf)
     await previous
-    const { copy, split, nextPosition } = batch.header
+    const { copy, split, nextPosition, endsCommit } = batch.header
+    if (!endsCommit) return
     if (tableCount > 0) board.committed(batch.recordCount)
     // A copy is complete for its own stream only: the others may still need what lies below.
     if (copy === null) await floor.reached(split, nextPosition)
@@ -98,7 +99,10 @@ export function createWorker(request: WorkerRequest, session: SourceSession): Wo
   }
 }
 
-/** Hands a batch to its lanes; resolves with the number of tables when all have committed. */
+/**
+ * Hands a batch to its lanes; resolves with the number of tables when all have committed, or have
+ * staged a part.
+ */
 async function commitBatch(batch: SealedBatch, laneOf: ReadonlyMap<string, Lane>): Promise<number> {
   const { header, segments, spool } = batch
   const touched = new Map(segments)

@@ -51,6 +51,11 @@ export interface StagedFile {
   readonly sizeBytes: number
   readonly partitionValues: Readonly<Record<string, string | null>>
   readonly statistics: FileStatistics
+  /**
+   * Ascending, unique positions of rows that are gone before they are ever seen: later parts of the
+   * same commit replaced or deleted them. Never all rows of the file.
+   */
+  readonly hiddenRows?: Uint32Array
 }
 
 /** Rows of one live data file to delete. `rows` are ascending, unique row positions in the file. */
@@ -63,7 +68,7 @@ export interface RowDeletes {
  * How the records of a batch ended: `read = applied + superseded + filtered + late + rejected`.
  * `inserted + updated + deleted` is what `applied` changed in the table; a key that was inserted
  * and deleted within one batch counts its last change as applied and the earlier ones as
- * superseded.
+ * superseded. A commit of several parts holds the sums of its parts.
  */
 export interface Accounting {
   readonly read: number

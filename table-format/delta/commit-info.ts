@@ -7,6 +7,7 @@ import {
   cursorToJson,
   type JsonObject,
   type JsonValue,
+  type StagedFile,
 } from '../../src/model/index.ts'
 import type { CommitInfoAction } from './actions.ts'
 import type { CommitContext, DeletePlan } from './commit-types.ts'
@@ -48,9 +49,9 @@ export function commitInfo(request: {
     numAddedFiles: commit.add.length,
     numRemovedFiles: gone.length,
     numAddedBytes: commit.add.reduce((sum, file) => sum + file.sizeBytes, 0),
-    numOutputRows: commit.add.reduce((sum, file) => sum + file.statistics.recordCount, 0),
+    numOutputRows: commit.add.reduce((sum, file) => sum + visibleRows(file), 0),
     numDeletedRows: deletes.deletedRows + removedRows,
-    numDeletionVectorsAdded: deletes.updates.length,
+    numDeletionVectorsAdded: deletes.updates.length + commit.add.filter(isHiding).length,
   }
   return {
     kind: 'commitInfo',
@@ -140,6 +141,14 @@ function parametersOf(commit: CommitRequest): JsonObject {
     }
   }
   return commit.operation === 'copy' ? { mode: 'Append' } : {}
+}
+
+function isHiding({ hiddenRows }: StagedFile): boolean {
+  return hiddenRows !== undefined && hiddenRows.length > 0
+}
+
+function visibleRows({ statistics, hiddenRows }: StagedFile): number {
+  return statistics.recordCount - (hiddenRows?.length ?? 0)
 }
 
 function liveRows(file: LiveFile): number {

@@ -4,7 +4,8 @@
  *
  * Invariants of the actions: (1) `commitInfo` first; (2) one `add` and one `remove` per path;
  * (3) a new vector comes as remove{path, old vector} + add{path, new vector}, row ids unchanged;
- * (4) no vector is empty and none hides all rows: then the file is removed instead.
+ * (4) no vector is empty and none hides all rows: then the file is removed instead;
+ * (5) a new file may come with a vector: rows that a later part of the same commit took back.
  */
 
 import type { CommitRequest } from '../../src/contracts/index.ts'
@@ -12,6 +13,7 @@ import {
   assert,
   type Cursor,
   type DeletionVectorDescriptor,
+  type StagedFile,
   sameCursor,
   type TableSchema,
 } from '../../src/model/index.ts'
@@ -126,9 +128,11 @@ export function planCommit(request: {
   readonly deletes: DeletePlan
   /** New descriptor of each of `deletes.updates`, in order. */
   readonly vectors: readonly DeletionVectorDescriptor[]
+  /** Path → vector of the files that are added with rows hidden. */
+  readonly addedVectors: ReadonlyMap<string, DeletionVectorDescriptor>
   readonly context: CommitContext
 }): CommitPlan {
-  const { commit, base, state, deletes, vectors, context } = request
+  const { commit, base, state, deletes, vectors, addedVectors, context } = request
   const version = state.version + 1n
   const timestampMs = Math.max(context.nowMs, Number(state.timestampMicros / 1000n) + 1)
   const dataChange = commit.operation !== 'compact'
@@ -138,23 +142,14 @@ export function planCommit(request: {
   const rowIds = highWaterMark(state)
   const adds = commit.add.map((staged): AddAction => {
     const isNew = state.files.get(staged.path) === undefined
-    assert(isNew, 'SLU-BUG-9001', 'a staged file is part of the table already', {
-      path: staged.path,
-    })
-    const baseRowId = rowIds.take(staged.statistics.recordCount)
+    const { path } = staged
+    assert(isNew, 'SLU-BUG-9001', 'a staged file is part of the table already', { path })
     return {
-      kind: 'add',
-      path: staged.path,
-      partitionValues: staged.partitionValues,
-      sizeBytes: staged.sizeBytes,
+      ...addOf(staged, addedVectors.get(path) ?? null, schema),
       modificationTimeMs: context.nowMs,
       dataChange,
-      statsJson: printStatistics(staged.statistics, schema),
-      tags: null,
-      deletionVector: null,
-      baseRowId,
+      baseRowId: rowIds.take(staged.statistics.recordCount),
       defaultRowCommitVersion: version,
-      clusteringProvider: null,
     }
   })
   const removal = { nowMs: context.nowMs, dataChange }
@@ -223,6 +218,25 @@ function planSchema(
   return {
     schema,
     actions: [...(sameProtocol(protocol, state.protocol) ? [] : [protocol]), changed],
+  }
+}
+
+/** What a staged file says of itself. */
+function addOf(
+  staged: StagedFile,
+  deletionVector: DeletionVectorDescriptor | null,
+  schema: TableSchema,
+): Omit<AddAction, 'modificationTimeMs' | 'dataChange' | 'baseRowId' | 'defaultRowCommitVersion'> {
+  const statistics = printStatistics(staged.statistics, schema)
+  return {
+    kind: 'add',
+    path: staged.path,
+    partitionValues: staged.partitionValues,
+    sizeBytes: staged.sizeBytes,
+    statsJson: deletionVector === null ? statistics : withWideBounds(statistics),
+    tags: null,
+    deletionVector,
+    clusteringProvider: null,
   }
 }
 

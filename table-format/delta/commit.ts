@@ -16,16 +16,19 @@
 
 import type { Clock, CommitRequest, ObjectStore } from '../../src/contracts/index.ts'
 import {
+  assert,
   type Cursor,
   type DeletionVectorDescriptor,
   isSluiceError,
   SluiceError,
+  type StagedFile,
 } from '../../src/model/index.ts'
 import { type Action, encodeAction, vectorId } from './actions.ts'
 import { deleteTargets, obstacleOf, planCommit, planDeletes } from './commit-plan.ts'
 import type { DeletePlan } from './commit-types.ts'
 import { decodeCommit } from './log.ts'
 import { checkpointPath, commitPath } from './log-path.ts'
+import { isBelow, type RowBitmap, rowsToBitmap } from './row-bitmap.ts'
 import type { TableState } from './state.ts'
 import type { TablePaths } from './table-paths.ts'
 import type { VectorStore } from './vector-store.ts'
@@ -154,6 +157,7 @@ async function tryVersion(
   const hidden = await vectors.readAll(targets.map((file) => file.deletionVector))
   const deletes = planDeletes(request, targets, hidden)
   const descriptors = await staged.write(deletes)
+  const addedVectors = await staged.ofAdded(request.add)
   const txnId = clock.uuid()
   const context = { txnId, writerName, nowMs: Math.floor(clock.nowMs()), uuid: () => clock.uuid() }
   const plan = planCommit({
@@ -162,6 +166,7 @@ async function tryVersion(
     state,
     deletes,
     vectors: descriptors,
+    addedVectors,
     context,
   })
   const bytes = encodeEntry(plan.actions)
@@ -230,6 +235,7 @@ class StagedVectors {
     string,
     { readonly before: string | null; readonly descriptor: DeletionVectorDescriptor }
   >()
+  #ofAdded: ReadonlyMap<string, DeletionVectorDescriptor> | null = null
 
   constructor(vectors: VectorStore) {
     this.#vectors = vectors
@@ -247,6 +253,34 @@ class StagedVectors {
     })
     return plan.updates.map(({ file }) => this.#written.get(file.path)!.descriptor)
   }
+
+  /** Vectors of files that come with rows to hide, by path; no other writer can change them. */
+  async ofAdded(
+    files: readonly StagedFile[],
+  ): Promise<ReadonlyMap<string, DeletionVectorDescriptor>> {
+    if (this.#ofAdded === null) {
+      const hiding = files.flatMap((file) => hiddenOf(file) ?? [])
+      const descriptors = await this.#vectors.write(hiding.map(({ rows }) => rows))
+      hiding.forEach(({ rows }, index) => {
+        this.#vectors.remember(descriptors[index]!, rows)
+      })
+      this.#ofAdded = new Map(hiding.map(({ path }, index) => [path, descriptors[index]!]))
+    }
+    return this.#ofAdded
+  }
+}
+
+/** Rows that a staged file comes without; null when it is whole. */
+function hiddenOf(file: StagedFile): { readonly path: string; readonly rows: RowBitmap } | null {
+  const { path, hiddenRows, statistics } = file
+  if (hiddenRows === undefined || hiddenRows.length === 0) return null
+  const rows = rowsToBitmap(hiddenRows)
+  const leavesSome = rows.cardinality < statistics.recordCount
+  const isWithin = isBelow(rows, statistics.recordCount)
+  assert(leavesSome && isWithin, 'SLU-BUG-9001', 'the rows to hide are not some of the file', {
+    path,
+  })
+  return { path, rows }
 }
 
 async function attemptOf<T>(

@@ -68,7 +68,7 @@ function inventHistory(random: () => number, transactionCount: number): Scripted
   const pick = (limit: number): number => Math.floor(random() * limit)
   return Array.from({ length: transactionCount }, () => {
     const changes: ScriptedChange[] = []
-    for (let left = 1 + pick(6); left > 0; left--) {
+    for (let left = 1 + pick(12); left > 0; left--) {
       const stream = STREAMS[random() < 0.95 ? 0 : 1]
       const keys = live[stream]
       const [id, other] = [pick(12), pick(12)]
@@ -98,7 +98,7 @@ function inventHistory(random: () => number, transactionCount: number): Scripted
   })
 }
 
-function settings(rowsMax: number): PipelineSettings {
+function settings(rowsMax: number, partRowsMax: number): PipelineSettings {
   return {
     name: 'sim',
     source: 'script',
@@ -112,7 +112,7 @@ function settings(rowsMax: number): PipelineSettings {
       partitionBy: [],
       deleteWhen: null,
     })),
-    commit: { intervalMs: 60_000, rowsMax, bytesMax: 2 ** 20 },
+    commit: { intervalMs: 60_000, rowsMax, bytesMax: 2 ** 20, partRowsMax, partBytesMax: 2 ** 20 },
     engineMemoryBytes: 256 * 2 ** 20,
     engineThreads: 1,
     inFlightBytesMax: 2 ** 20,
@@ -185,7 +185,7 @@ async function simulate(
     const failpoints: Failpoints | null =
       plan === null ? null : dyingAt(plan.name, plan.occurrence, () => life.abort())
     const pipeline = createPipeline({
-      settings: settings(1 + Math.floor(random() * 20)),
+      settings: settings(1 + Math.floor(random() * 20), 1 + Math.floor(random() * 3)),
       source: createScriptedSource({
         streams: STREAMS,
         history,
@@ -234,23 +234,45 @@ async function checkVersions(
   await using session = await engine.session()
   const { version: newest } = await table.latest()
   let previous = 0n
+  let before = 0
   for (let version = 0n; version <= newest; version++) {
     const snapshot = await table.snapshot({ kind: 'version', version })
     const rows = await liveRows(session, table, snapshot, 'id, value, text')
     const found = new Map(rows.map(([id, value, text]) => [id, { value: Number(value), text }]))
     expect(found.size, `two rows of one key in version ${version}`).toBe(rows.length)
     const cursor = snapshot.cursors('sim')[0]?.cursor
-    if (cursor === undefined || cursor.phase === 'copy') continue
+    if (cursor === undefined || cursor.phase === 'copy') {
+      before = rows.length
+      continue
+    }
     expect(cursor.nextPosition).toBeGreaterThanOrEqual(previous)
     previous = cursor.nextPosition
     expect(found, `version ${version} of ${stream}`).toEqual(
       foldScript(history, stream, cursor.nextPosition),
     )
+    await checkCounts(table, version, rows.length, before)
+    before = rows.length
   }
   const newestRows = await liveRows(session, table, await table.latest(), 'id, value, text')
   const all = foldScript(history, stream, 10n ** 9n)
   expect(newestRows.length, `rows of ${stream} at the end`).toBe(all.size)
   return Number(newest) + 1
+}
+
+/** What a commit says of its records adds up, and to the rows that it holds. */
+async function checkCounts(
+  table: Table,
+  version: bigint,
+  rowCount: number,
+  rowCountBefore: number,
+): Promise<void> {
+  const entry = await table.entry(version)
+  const { read, applied, superseded, inserted, deleted } = entry?.accounting ?? {}
+  expect(read, `records of version ${version}`).toBe((applied ?? 0) + (superseded ?? 0))
+  if (entry?.operation !== 'ingest') return
+  expect(rowCount - rowCountBefore, `rows of version ${version}`).toBe(
+    (inserted ?? 0) - (deleted ?? 0),
+  )
 }
 
 describe('ingest', () => {

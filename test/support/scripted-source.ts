@@ -129,7 +129,7 @@ async function* replay(script: Script, request: SourceStart): AsyncIterable<Sour
       open.set(change.stream, changes)
       changes.push(change)
       // Never between a delete and the moved row that needs it.
-      if (script.random() < 0.1 && change.op !== 'd') yield drainBlock(open, position, false)
+      if (script.random() < 0.3 && change.op !== 'd') yield drainBlock(open, position, false)
     }
     if (script.random() < 0.5) yield drainBlock(open, position, true)
   }

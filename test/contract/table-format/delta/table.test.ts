@@ -184,6 +184,47 @@ describe.each(stores)('table on %s', (_name, openStore) => {
     expect(after.domain('delta.rowTracking')).toEqual({ rowIdHighWaterMark: 19 })
   })
 
+  it('adds a file with rows hidden that nobody has ever seen', async () => {
+    const { format } = await start()
+    await using table = await format.create('t', tableSpec())
+    const add = [{ ...stagedFile('a'), hiddenRows: rows(0, 3, 9) }, stagedFile('b', 4)]
+    const v1 = committed(await table.commit(commitRequest(await table.latest(), { add })))
+    expect([...(await table.deletedRows(v1.file('a')!))]).toEqual([0, 3, 9])
+    expect(v1.file('a')?.statistics).toMatchObject({ recordCount: 10, tightBounds: false })
+    expect(v1.rowCount).toBe(11n)
+    expect(await table.entry(1n)).toMatchObject({
+      addedRows: 11,
+      addedFiles: 2,
+      deletedRows: 0,
+      removedFiles: 0,
+      deletionVectors: 1,
+    })
+    const [changes] = await table.changes(0n, 1n)
+    expect(changes?.added.map((file) => [file.path, file.deletionVector?.cardinality])).toEqual([
+      ['a', 3],
+      ['b', undefined],
+    ])
+    expect(changes?.vectorChanges).toEqual([])
+    const v2 = committed(
+      await table.commit(commitRequest(v1, { deletes: [{ path: 'a', rows: rows(3, 4) }] })),
+    )
+    await using reopened = (await format.open('t'))!
+    expect([...(await reopened.deletedRows(v2.file('a')!))]).toEqual([0, 3, 4, 9])
+    expect(v2.rowCount).toBe(10n)
+  })
+
+  it('refuses to add a file with all its rows hidden, or rows it does not have', async () => {
+    const { format } = await start()
+    await using table = await format.create('t', tableSpec())
+    const base = await table.latest()
+    for (const hiddenRows of [rows(0, 1), rows(2)]) {
+      const add = [{ ...stagedFile('a', 2), hiddenRows }]
+      await expect(table.commit(commitRequest(base, { add }))).rejects.toMatchObject({
+        code: 'SLU-BUG-9001',
+      })
+    }
+  })
+
   it('unites the deletes of two writers of one file', async () => {
     const { format } = await start()
     await using one = await format.create('t', tableSpec())

@@ -87,7 +87,13 @@ test('fills in every default of a minimal file', () => {
   expect(pipeline).toMatchObject({
     name: 'shop',
     source: 'pg',
-    commit: { intervalMs: 10_000, rowsMax: 200_000, bytesMax: 128 * 1024 ** 2 },
+    commit: {
+      intervalMs: 10_000,
+      rowsMax: 200_000,
+      bytesMax: 128 * 1024 ** 2,
+      partRowsMax: 200_000,
+      partBytesMax: 64 * 1024 ** 2,
+    },
     engineMemoryBytes: 512 * 1024 ** 2,
     tombstoneTtlMs: 7 * 86_400_000,
     compressionLevel: 1,

@@ -1,0 +1,120 @@
+/**
+ * Gathers the parts of one commit: a source transaction that is larger than memory allows is
+ * decoded, merged and staged in parts, and becomes visible as one version all the same.
+ *
+ * What a later part does to rows of an earlier one happens before anybody sees them: their files
+ * come into the table with those rows hidden, or not at all.
+ */
+
+import { type Accounting, assert, type RowDeletes, type StagedFile } from '../model/index.ts'
+import { NO_RECORDS, type StagedUnit, type Unit } from './unit.ts'
+
+/** The parts of the commit that a lane is about to make. */
+export interface CommitParts {
+  /** Takes the next part in order. Returns the whole commit with its last part, null before. */
+  take(part: StagedUnit): StagedUnit | null
+}
+
+interface OpenCommit {
+  readonly files: Map<string, StagedFile>
+  /** Path → rows to delete or hide, each list ascending, no row in two of them. */
+  readonly rows: Map<string, Uint32Array[]>
+  readonly accounting: { -readonly [Count in keyof Accounting]: number }
+  readonly timingsMs: Record<string, number>
+  readonly tombstones: string[]
+  removesAllFiles: boolean
+  schemaChanged: boolean
+}
+
+/** Makes the gatherer of one lane. */
+export function createCommitParts(): CommitParts {
+  let open: OpenCommit | null = null
+  return {
+    take: (part) => {
+      const isLast = part.unit.header.endsCommit
+      if (open === null && isLast) return part
+      open ??= openCommit()
+      gather(open, part)
+      if (!isLast) return null
+      const whole = close(open, part.unit)
+      open = null
+      return whole
+    },
+  }
+}
+
+function openCommit(): OpenCommit {
+  return {
+    files: new Map(),
+    rows: new Map(),
+    accounting: { ...NO_RECORDS },
+    timingsMs: {},
+    tombstones: [],
+    removesAllFiles: false,
+    schemaChanged: false,
+  }
+}
+
+function gather(open: OpenCommit, part: StagedUnit): void {
+  if (part.removeAllFiles) {
+    // A truncate: nothing of what came before it is left, neither rows nor deletes of rows.
+    open.files.clear()
+    open.rows.clear()
+    open.removesAllFiles = true
+  }
+  for (const file of part.add) open.files.set(file.path, file)
+  for (const { path, rows } of part.deletes) {
+    const known = open.rows.get(path)
+    if (known === undefined) open.rows.set(path, [rows])
+    else known.push(rows)
+  }
+  for (const count of Object.keys(open.accounting) as (keyof Accounting)[]) {
+    open.accounting[count] += part.accounting[count]
+  }
+  addTimings(open.timingsMs, part.unit)
+  open.tombstones.push(...part.tombstones)
+  open.schemaChanged ||= part.unit.schemaChanged
+}
+
+function addTimings(sums: Record<string, number>, unit: Unit): void {
+  for (const [step, ms] of Object.entries(unit.timingsMs)) sums[step] = (sums[step] ?? 0) + ms
+}
+
+function close(open: OpenCommit, last: Unit): StagedUnit {
+  const add: StagedFile[] = []
+  for (const file of open.files.values()) {
+    const hiddenRows = united(open.rows.get(file.path) ?? [])
+    open.rows.delete(file.path)
+    if (hiddenRows.length === 0) add.push(file)
+    else if (hiddenRows.length < file.statistics.recordCount) add.push({ ...file, hiddenRows })
+  }
+  const deletes: RowDeletes[] = []
+  for (const [path, lists] of open.rows) {
+    deletes.push({ path, rows: united(lists) })
+    open.rows.delete(path)
+  }
+  const isConsistent = !open.removesAllFiles || deletes.length === 0
+  assert(isConsistent, 'SLU-BUG-9001', 'a row of a truncated table is deleted once more')
+  return {
+    unit: { ...last, timingsMs: open.timingsMs, schemaChanged: open.schemaChanged },
+    add,
+    deletes,
+    removeAllFiles: open.removesAllFiles,
+    accounting: open.accounting,
+    tombstones: open.tombstones,
+  }
+}
+
+/** One ascending list of all. */
+function united(lists: readonly Uint32Array[]): Uint32Array {
+  const [first] = lists
+  if (first === undefined) return new Uint32Array(0)
+  if (lists.length === 1) return first
+  const all = new Uint32Array(lists.reduce((sum, list) => sum + list.length, 0))
+  let at = 0
+  for (const list of lists) {
+    all.set(list, at)
+    at += list.length
+  }
+  return all.sort()
+}
