@@ -162,10 +162,12 @@ export async function readRewritten(
 export async function readTypes(connection: Connection): Promise<TypeCatalog> {
   const rows = await connection.query<TypeRow>(`
     SELECT t.oid::int8::float8 AS oid, format_type(t.oid, NULL) AS name, t.typtype AS kind,
-      CASE WHEN e.typarray = t.oid THEN t.typelem::int8::float8 ELSE 0 END AS "elementOid",
+      CASE WHEN e.typarray = t.oid AND t.typdelim = ',' THEN t.typelem::int8::float8 ELSE 0 END
+        AS "elementOid",
       t.typbasetype::int8::float8 AS "baseOid", t.typtypmod AS "baseTypmod"
     FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON e.oid = t.typelem
-    WHERE t.typtype IN ('b', 'd', 'e', 'r', 'm')`)
+      LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
+    WHERE t.typtype IN ('b', 'd', 'e', 'r', 'm') OR c.relkind = 'c'`)
   return new Map(rows.map((row) => [row.oid, row]))
 }
 

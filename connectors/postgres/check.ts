@@ -41,7 +41,7 @@ export async function checkSource(
     await using connection = await connect({ settings, context, replication: false })
     checks.push(ok('connection', 'connected'))
     checks.push(...(await checkServer(connection)))
-    checks.push(...(await checkTables(connection, streams)))
+    checks.push(...(await checkTables(connection, streams, settings)))
     checks.push(...(await checkOwnObjects(connection, settings, context, streams)))
     await using replication = await connect({ settings, context, replication: true })
     await replication.query('IDENTIFY_SYSTEM')
@@ -103,9 +103,35 @@ async function checkServer(connection: Connection): Promise<SourceCheck[]> {
 async function checkTables(
   connection: Connection,
   streams: readonly string[],
+  settings: PostgresSettings,
 ): Promise<SourceCheck[]> {
-  const found = new Map((await readTables(connection, streams)).map((row) => [row.stream, row]))
-  return streams.map((stream) => checkTable(stream, found.get(stream) ?? null))
+  const tables = await readTables(connection, streams)
+  const found = new Map(tables.map((row) => [row.stream, row]))
+  return [
+    ...streams.map((stream) => checkTable(stream, found.get(stream) ?? null)),
+    ...checkColumnTypes(tables, Object.keys(settings.columnTypes)),
+  ]
+}
+
+/** A name in `columnTypes` that is not one of the table's columns has no effect. */
+function checkColumnTypes(
+  tables: readonly TableFacts[],
+  columns: readonly string[],
+): readonly SourceCheck[] {
+  return columns.flatMap((column): SourceCheck[] => {
+    const table = tables.find(({ stream }) => column.startsWith(`${stream}.`))
+    if (table === undefined) return []
+    if (table.columns.some(({ name }) => `${table.stream}.${name}` === column)) return []
+    const known = table.columns.map(({ name }) => name).join(', ')
+    return [
+      {
+        name: `column type ${column}`,
+        status: 'warn',
+        seen: `${table.stream} has no such column, so columnTypes says nothing about it`,
+        remedy: `Correct the name; it has ${known}.`,
+      },
+    ]
+  })
 }
 
 function checkTable(stream: string, table: TableFacts | null): SourceCheck {

@@ -18,8 +18,11 @@ import type { PostgresSettings } from './spec.ts'
 const SESSION_SETTINGS = [
   "client_encoding TO 'UTF8'",
   "datestyle TO 'ISO, MDY'",
-  "intervalstyle TO 'postgres'",
+  "intervalstyle TO 'iso_8601'",
   "timezone TO 'UTC'",
+  "lc_monetary TO 'C'",
+  "search_path TO ''",
+  'quote_all_identifiers TO off',
   'extra_float_digits TO 3',
   "bytea_output TO 'hex'",
   'statement_timeout TO 0',

@@ -1,18 +1,37 @@
 /** Shapes of the streams as seen so far: gives each new shape of a stream the next schema id. */
 
-import type { SourceColumn, StreamSchema } from '../../src/model/index.ts'
+import { SluiceError, type SourceColumn, type StreamSchema } from '../../src/model/index.ts'
 import type { TableFacts } from './catalog.ts'
 import type { RelationMessage } from './pgoutput.ts'
-import { columnType, sourceTypeName, type TypeCatalog } from './types.ts'
+import {
+  columnType,
+  isNumeric,
+  parseForcedType,
+  sourceTypeName,
+  type TypeCatalog,
+} from './types.ts'
+
+/** What the user says about the types of columns. */
+export interface TypeChoices {
+  /** `schema.table.column` → type that it gets. */
+  readonly columnTypes: Readonly<Record<string, string>>
+  readonly unfitValues: 'stop' | 'null'
+}
 
 /** Lives as long as the source, so that ids stay unique when a session is opened again. */
 export class SchemaRegistry {
   /** Shape as text → schema. Bounded by the number of shape changes of a run. */
   readonly #known = new Map<string, StreamSchema>()
+  readonly #choices: TypeChoices
+
+  constructor(choices: TypeChoices) {
+    this.#choices = choices
+  }
 
   /** The schema of a table as the catalogue shows it. */
   fromTable(table: TableFacts, types: TypeCatalog): StreamSchema {
-    return this.#register(table.stream, describe(table.columns, table.key, types), table.key)
+    const { columns, key } = table
+    return this.#register(table.stream, this.#describe(table.stream, columns, key, types), key)
   }
 
   /**
@@ -21,7 +40,8 @@ export class SchemaRegistry {
    */
   fromRelation(relation: RelationMessage, table: TableFacts, types: TypeCatalog): StreamSchema {
     const key = relationKey(relation, table)
-    return this.#register(table.stream, describe(relation.columns, key, types), key)
+    const columns = this.#describe(table.stream, relation.columns, key, types)
+    return this.#register(table.stream, columns, key)
   }
 
   #register(
@@ -36,6 +56,28 @@ export class SchemaRegistry {
     this.#known.set(shape, schema)
     return schema
   }
+
+  /** Columns may lose NOT NULL without a word in the stream, so only key columns promise a value. */
+  #describe(
+    stream: string,
+    columns: readonly { name: string; typeOid: number; typmod: number }[],
+    key: readonly string[],
+    types: TypeCatalog,
+  ): SourceColumn[] {
+    const { columnTypes, unfitValues } = this.#choices
+    return columns.map(({ name, typeOid, typmod }) => {
+      const column = `${stream}.${name}`
+      const choice = Object.hasOwn(columnTypes, column) ? columnTypes[column] : undefined
+      const type = columnType(typeOid, typmod, types)
+      return {
+        name,
+        sourceType: sourceTypeName(typeOid, typmod, types),
+        nullable: !key.includes(name),
+        ...(choice === undefined ? { type } : forced(column, choice, typeOid, types)),
+        ...(unfitValues === 'null' ? { unfit: 'null' as const } : {}),
+      }
+    })
+  }
 }
 
 function relationKey(relation: RelationMessage, table: TableFacts): readonly string[] {
@@ -49,16 +91,18 @@ function relationKey(relation: RelationMessage, table: TableFacts): readonly str
   return same ? table.key : flagged
 }
 
-/** Columns may lose NOT NULL without a word in the stream, so only key columns promise a value. */
-function describe(
-  columns: readonly { name: string; typeOid: number; typmod: number }[],
-  key: readonly string[],
+/** The type that the user chose for a column. Throws SLU-SRC-1222. */
+function forced(
+  column: string,
+  choice: string,
+  typeOid: number,
   types: TypeCatalog,
-): SourceColumn[] {
-  return columns.map(({ name, typeOid, typmod }) => ({
-    name,
-    type: columnType(typeOid, typmod, types),
-    sourceType: sourceTypeName(typeOid, typmod, types),
-    nullable: !key.includes(name),
-  }))
+): Pick<SourceColumn, 'type' | 'isForced'> {
+  const type = parseForcedType(choice)
+  if (type === 'string') return { type }
+  if (type !== null && isNumeric(typeOid, types)) return { type, isForced: true }
+  throw new SluiceError('SLU-SRC-1222', {
+    message: `${column} cannot become ${choice}: it is ${sourceTypeName(typeOid, -1, types)}`,
+    context: { column, choice },
+  })
 }

@@ -33,13 +33,14 @@ class PostgresSource implements Source {
   readonly readBack: SourceReadBack
   readonly #settings: PostgresSettings
   readonly #context: SourceContext
-  readonly #schemas = new SchemaRegistry()
+  readonly #schemas: SchemaRegistry
   readonly #sessions = new Set<SourceSession>()
 
   constructor(settings: PostgresSettings, context: SourceContext) {
     this.name = context.name
     this.#settings = settings
     this.#context = context
+    this.#schemas = new SchemaRegistry(settings)
     this.readBack = { open: (streams) => this.#openView(streams) }
   }
 

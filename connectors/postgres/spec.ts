@@ -3,6 +3,7 @@
  */
 
 import { z } from 'zod'
+import { parseForcedType } from './types.ts'
 
 /** Replication slot names: PostgreSQL's own rule. */
 const SLOT_PATTERN = /^[a-z0-9_]{1,63}$/
@@ -40,6 +41,28 @@ export const postgresSettingsSchema = z.strictObject({
     .literal('stop')
     .default('stop')
     .meta({ description: 'What to do when the slot is gone and changes are missing: stop.' }),
+  columnTypes: z
+    .record(
+      z.string(),
+      z.string().refine((name) => parseForcedType(name) !== null, {
+        error: 'must be text or decimal(p,s) with p up to 38 and s up to p',
+      }),
+    )
+    .default({})
+    .meta({
+      description:
+        '`schema.table.column` → the type it gets: `text` (the text of Postgres, any column) or ' +
+        '`decimal(p,s)` (numeric columns; digits beyond the scale are unfit, never rounded).',
+      examples: [{ 'public.orders.valid_to': 'text', 'public.orders.price': 'decimal(38,9)' }],
+    }),
+  unfitValues: z
+    .enum(['stop', 'null'])
+    .default('stop')
+    .meta({
+      description:
+        'What becomes of a value that its column cannot hold (infinity in a date, NaN in a ' +
+        'numeric(p,s), an array of several dimensions): stop before the record, or store NULL.',
+    }),
   connectTimeoutMs: z
     .number()
     .int()

@@ -9,7 +9,7 @@ export interface TypeRow {
   readonly name: string
   /** typtype: b base, d domain, e enum, c composite, r range, m multirange, p pseudo. */
   readonly kind: string
-  /** Element type when this is a true array type, else 0. */
+  /** Element type when this is a true array type whose text separates by commas, else 0. */
   readonly elementOid: number
   /** Base type and modifier when this is a domain. */
   readonly baseOid: number
@@ -54,9 +54,27 @@ export function columnType(oid: number, typmod: number, catalog: TypeCatalog): C
   }
   if (row.elementOid !== 0) {
     const element = columnType(row.elementOid, typmod, catalog)
-    return { kind: 'array', element, containsNull: true }
+    // Elements of a domain over arrays come as quoted array text.
+    const isNested = typeof element !== 'string' && element.kind === 'array'
+    return { kind: 'array', element: isNested ? 'string' : element, containsNull: true }
   }
   return 'string'
+}
+
+/** `text` or `decimal(p,s)`, as `columnTypes` names them; null when it is neither. */
+export function parseForcedType(name: string): ColumnType | null {
+  if (name === 'text') return 'string'
+  const match = /^decimal\((\d{1,2}), ?(\d{1,2})\)$/.exec(name)
+  if (match === null) return null
+  const [precision, scale] = [Number(match[1]), Number(match[2])]
+  const isLegal = precision >= 1 && precision <= DECIMAL_PRECISION_MAX && scale <= precision
+  return isLegal ? { kind: 'decimal', precision, scale } : null
+}
+
+/** True for numeric and domains over it: the types that a chosen decimal may stand for. */
+export function isNumeric(oid: number, catalog: TypeCatalog): boolean {
+  const row = catalog.get(oid)
+  return oid === NUMERIC_OID || (row?.kind === 'd' && isNumeric(row.baseOid, catalog))
 }
 
 /** The type as people write it: `numeric(10,2)`, `character varying(20)`, `uuid[]`. */

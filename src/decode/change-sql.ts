@@ -2,7 +2,7 @@
 
 import { duckType, identifier, literal } from '../engine/index.ts'
 import type { ColumnType, SourceColumn, StreamSchema, TableColumn } from '../model/index.ts'
-import { copyTextValue } from './copy-text.ts'
+import { copyTextFieldType, copyTextValue } from './copy-text.ts'
 import { LINE_POSITION } from './number-lines.ts'
 
 /** Column of the change relation: what happened, as a number of `OP_CODES`. UTINYINT. */
@@ -51,9 +51,7 @@ export function maybeMissing(columns: readonly TableColumn[]): readonly TableCol
 }
 
 function isLong(type: ColumnType): boolean {
-  return (
-    type === 'string' || type === 'binary' || (typeof type !== 'string' && type.kind !== 'decimal')
-  )
+  return type === 'string' || type === 'binary' || typeof type !== 'string'
 }
 
 /**
@@ -76,8 +74,7 @@ function copyTextSql(query: ChangeQuery): string {
     "position: 'BIGINT'",
     "time: 'BIGINT'",
     ...segment.schema.columns.map(
-      (column, index) =>
-        `c${index}: ${literal(isLong(column.type) ? 'VARCHAR' : duckType(column.type))}`,
+      (column, index) => `c${index}: ${literal(copyTextFieldType(column.type))}`,
     ),
   ]
   const relation = `read_csv(${literal(segment.path)}, columns = {${fileColumns.join(', ')}},
@@ -94,7 +91,7 @@ function copyTextSql(query: ChangeQuery): string {
       const value =
         index === undefined
           ? 'NULL'
-          : copyTextValue(`c${index}`, (segment.schema.columns[index] as SourceColumn).type)
+          : copyTextValue(`c${index}`, segment.schema.columns[index] as SourceColumn)
       return `${castTo(value, column.type)} AS ${identifier(column.name)}`
     }),
     ...(query.withMasks ? maskSql(query, names) : []),

@@ -165,8 +165,10 @@ export const ERROR_CODES = defineCodes({
   },
   'SLU-ING-4003': {
     kind: 'bad-data',
-    meaning: 'A record cannot be decoded or has no key.',
-    remedy: 'See the position in the message. The pipeline stopped before it; nothing was skipped.',
+    meaning: 'A record cannot be decoded or has no key, or a column cannot hold a value of it.',
+    remedy:
+      'See the position in the message. The pipeline stopped before it; nothing was skipped. ' +
+      'For values that no column type holds see docs/formats/postgres-types.md.',
   },
   'SLU-ING-4004': {
     kind: 'corrupt',

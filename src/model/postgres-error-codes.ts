@@ -117,6 +117,11 @@ export const POSTGRES_ERROR_CODES = defineCodes({
     meaning: 'The server or table has a feature that the Postgres source does not support.',
     remedy: 'See connectors/postgres/README.md for what is supported and the way around.',
   },
+  'SLU-SRC-1222': {
+    kind: 'invalid-config',
+    meaning: 'A column cannot become the type that columnTypes names for it.',
+    remedy: 'Use text, which holds every value; decimal(p,s) is for numeric columns only.',
+  },
   'SLU-SRC-1290': {
     kind: 'invalid-config',
     meaning: 'The embedded Postgres did not start.',

@@ -50,6 +50,10 @@ export interface SourceColumn {
   /** The source's own name of the type, for people: `numeric(10,2)`, `uuid[]`. */
   readonly sourceType: string
   readonly nullable: boolean
+  /** What becomes of a value that the type cannot hold: refused when absent, or NULL. */
+  readonly unfit?: 'null'
+  /** A decimal whose scale was chosen by the user: values may have more digits than it. */
+  readonly isForced?: true
 }
 
 /** One shape of the records of a stream. A new shape has a new `schemaId`. */

@@ -110,6 +110,12 @@ describe('a source that is set up wrongly', () => {
     expect(await codeOf(() => openAndRead(new Reader([ORDERS]), server.url))).toBe('SLU-SRC-1221')
   })
 
+  it('says so for a type that a column cannot have', async () => {
+    const columnTypes = { 'public.orders.status': 'decimal(38,2)' }
+    const attempt = openAndRead(new Reader([ORDERS]), server.url, { columnTypes })
+    await expect(attempt).rejects.toMatchObject({ code: 'SLU-SRC-1222' })
+  })
+
   it('says so for a table that does not exist', async () => {
     const reader = new Reader(['public.nothing'])
     expect(await codeOf(() => openAndRead(reader, server.url))).toBe('SLU-SRC-1206')
@@ -134,6 +140,10 @@ describe('a source that is set up wrongly', () => {
     expect(statusOf(`table ${ORDERS}`)).toBe('ok')
     expect(statusOf('table public.keyless')).toBe('warn')
     expect(statusOf('table public.nothing')).toBe('fail')
+    const columnTypes = { 'public.orders.status': 'text', 'public.orders.stauts': 'text' }
+    await using typed = createSource(server.url, { columnTypes })
+    const warned = (await typed.check([ORDERS])).filter(({ name }) => name.startsWith('column'))
+    expect(warned).toMatchObject([{ name: 'column type public.orders.stauts', status: 'warn' }])
     const good = await source.check([ORDERS])
     expect(good.filter((check) => check.status === 'fail')).toEqual([])
     expect(good.every((check) => check.status === 'ok' || check.remedy.length > 0)).toBe(true)

@@ -101,7 +101,7 @@ export async function runSql(
 ): Promise<readonly Record<string, unknown>[]> {
   const client = new pg.Client({
     connectionString: url,
-    options: '-c timezone=UTC -c datestyle=ISO -c extra_float_digits=3',
+    options: '-c timezone=UTC -c datestyle=ISO -c extra_float_digits=3 -c intervalstyle=iso_8601',
   })
   client.on('error', () => undefined)
   await client.connect()

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { columnType, sourceTypeName, type TypeRow } from '../../../../connectors/postgres/types.ts'
+import {
+  columnType,
+  isNumeric,
+  parseForcedType,
+  sourceTypeName,
+  type TypeRow,
+} from '../../../../connectors/postgres/types.ts'
 
 const row = (oid: number, name: string, more: Partial<TypeRow> = {}): [number, TypeRow] => [
   oid,
@@ -15,6 +21,8 @@ const catalog = new Map([
   row(1007, 'integer[]', { elementOid: 23 }),
   row(90001, 'money_amount', { kind: 'd', baseOid: 1700, baseTypmod: ((12 << 16) | 3) + 4 }),
   row(90002, 'mood', { kind: 'e' }),
+  row(90003, 'int_list', { kind: 'd', baseOid: 1007 }),
+  row(90004, 'int_list[]', { elementOid: 90003 }),
 ])
 const numeric = (precision: number, scale: number): number =>
   ((precision << 16) | (scale & 0x7ff)) + 4
@@ -61,6 +69,25 @@ describe('types', () => {
     expect(columnType(1231, numeric(6, 1), catalog)).toMatchObject({
       element: { kind: 'decimal', precision: 6, scale: 1 },
     })
+  })
+
+  it('keeps the text of arrays inside arrays', () => {
+    expect(columnType(90003, -1, catalog)).toMatchObject({ element: 'integer' })
+    expect(columnType(90004, -1, catalog)).toMatchObject({ element: 'string' })
+  })
+
+  it('knows the types that a user may choose', () => {
+    expect(parseForcedType('text')).toBe('string')
+    expect(parseForcedType('decimal(38, 9)')).toEqual({ kind: 'decimal', precision: 38, scale: 9 })
+    for (const name of ['double', 'decimal', 'decimal(39,2)', 'decimal(2,3)', 'decimal(0,0)']) {
+      expect([name, parseForcedType(name)]).toEqual([name, null])
+    }
+    expect([1700, 90001, 23, 90002].map((oid) => isNumeric(oid, catalog))).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ])
   })
 
   it('names types as people write them', () => {

@@ -10,7 +10,7 @@ import {
   numberLines,
 } from '../../../../src/decode/index.ts'
 import { createEngine, type Engine, type Session } from '../../../../src/engine/index.ts'
-import type { ColumnType, TableColumn } from '../../../../src/model/index.ts'
+import type { ColumnType, SourceColumn, TableColumn } from '../../../../src/model/index.ts'
 
 let engine: Engine
 let session: Session
@@ -35,6 +35,7 @@ async function decode(
   text: string,
   format: 'copy-text' | 'json-lines' = 'copy-text',
   withMasks = false,
+  more: Pick<SourceColumn, 'unfit' | 'isForced'> = {},
 ): Promise<unknown[][]> {
   const path = join(folder, 'segment')
   await writeFile(path, format === 'json-lines' ? numberedText(text) : text)
@@ -49,8 +50,9 @@ async function decode(
       columns: names.map((name) => ({
         name,
         type: types[name] as ColumnType,
-        sourceType: '',
+        sourceType: 'kind',
         nullable: true,
+        ...more,
       })),
     },
     firstPosition: 100n,
@@ -166,11 +168,83 @@ describe('copy-text lines', () => {
     })
   })
 
-  it('refuses an array of arrays instead of storing part of it', async () => {
-    const type: ColumnType = { kind: 'array', element: 'integer', containsNull: true }
-    await expect(decode({ c: type }, 'i\t1\t\\N\t{{1,2},{3,4}}\n')).rejects.toMatchObject({
-      code: 'SLU-ENG-7002',
-    })
+  const UNFIT: readonly (readonly [ColumnType, string])[] = [
+    ['date', 'infinity'],
+    ['date', '-infinity'],
+    ['timestamp', 'infinity'],
+    ['timestamp', '294276-12-31 23:59:59.999999+00'],
+    ['timestamp_ntz', '-infinity'],
+    ['timestamp_ntz', '294247-01-10 04:00:54.775807'],
+    [{ kind: 'decimal', precision: 10, scale: 2 }, 'NaN'],
+    [{ kind: 'array', element: 'integer', containsNull: true }, '{{1,2},{3,4}}'],
+    [{ kind: 'array', element: 'integer', containsNull: true }, '[0:1]={1,2}'],
+  ]
+
+  it.each(UNFIT)('refuses what a column cannot hold, or stores NULL: %j %s', async (type, text) => {
+    const line = `i\t1\t\\N\t${text}\n`
+    await expect(decode({ c: type }, line)).rejects.toMatchObject({ code: 'SLU-ENG-7002' })
+    const rows = await decode({ c: type }, line, 'copy-text', false, { unfit: 'null' })
+    expect(rows).toEqual([[0, 1n, null]])
+  })
+
+  it('names column, type and value that cannot be stored', async () => {
+    const refused = decode({ until: 'date' }, 'i\t1\t\\N\tinfinity\n')
+    await expect(refused).rejects.toThrow('until (kind) cannot be stored as it is: infinity')
+  })
+
+  it('makes only the element NULL that an array cannot hold', async () => {
+    const type: ColumnType = { kind: 'array', element: 'date', containsNull: true }
+    const rows = await decode(
+      { c: type },
+      'i\t1\t\\N\t{infinity,"0044-03-15 BC",2024-02-29,NULL}\n',
+      'copy-text',
+      false,
+      { unfit: 'null' },
+    )
+    expect(rows[0]?.[2]).toBe("[NULL, '0044-03-15 (BC)', 2024-02-29, NULL]")
+  })
+
+  it('reads years BC', async () => {
+    const rows = await decode(
+      { d: 'date', n: 'timestamp_ntz', t: 'timestamp' },
+      [
+        'i\t1\t\\N\t4713-01-01 BC\t4713-01-01 00:00:00 BC\t4713-01-01 00:00:00+00 BC',
+        'i\t2\t\\N\t0001-12-31 BC\t0001-12-31 01:02:03.4 BC\t0001-12-31 01:02:03.4+00 BC',
+      ]
+        .map((line) => `${line}\n`)
+        .join(''),
+    )
+    expect(rows.map((row) => row.slice(2))).toEqual([
+      ['4713-01-01 (BC)', '4713-01-01 (BC) 00:00:00', '4713-01-01 (BC) 00:00:00+00'],
+      ['0001-12-31 (BC)', '0001-12-31 (BC) 01:02:03.4', '0001-12-31 (BC) 01:02:03.4+00'],
+    ])
+  })
+
+  it('never rounds to the scale that a user chose', async () => {
+    const types = { d: { kind: 'decimal', precision: 9, scale: 2 } } as const
+    const line = (value: string): string => `i\t1\t\\N\t${value}\n`
+    const chosen = { isForced: true } as const
+    for (const [value, stored] of [
+      ['1.5', '1.50'],
+      ['-7', '-7.00'],
+      ['0.1200', '0.12'],
+    ] as const) {
+      const rows = await decode(types, line(value), 'copy-text', false, chosen)
+      expect(rows[0]?.[2]).toBe(stored)
+    }
+    for (const value of ['0.125', 'NaN', 'Infinity', '12345678.1']) {
+      const refused = decode(types, line(value), 'copy-text', false, chosen)
+      await expect(refused, value).rejects.toMatchObject({ code: 'SLU-ENG-7002' })
+    }
+  })
+
+  it('marks decimals that were not sent', async () => {
+    const types = { id: 'integer', d: { kind: 'decimal', precision: 38, scale: 2 } } as const
+    const rows = await decode(types, 'u\t1\t\\N\t1\t\\U\nu\t1\t\\N\t2\t1.00\n', 'copy-text', true)
+    expect(rows).toEqual([
+      [1, 1n, '1', null, 1],
+      [1, 1n, '2', '1.00', 0],
+    ])
   })
 })
 
