@@ -57,7 +57,7 @@ export class SchemaRegistry {
     return schema
   }
 
-  /** Columns may lose NOT NULL without a word in the stream, so only key columns promise a value. */
+  /** Columns lose NOT NULL without a word in the stream, so only key columns promise a value. */
   #describe(
     stream: string,
     columns: readonly { name: string; typeOid: number; typmod: number }[],

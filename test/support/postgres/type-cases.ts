@@ -288,7 +288,8 @@ export function postgresText(canon: Canon, value: string): string {
     case 'timestamp':
       return `(extract(epoch FROM ${value}) * 1000000)::numeric(30,0)::text`
     default:
-      return `(CASE WHEN ${value} IS NOT DISTINCT FROM NULL THEN NULL ELSE format('%s', ${value}) END)`
+      return `(CASE WHEN ${value} IS NOT DISTINCT FROM NULL THEN NULL
+        ELSE format('%s', ${value}) END)`
   }
 }
 
