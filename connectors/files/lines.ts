@@ -22,6 +22,8 @@ export interface LineScan {
   readonly lineCount: number
   /** Lines that are records; the rest are blank. */
   readonly recordCount: number
+  /** Length of the longest line. */
+  readonly lineBytesMax: number
   /** What is wrong with the line at `endBytes`; null when the scan reached the last LF. */
   readonly problem: LineProblem | null
 }
@@ -55,34 +57,40 @@ function scanShapes(bytes: Buffer): LineScan {
   let start = 0
   let lineCount = 0
   let recordCount = 0
+  let lineBytesMax = 0
   for (;;) {
     const end = bytes.indexOf(LF, start) + 1
-    if (end === 0) return { endBytes: start, lineCount, recordCount, problem: null }
-    if (end - start > LINE_BYTES_MAX) {
-      return { endBytes: start, lineCount, recordCount, problem: 'too-long' }
+    const problem = end === 0 ? null : problemOf(bytes, start, end)
+    if (end === 0 || problem !== null) {
+      return { endBytes: start, lineCount, recordCount, lineBytesMax, problem }
     }
-    if (bytes[start] === OPENING_BRACE) recordCount++
-    else if (!isBlank(bytes, start, end)) {
-      if (bytes[skipSpace(bytes, start, end)] !== OPENING_BRACE) {
-        return { endBytes: start, lineCount, recordCount, problem: 'not-an-object' }
-      }
-      recordCount++
-    }
+    if (bytes[start] === OPENING_BRACE || !isBlank(bytes, start, end)) recordCount++
+    lineBytesMax = Math.max(lineBytesMax, end - start)
     lineCount++
     start = end
   }
+}
+
+function problemOf(bytes: Buffer, start: number, end: number): LineProblem | null {
+  if (end - start > LINE_BYTES_MAX) return 'too-long'
+  if (bytes[start] === OPENING_BRACE) return null
+  const at = skipSpace(bytes, start, end)
+  return at === end || bytes[at] === OPENING_BRACE ? null : 'not-an-object'
 }
 
 function scanUntilNotUtf8(bytes: Buffer): LineScan {
   let start = 0
   let lineCount = 0
   let recordCount = 0
+  let lineBytesMax = 0
   for (;;) {
     const end = bytes.indexOf(LF, start) + 1
     if (end === 0 || !isUtf8(bytes.subarray(start, end))) {
-      return { endBytes: start, lineCount, recordCount, problem: end === 0 ? null : 'not-utf8' }
+      const problem = end === 0 ? null : 'not-utf8'
+      return { endBytes: start, lineCount, recordCount, lineBytesMax, problem }
     }
     if (!isBlank(bytes, start, end)) recordCount++
+    lineBytesMax = Math.max(lineBytesMax, end - start)
     lineCount++
     start = end
   }

@@ -237,7 +237,7 @@ function* emit(
   const firstPosition = progress.position
   progress.position += BigInt(scan.recordCount)
   const bytes = withoutBlankLines(buffer, scan)
-  yield blockOf(read, progress, bytes, scan.recordCount, firstPosition)
+  yield blockOf(read, progress, bytes, scan, firstPosition)
 }
 
 /** Yields the last line of a file, which no LF ends; the block's bytes get one. */
@@ -251,7 +251,7 @@ function* emitTail(read: FolderRead, progress: Progress, rest: Buffer): Generato
   if (scan.recordCount === 0) return
   const firstPosition = progress.position
   progress.position += 1n
-  yield blockOf(read, progress, ended, 1, firstPosition)
+  yield blockOf(read, progress, ended, scan, firstPosition)
 }
 
 function moveTo(
@@ -274,7 +274,7 @@ function blockOf(
   read: FolderRead,
   progress: Progress,
   bytes: Buffer,
-  recordCount: number,
+  { recordCount, lineBytesMax }: LineScan,
   firstPosition: SourcePosition,
 ): SourceBlock {
   return {
@@ -287,6 +287,7 @@ function blockOf(
         bytes,
         release: () => keepSpare(read, progress, bytes),
         recordCount,
+        lineBytesMax,
         firstPosition,
         partialCount: 0,
       },

@@ -36,6 +36,8 @@ export interface BlockPart {
    */
   readonly release?: () => void
   readonly recordCount: number
+  /** No line is longer, when the source knows: lets the engine read with smaller buffers. */
+  readonly lineBytesMax?: number
   /** Position of the first record. */
   readonly firstPosition: SourcePosition
   /** Number of records with at least one `\U`. */

@@ -16,4 +16,3 @@ export {
   maybeMissing,
   OP_CODES,
 } from './change-sql.ts'
-export { type NumberedLines, numberedBytesMax, numberLines } from './number-lines.ts'

@@ -6,7 +6,7 @@
 import type { Clock, CommitSettings, CopyProgress, SourceBlock } from '../contracts/index.ts'
 import type { LandedSegment } from '../decode/index.ts'
 import type { Failpoints } from './failpoints.ts'
-import { type BatchSpool, createBatchSpool, type LandingScratch } from './lander.ts'
+import { type BatchSpool, createBatchSpool } from './lander.ts'
 import type { BatchHeader } from './unit.ts'
 
 /** A closed batch or part of one: landed, not yet decoded. */
@@ -65,11 +65,10 @@ export function createBatcher(
   clock: Clock,
   failpoints: Failpoints,
 ): Batcher {
-  const scratch: LandingScratch = { bytes: Buffer.alloc(0) }
   let number = 0n
   let open: OpenCommit | null = null
   const openPart = (): OpenPart => {
-    const spool = createBatchSpool(folder, number, scratch)
+    const spool = createBatchSpool(folder, number)
     return { number: number++, spool, recordCount: 0, byteCount: 0 }
   }
   return {

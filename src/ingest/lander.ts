@@ -6,7 +6,7 @@
 import { type FileHandle, open, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BlockPart } from '../contracts/index.ts'
-import { type LandedSegment, numberedBytesMax, numberLines } from '../decode/index.ts'
+import type { LandedSegment } from '../decode/index.ts'
 import { wrapError } from '../model/index.ts'
 
 /** The spool files of one batch. */
@@ -27,33 +27,20 @@ interface OpenSegment {
   lineBytesMax: number
 }
 
-/**
- * Memory in which lines are put together: grown to the largest part, reused by the batches of one
- * pipeline.
- */
-export interface LandingScratch {
-  bytes: Buffer
-}
-
 /** Opens the spool of a batch; files are named `<batch>-<n>.landed` in `folder`. */
-export function createBatchSpool(
-  folder: string,
-  batch: bigint,
-  scratch: LandingScratch,
-): BatchSpool {
+export function createBatchSpool(folder: string, batch: bigint): BatchSpool {
   const segments: OpenSegment[] = []
   return {
     append: async (part) => {
       const last = segments.findLast((segment) => segment.part.schema.stream === part.schema.stream)
       const segment =
-        last?.part.schema.schemaId === part.schema.schemaId && last.part.format === part.format
+        last !== undefined && continues(last, part)
           ? last
           : await openSegment(join(folder, `${batch}-${segments.length}.landed`), part, segments)
       segment.recordCount += part.recordCount
       segment.partialCount += part.partialCount
-      const { bytes, lineBytesMax } = landedBytes(part, scratch)
-      segment.lineBytesMax = Math.max(segment.lineBytesMax, lineBytesMax)
-      await writing(() => writeAll(segment.handle, bytes), segment.path)
+      segment.lineBytesMax = Math.max(segment.lineBytesMax, lineBytesMaxOf(part))
+      await writing(() => writeAll(segment.handle, part.bytes), segment.path)
       release(part)
     },
     seal: async () => {
@@ -87,27 +74,25 @@ export function createBatchSpool(
 
 /** Lands one part on its own, for readers that compare with the source. Overwrites `path`. */
 export async function landPart(part: BlockPart, path: string): Promise<LandedSegment> {
-  const { bytes, lineBytesMax } = landedBytes(part, { bytes: Buffer.alloc(0) })
-  await writing(() => writeFile(path, bytes), path)
+  await writing(() => writeFile(path, part.bytes), path)
   const { schema, format, firstPosition, recordCount, partialCount } = part
+  const lineBytesMax = lineBytesMaxOf(part)
   return { path, format, schema, firstPosition, recordCount, partialCount, lineBytesMax }
 }
 
-/** What is written for a part: its own bytes, JSON lines with their positions. */
-function landedBytes(
-  part: BlockPart,
-  scratch: LandingScratch,
-): { readonly bytes: Uint8Array; readonly lineBytesMax: number } {
-  // No line is longer than its part.
-  if (part.format !== 'json-lines') {
-    return { bytes: part.bytes, lineBytesMax: part.bytes.byteLength }
-  }
-  const needed = numberedBytesMax(part.bytes.byteLength, part.recordCount)
-  if (scratch.bytes.length < needed) scratch.bytes = Buffer.allocUnsafeSlow(needed)
-  const { buffer, byteOffset, byteLength } = part.bytes
-  const lines = Buffer.from(buffer, byteOffset, byteLength)
-  const { byteCount, lineBytesMax } = numberLines(lines, part.firstPosition, scratch.bytes)
-  return { bytes: scratch.bytes.subarray(0, byteCount), lineBytesMax }
+/** True when the lines of `part` may follow those of `segment` in one file. */
+function continues(segment: OpenSegment, part: BlockPart): boolean {
+  const { schema, format, firstPosition } = segment.part
+  if (schema.schemaId !== part.schema.schemaId || format !== part.format) return false
+  // JSON lines are numbered from the first one on; other lines carry their positions.
+  return (
+    format !== 'json-lines' || firstPosition + BigInt(segment.recordCount) === part.firstPosition
+  )
+}
+
+/** No line is longer than its part. */
+function lineBytesMaxOf(part: BlockPart): number {
+  return part.lineBytesMax ?? part.bytes.byteLength
 }
 
 async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {

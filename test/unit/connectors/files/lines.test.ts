@@ -9,6 +9,7 @@ describe('lines of a piece', () => {
       endBytes: 16,
       lineCount: 2,
       recordCount: 2,
+      lineBytesMax: 8,
       problem: null,
     })
     expect(scan('{"a":1}')).toMatchObject({ endBytes: 0, lineCount: 0 })
@@ -18,7 +19,13 @@ describe('lines of a piece', () => {
   it('counts blank lines as lines but not as records, and takes them out', () => {
     const bytes = Buffer.from('\n{"a":1}\r\n \t\r\n  {"a":2}\n\n')
     const found = scanLines(bytes)
-    expect(found).toEqual({ endBytes: bytes.length, lineCount: 5, recordCount: 2, problem: null })
+    expect(found).toEqual({
+      endBytes: bytes.length,
+      lineCount: 5,
+      recordCount: 2,
+      lineBytesMax: 10,
+      problem: null,
+    })
     expect(withoutBlankLines(bytes, found).toString()).toBe('{"a":1}\r\n  {"a":2}\n')
   })
 
@@ -32,7 +39,13 @@ describe('lines of a piece', () => {
   it('stops before a line that is no object', () => {
     for (const bad of ['[1]', '42', '"text"', 'null', '\u0000', '}']) {
       const found = scan(`{"a":1}\n\n${bad}\n{"a":2}\n`)
-      expect(found).toEqual({ endBytes: 9, lineCount: 2, recordCount: 1, problem: 'not-an-object' })
+      expect(found).toEqual({
+        endBytes: 9,
+        lineCount: 2,
+        recordCount: 1,
+        lineBytesMax: 8,
+        problem: 'not-an-object',
+      })
     }
   })
 
@@ -43,6 +56,7 @@ describe('lines of a piece', () => {
       endBytes: good.length,
       lineCount: 2,
       recordCount: 1,
+      lineBytesMax: good.length - 1,
       problem: 'not-utf8',
     })
   })

@@ -2,13 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import {
-  changeSql,
-  type LandedSegment,
-  maskColumn,
-  numberedBytesMax,
-  numberLines,
-} from '../../../../src/decode/index.ts'
+import { changeSql, type LandedSegment, maskColumn } from '../../../../src/decode/index.ts'
 import { createEngine, type Engine, type Session } from '../../../../src/engine/index.ts'
 import type { ColumnType, SourceColumn, TableColumn } from '../../../../src/model/index.ts'
 
@@ -38,7 +32,7 @@ async function decode(
   more: Pick<SourceColumn, 'unfit' | 'isForced'> = {},
 ): Promise<unknown[][]> {
   const path = join(folder, 'segment')
-  await writeFile(path, format === 'json-lines' ? numberedText(text) : text)
+  await writeFile(path, text)
   const names = Object.keys(types)
   const segment: LandedSegment = {
     path,
@@ -79,12 +73,6 @@ async function decode(
     `SELECT __sluice_op, __sluice_position, ${shown.join(', ')} FROM (${sql})`,
   )
   return rows.rows.map((row) => [...row])
-}
-
-function numberedText(text: string): Buffer {
-  const lines = Buffer.from(text)
-  const into = Buffer.alloc(numberedBytesMax(lines.length, text.split('\n').length))
-  return into.subarray(0, numberLines(lines, 100n, into).byteCount)
 }
 
 describe('copy-text lines', () => {
