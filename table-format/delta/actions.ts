@@ -133,7 +133,8 @@ export function decodeActions(line: string, where: string): Action[] {
   try {
     const parsed = objectOf(parseLogJson(line), 'the line')
     const actions: Action[] = []
-    for (const [name, value] of Object.entries(parsed)) {
+    for (const name in parsed) {
+      const value = parsed[name]
       if (value === null || value === undefined) continue
       const action = decodeAction(name, value, line)
       if (action !== null) actions.push(action)

@@ -8,10 +8,11 @@ import {
   type TableSchema,
 } from '../../src/model/index.ts'
 import { type AddAction, type RemoveAction, vectorId } from './actions.ts'
+import { LiveFile } from './live-file.ts'
 import type { LogCommit, TableLog } from './log.ts'
 import { notReadable } from './replay.ts'
 import { schemaOf } from './schema-json.ts'
-import { LiveFile, type TableState } from './state.ts'
+import type { TableState } from './state.ts'
 
 /** A range of versions and how to reach them. */
 export interface ChangesRequest {

@@ -11,7 +11,7 @@ import {
 } from '../../src/model/index.ts'
 import type { CommitInfoAction } from './actions.ts'
 import type { CommitContext, DeletePlan } from './commit-types.ts'
-import type { LiveFile } from './state.ts'
+import type { LiveFile } from './live-file.ts'
 import { recordCountOf } from './statistics.ts'
 
 /** Names that readers of Delta know. */

@@ -22,6 +22,7 @@ import { commitInfo } from './commit-info.ts'
 import type { CommitContext, DeletePlan, VectorUpdate } from './commit-types.ts'
 import { cursorActions, storedCursor } from './cursors.ts'
 import { integer, parsePlainObject, printJson } from './json.ts'
+import type { LiveFile } from './live-file.ts'
 import { protocolFor, sameProtocol } from './protocol.ts'
 import { isBelow, type RowBitmap, rowsToBitmap, uniteBitmaps } from './row-bitmap.ts'
 import { assignFields } from './schema-change.ts'
@@ -32,7 +33,7 @@ import {
   printSchema,
   RETIRED_PROPERTY,
 } from './schema-json.ts'
-import type { LiveFile, TableState } from './state.ts'
+import type { TableState } from './state.ts'
 import { printStatistics, recordCountOf, withWideBounds } from './statistics.ts'
 
 /** Domain with the highest row id given. */

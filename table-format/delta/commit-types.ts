@@ -1,7 +1,7 @@
 /** What the parts of a commit tell each other. */
 
+import type { LiveFile } from './live-file.ts'
 import type { RowBitmap } from './row-bitmap.ts'
-import type { LiveFile } from './state.ts'
 
 /** A live file with rows to hide. `rows` is the union of what is hidden and what is to be. */
 export interface VectorUpdate {

@@ -22,8 +22,11 @@ const json = JSON as unknown as {
   parse(text: string, reviver?: Reviver): unknown
 }
 
-/** Anything shorter is below 2^53 and exact: the quick way out for nearly every line. */
-const LONG_NUMBER = /\d{16}/
+/**
+ * Anything shorter is below 2^53 and exact: the quick way out for nearly every line. Digits are
+ * looked at only where a number may begin; a line is mostly digits.
+ */
+const LONG_NUMBER = /(?:^|[:,[])\s*-?\d{16}/
 
 /** Parses; integers beyond 2^53 become bigint. Throws `SyntaxError`. */
 export function parseLogJson(text: string): LogJson {

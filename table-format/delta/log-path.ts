@@ -76,6 +76,7 @@ export function isAbsolutePath(path: string): boolean {
 
 /** Path as an action holds it → decoded. Absolute URLs lose their encoding too. */
 export function decodePath(encoded: string): string {
+  if (!encoded.includes('%')) return canonical(encoded)
   try {
     return canonical(decodeURIComponent(encoded))
   } catch (error) {

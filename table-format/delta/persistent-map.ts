@@ -33,6 +33,13 @@ type Slot<V> = Leaf<V> | Bucket<V> | Branch<V>
 
 const NO_OWNER: Owner = {}
 
+/** An entry with its hash. */
+export interface MapEntry<V> {
+  readonly hash: number
+  readonly key: string
+  readonly value: V
+}
+
 /** What an edit may do; valid only inside `PersistentMap.edit`. */
 export interface MapDraft<V> {
   get(key: string): V | undefined
@@ -40,7 +47,10 @@ export interface MapDraft<V> {
   delete(key: string): void
 }
 
-/** An immutable map. Order of iteration: by hash, the same for equal contents made in any way. */
+/**
+ * An immutable map. Order of iteration: by hash as an unsigned number, then by key; the same for
+ * equal contents made in any way.
+ */
 export class PersistentMap<V> {
   readonly size: number
   readonly #root: Branch<V>
@@ -67,6 +77,11 @@ export class PersistentMap<V> {
     for (const leaf of leavesOf(this.#root)) yield [leaf.key, leaf.value]
   }
 
+  /** Entries whose hash lies in [fromHash, toHashExclusive), in order. */
+  *between(fromHash: number, toHashExclusive: number): IterableIterator<MapEntry<V>> {
+    yield* leavesBetween(this.#root, { first: 0, shift: 0, fromHash, toHashExclusive })
+  }
+
   /** A new map with the changes that `change` makes; this one stays as it is. */
   edit(change: (draft: MapDraft<V>) => void): PersistentMap<V> {
     const owner: Owner = {}
@@ -90,8 +105,11 @@ export class PersistentMap<V> {
   }
 }
 
-/** FNV-1a over UTF-16 units, then mixed so that the low bits depend on all. */
-function hashOf(key: string): number {
+/** Hashes are below it. */
+export const HASH_END = 2 ** 32
+
+/** FNV-1a over UTF-16 units, then mixed so that all bits depend on all. */
+export function hashOf(key: string): number {
   let hash = 0x811c9dc5
   for (let index = 0; index < key.length; index++) {
     hash = Math.imul(hash ^ key.charCodeAt(index), 0x01000193)
@@ -100,8 +118,9 @@ function hashOf(key: string): number {
   return (hash ^ (hash >>> 13)) >>> 0
 }
 
+/** High digits first, so that the order of slots is the order of hashes. */
 function bitOf(hash: number, shift: number): number {
-  return 1 << ((hash >>> shift) & 31)
+  return 1 << ((hash << shift) >>> 27)
 }
 
 /** Number of slots before the one of `bit`. */
@@ -128,6 +147,34 @@ function* leavesOf<V>(slot: Slot<V>): IterableIterator<Leaf<V>> {
   if (slot.kind === 'leaf') yield slot
   else if (slot.kind === 'bucket') yield* slot.leaves
   else for (const child of slot.slots) yield* leavesOf(child)
+}
+
+function* leavesBetween<V>(
+  slot: Slot<V>,
+  at: {
+    /** Lowest hash that may stand in the slot. */
+    readonly first: number
+    readonly shift: number
+    readonly fromHash: number
+    readonly toHashExclusive: number
+  },
+): IterableIterator<Leaf<V>> {
+  const { first, shift, fromHash, toHashExclusive } = at
+  if (slot.kind !== 'branch') {
+    if (slot.hash >= fromHash && slot.hash < toHashExclusive) yield* leavesOf(slot)
+    return
+  }
+  // The last digit has two bits, and stands in the upper part of the five.
+  const width = 2 ** (27 - shift)
+  let index = 0
+  for (let digit = 0; digit < 32; digit++) {
+    if ((slot.bitmap & (1 << digit)) === 0) continue
+    const child = slot.slots[index++]!
+    const childFirst = first + digit * width
+    if (childFirst >= toHashExclusive) return
+    if (childFirst + Math.max(1, width) <= fromHash) continue
+    yield* leavesBetween(child, { ...at, first: childFirst, shift: shift + 5 })
+  }
 }
 
 function owned<V>(branch: Branch<V>, owner: Owner): Branch<V> {

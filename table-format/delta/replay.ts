@@ -10,6 +10,7 @@ import type { LogCommit, LogEntry, TableLog } from './log.ts'
 import { LAST_CHECKPOINT } from './log-path.ts'
 import {
   applyActions,
+  CheckpointLoad,
   completeState,
   NOTHING,
   type PartialState,
@@ -131,9 +132,9 @@ async function replayOn(
   const { entries, checkpoint, version } = plan
   let state: PartialState = NOTHING
   if (checkpoint !== null) {
-    for await (const actions of sources.checkpoints.read(checkpoint)) {
-      state = applyActions(state, checkpoint.version, actions)
-    }
+    const load = new CheckpointLoad()
+    for await (const actions of sources.checkpoints.read(checkpoint)) load.add(actions)
+    state = load.finish(checkpoint.version)
   }
   const first = checkpoint === null ? 0n : checkpoint.version + 1n
   checkContiguous(entries, first, version)

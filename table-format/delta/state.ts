@@ -5,9 +5,7 @@
  */
 
 import {
-  type DataFile,
   type DeletionVectorDescriptor,
-  type FileStatistics,
   SluiceError,
   type TableSchema,
 } from '../../src/model/index.ts'
@@ -15,15 +13,15 @@ import {
   type Action,
   type AddAction,
   type MetadataAction,
-  type PartitionValues,
   type ProtocolAction,
   type TransactionAction,
   vectorId,
 } from './actions.ts'
+import { emptyFileList, type FileList, FileListBuilder } from './file-list.ts'
+import { type FileTotals, LiveFile, NO_TOTALS, TotalsCounter } from './live-file.ts'
 import { type MapDraft, PersistentMap } from './persistent-map.ts'
 import { checkReadable } from './protocol.ts'
 import { schemaOf } from './schema-json.ts'
-import { parseStatistics, recordCountOf } from './statistics.ts'
 
 /** The table at one version. */
 export interface TableState {
@@ -34,19 +32,11 @@ export interface TableState {
   /** No metadata changed after this version; it may have been the same before. */
   readonly metadataVersion: bigint
   readonly schema: TableSchema
-  readonly files: PersistentMap<LiveFile>
+  readonly files: FileList
   readonly totals: FileTotals
   readonly transactions: PersistentMap<TransactionAction>
   /** Domain → configuration text. */
   readonly domains: PersistentMap<string>
-}
-
-/** Sums over the live files. */
-export interface FileTotals {
-  readonly sizeBytes: number
-  /** Physical rows minus deleted ones, of the files whose statistics tell. */
-  readonly liveRows: bigint
-  readonly filesWithoutStatistics: number
 }
 
 /** A replay on its way: protocol and metadata may be missing yet. */
@@ -55,54 +45,10 @@ export interface PartialState {
   readonly metadata: MetadataAction | null
   readonly metadataVersion: bigint
   readonly schema: TableSchema | null
-  readonly files: PersistentMap<LiveFile>
+  readonly files: FileList
   readonly totals: FileTotals
   readonly transactions: PersistentMap<TransactionAction>
   readonly domains: PersistentMap<string>
-}
-
-/**
- * A live data file. Its statistics stay text until somebody asks: a table may have a million
- * files.
- */
-export class LiveFile implements DataFile {
-  readonly action: AddAction
-
-  constructor(action: AddAction) {
-    this.action = action
-  }
-
-  get path(): string {
-    return this.action.path
-  }
-
-  get sizeBytes(): number {
-    return this.action.sizeBytes
-  }
-
-  get partitionValues(): PartitionValues {
-    return this.action.partitionValues
-  }
-
-  get modificationTimeMs(): number {
-    return this.action.modificationTimeMs
-  }
-
-  get statistics(): FileStatistics | null {
-    return parseStatistics(this.action.statsJson)
-  }
-
-  get deletionVector(): DeletionVectorDescriptor | null {
-    return this.action.deletionVector
-  }
-
-  get baseRowId(): bigint | null {
-    return this.action.baseRowId
-  }
-
-  get defaultRowCommitVersion(): bigint | null {
-    return this.action.defaultRowCommitVersion
-  }
 }
 
 /** What a replay starts from. */
@@ -111,8 +57,8 @@ export const NOTHING: PartialState = {
   metadata: null,
   metadataVersion: 0n,
   schema: null,
-  files: PersistentMap.empty(),
-  totals: { sizeBytes: 0, liveRows: 0n, filesWithoutStatistics: 0 },
+  files: emptyFileList(),
+  totals: NO_TOTALS,
   transactions: PersistentMap.empty(),
   domains: PersistentMap.empty(),
 }
@@ -127,7 +73,7 @@ export function applyActions(
   version: bigint,
   actions: Iterable<Action>,
 ): PartialState {
-  const totals = new Totals(state.totals)
+  const totals = new TotalsCounter(state.totals)
   const rest: Action[] = []
   const files = state.files.edit((draft) => {
     for (const action of actions) {
@@ -152,6 +98,25 @@ export function applyActions(
   }
 }
 
+/** Puts together the state that a checkpoint holds, without its files ever being all unpacked. */
+export class CheckpointLoad {
+  readonly #files = new FileListBuilder()
+  readonly #rest: Action[] = []
+
+  /** Takes actions in any order. Removes tell only what vacuum must leave alone. */
+  add(actions: Iterable<Action>): void {
+    for (const action of actions) {
+      if (action.kind === 'add') this.#files.add(new LiveFile(action))
+      else if (action.kind !== 'remove') this.#rest.push(action)
+    }
+  }
+
+  /** The state. Throws SLU-TAB-3007 when it asks more of a reader than this one can. */
+  finish(version: bigint): PartialState {
+    return { ...applyActions(NOTHING, version, this.#rest), ...this.#files.finish() }
+  }
+}
+
 /** A finished replay. Throws SLU-TAB-3005 when the log has no protocol or no metadata. */
 export function completeState(
   partial: PartialState,
@@ -169,7 +134,7 @@ export function completeState(
   return { ...partial, protocol, metadata, schema, version, timestampMicros }
 }
 
-function addFile(draft: MapDraft<LiveFile>, action: AddAction, totals: Totals): void {
+function addFile(draft: MapDraft<LiveFile>, action: AddAction, totals: TotalsCounter): void {
   const before = draft.get(action.path)
   if (before !== undefined) totals.count(before.action, -1)
   draft.set(action.path, new LiveFile(action))
@@ -179,7 +144,7 @@ function addFile(draft: MapDraft<LiveFile>, action: AddAction, totals: Totals): 
 function removeFile(
   draft: MapDraft<LiveFile>,
   action: { readonly path: string; readonly deletionVector: DeletionVectorDescriptor | null },
-  totals: Totals,
+  totals: TotalsCounter,
 ): void {
   const before = draft.get(action.path)
   if (before === undefined) return
@@ -212,31 +177,4 @@ function last<K extends Action['kind']>(
 ): Extract<Action, { kind: K }> | null {
   const found = actions.findLast((action) => action.kind === kind)
   return (found as Extract<Action, { kind: K }> | undefined) ?? null
-}
-
-class Totals {
-  #sizeBytes: number
-  #liveRows: bigint
-  #filesWithoutStatistics: number
-
-  constructor(start: FileTotals) {
-    this.#sizeBytes = start.sizeBytes
-    this.#liveRows = start.liveRows
-    this.#filesWithoutStatistics = start.filesWithoutStatistics
-  }
-
-  count(action: AddAction, sign: 1 | -1): void {
-    this.#sizeBytes += sign * action.sizeBytes
-    const records = recordCountOf(action.statsJson)
-    if (records === null) this.#filesWithoutStatistics += sign
-    else this.#liveRows += BigInt(sign * (records - (action.deletionVector?.cardinality ?? 0)))
-  }
-
-  result(): FileTotals {
-    return {
-      sizeBytes: this.#sizeBytes,
-      liveRows: this.#liveRows,
-      filesWithoutStatistics: this.#filesWithoutStatistics,
-    }
-  }
 }

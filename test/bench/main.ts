@@ -1,8 +1,8 @@
 /**
- * `npm run bench -- ingest [--rows N] [--keys N] [--changes N] [--case NAME …] [--json] [--profile
- * FOLDER] [--folder FOLDER]`: prints what it does and a table; the last line is JSON with the
- * cases; the exit code is 0 only when every table held what it should. With --json nothing else is
- * printed to standard output.
+ * `npm run bench -- ingest [--rows N] [--keys N] [--changes N] [--case NAME …]` and
+ * `npm run bench -- open [--files N]`, both with [--json] [--profile FOLDER] [--folder FOLDER]:
+ * prints what it does and a table; the last line is JSON with the cases; the exit code is 0 only
+ * when every table held what it should. With --json nothing else is printed to standard output.
  */
 
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
@@ -11,10 +11,26 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { CASE_NAMES, type CaseName, tableLines } from './case-result.ts'
 import { benchIngest } from './ingest.ts'
+import { benchOpen, openLines } from './open.ts'
 
-const USAGE = `usage: npm run bench -- ingest [--rows N] [--keys N] [--changes N] [--json]
-  [--case ${CASE_NAMES.join('|')} …] [--profile FOLDER] [--folder FOLDER]`
+const USAGE = `usage: npm run bench -- ingest [--rows N] [--keys N] [--changes N]
+         [--case ${CASE_NAMES.join('|')} …]
+       npm run bench -- open [--files N]
+both:  [--json] [--profile FOLDER] [--folder FOLDER]`
 const GIB = 1024 ** 3
+
+/** What a bench came to. */
+interface BenchEnd {
+  readonly cases: readonly { readonly wrong: readonly string[] }[]
+  readonly lines: readonly string[]
+}
+
+/** What every bench is given. */
+interface BenchContext {
+  readonly folder: string
+  readonly profileFolder: string | null
+  readonly print: (line: string) => void
+}
 
 async function main(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -24,45 +40,60 @@ async function main(args: readonly string[]): Promise<number> {
       rows: { type: 'string', default: '3000000' },
       keys: { type: 'string', default: '5000000' },
       changes: { type: 'string', default: '1000000' },
+      files: { type: 'string', default: '1000000' },
       case: { type: 'string', multiple: true },
       json: { type: 'boolean', default: false },
       profile: { type: 'string' },
       folder: { type: 'string' },
     },
   })
-  const { rows, keys, changes } = values
+  const { rows, keys, changes, files } = values
   const cases = values.case ?? CASE_NAMES
-  const areCounts = [rows, keys, changes].every((value) => /^[1-9]\d*$/.test(value))
-  if (positionals.join() !== 'ingest' || !areCounts || !cases.every(isCaseName)) {
+  const areCounts = [rows, keys, changes, files].every((value) => /^[1-9]\d*$/.test(value))
+  const benches: Readonly<Record<string, (context: BenchContext) => Promise<BenchEnd>>> = {
+    ingest: async (context) => {
+      const results = await benchIngest({
+        ...context,
+        cases: cases.filter(isCaseName),
+        rows: Number(rows),
+        largeKeys: Number(keys),
+        changes: Number(changes),
+      })
+      return { cases: results, lines: tableLines(results) }
+    },
+    open: async (context) => {
+      const results = await benchOpen({ ...context, files: Number(files) })
+      return { cases: results, lines: openLines(results) }
+    },
+  }
+  const name = positionals.join()
+  const bench = benches[name]
+  if (bench === undefined || !areCounts || !cases.every(isCaseName)) {
     console.error(USAGE)
     return 2
   }
   const parent = values.folder ?? tmpdir()
   mkdirSync(parent, { recursive: true })
   const folder = mkdtempSync(join(parent, 'sluice-bench-'))
-  const startedMs = performance.now()
-  const print = (line: string): void => {
-    const seconds = ((performance.now() - startedMs) / 1000).toFixed(1).padStart(6)
-    const text = `${seconds} s  ${line}`
-    if (values.json) console.error(text)
-    else console.log(text)
-  }
+  const print = printer(values.json ? console.error : console.log)
   print(`${availableParallelism()} cores, ${(totalmem() / GIB).toFixed(0)} GiB of memory`)
   try {
-    const results = await benchIngest({
-      folder,
-      cases,
-      rows: Number(rows),
-      largeKeys: Number(keys),
-      changes: Number(changes),
-      profileFolder: values.profile === undefined ? null : resolve(values.profile),
-      print,
-    })
-    if (!values.json) console.log(['', ...tableLines(results), ''].join('\n'))
-    console.log(JSON.stringify({ name: 'ingest', cases: results }))
-    return results.every((result) => result.wrong.length === 0) ? 0 : 1
+    const profileFolder = values.profile === undefined ? null : resolve(values.profile)
+    const end = await bench({ folder, profileFolder, print })
+    if (!values.json) console.log(['', ...end.lines, ''].join('\n'))
+    console.log(JSON.stringify({ name, cases: end.cases }))
+    return end.cases.every(({ wrong }) => wrong.length === 0) ? 0 : 1
   } finally {
     rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+/** Prints lines with the time since the start. */
+function printer(write: (text: string) => void): (line: string) => void {
+  const startedMs = performance.now()
+  return (line) => {
+    const seconds = ((performance.now() - startedMs) / 1000).toFixed(1).padStart(6)
+    write(`${seconds} s  ${line}`)
   }
 }
 
