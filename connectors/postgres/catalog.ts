@@ -158,6 +158,39 @@ export async function readRewritten(
   return rows.map((row) => row.stream)
 }
 
+/** A relation with a file of its own whose rows belong to a table: itself, or a leaf partition. */
+export interface CopyRelation {
+  readonly oid: number
+  readonly schemaName: string
+  readonly tableName: string
+  /** Number of its file; a rewrite gives it another one. */
+  readonly fileNode: number
+  readonly blockCount: number
+  /** Null when never analysed. */
+  readonly rowsPerBlock: number | null
+  readonly readable: boolean
+}
+
+/** What a table is read from, by ascending oid. The tables must be locked: files are as of now. */
+export async function readCopyRelations(
+  connection: Connection,
+  table: TableFacts,
+): Promise<readonly CopyRelation[]> {
+  return await connection.query<CopyRelation>(
+    `SELECT c.oid::int8::float8 AS oid, n.nspname AS "schemaName", c.relname AS "tableName",
+      pg_relation_filenode(c.oid)::int8::float8 AS "fileNode",
+      (pg_relation_size(c.oid) / current_setting('block_size')::int8)::float8 AS "blockCount",
+      CASE WHEN c.reltuples > 0 AND c.relpages > 0 THEN c.reltuples::float8 / c.relpages END
+        AS "rowsPerBlock",
+      has_table_privilege(c.oid, 'SELECT') AS readable
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND c.oid IN (
+      SELECT $1::oid UNION ALL SELECT relid FROM pg_partition_tree($1::oid) WHERE isleaf)
+    ORDER BY c.oid`,
+    [table.oid],
+  )
+}
+
 /** Every type the server knows. */
 export async function readTypes(connection: Connection): Promise<TypeCatalog> {
   const rows = await connection.query<TypeRow>(`
@@ -214,7 +247,10 @@ export function quoteText(text: string): string {
 }
 
 /** Schema and table, quoted. */
-export function quotedTable(table: TableFacts): string {
+export function quotedTable(table: {
+  readonly schemaName: string
+  readonly tableName: string
+}): string {
   return `${quote(table.schemaName)}.${quote(table.tableName)}`
 }
 

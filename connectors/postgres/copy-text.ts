@@ -17,6 +17,16 @@ export const NULL_MARK = 0x4e
 /** After a backslash: the value was not sent. */
 export const UNSENT_MARK = 0x55
 
+const ESCAPED_BYTES: readonly (readonly [number, string])[] = [
+  [0x08, 'b'],
+  [0x09, 't'],
+  [0x0a, 'n'],
+  [0x0b, 'v'],
+  [0x0c, 'f'],
+  [0x0d, 'r'],
+  [BACKSLASH, '\\'],
+]
+
 /** Byte → letter of its escape; 0 where the byte stands for itself. */
 const ESCAPES = buildEscapes()
 
@@ -68,17 +78,17 @@ function writeWithEscapes(
   return at
 }
 
+/** The value of a field that is neither of the marks. */
+export function unescapeField(field: string): string {
+  if (!field.includes('\\')) return field
+  return field.replaceAll(/\\(.)/gs, (_, letter: string) => {
+    const found = ESCAPED_BYTES.find(([, name]) => name === letter)
+    return found === undefined ? letter : String.fromCharCode(found[0])
+  })
+}
+
 function buildEscapes(): Uint8Array {
   const table = new Uint8Array(256)
-  const pairs: readonly (readonly [number, string])[] = [
-    [0x08, 'b'],
-    [0x09, 't'],
-    [0x0a, 'n'],
-    [0x0b, 'v'],
-    [0x0c, 'f'],
-    [0x0d, 'r'],
-    [BACKSLASH, '\\'],
-  ]
-  for (const [byte, letter] of pairs) table[byte] = letter.charCodeAt(0)
+  for (const [byte, letter] of ESCAPED_BYTES) table[byte] = letter.charCodeAt(0)
   return table
 }

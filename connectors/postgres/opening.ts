@@ -21,7 +21,7 @@ import {
 import { type Connection, connect } from './connection.ts'
 import { postgresError } from './errors.ts'
 import { formatLsn } from './lsn.ts'
-import { ensurePublication, noteOfTables, requireMembers } from './publication.ts'
+import { ensurePublication, noteOfTables, readPublication, requireMembers } from './publication.ts'
 import type { SchemaRegistry } from './schemas.ts'
 import { planSlot, type ServerIdentity, type SlotPlan, slotIdentity } from './slot.ts'
 import { createSlot, type ExportedSnapshot } from './snapshot-copy.ts'
@@ -48,6 +48,8 @@ export interface Opening {
   readonly identity: JsonObject
   readonly tables: readonly TableFacts[]
   readonly types: TypeCatalog
+  /** Streams that were published before this opening added any: no change of theirs is missing. */
+  readonly publishedStreams: ReadonlySet<string>
   /** Snapshot of the slot that was just made; null when the slot was there. */
   readonly snapshot: ExportedSnapshot | null
   /** What the slot has confirmed: nothing before it is needed by any table. */
@@ -118,6 +120,7 @@ async function openSlot(
   const wanted = await requireTables(connection, streams)
   const followed = wanted.filter((table) => !copied.has(table.stream))
   await requireMembers({ connection, name: names.publication, tables: followed, note })
+  const published = await readPublication(connection, names.publication, server.versionNumber)
   await ensurePublication({
     connection,
     name: names.publication,
@@ -135,6 +138,7 @@ async function openSlot(
     identity: slotIdentity(names.slot, system.identity),
     tables: wanted,
     types: await readTypes(connection),
+    publishedStreams: published?.streams ?? new Set(),
     snapshot,
     confirmedPosition: plan.kind === 'use' ? plan.confirmedPosition : (snapshot?.position ?? 0n),
   }

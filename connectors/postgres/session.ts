@@ -3,45 +3,23 @@
  * slot.
  */
 
-import type {
-  CopyProgress,
-  SourceBlock,
-  SourceProgress,
-  SourceSession,
-} from '../../src/contracts/index.ts'
-import {
-  isSluiceError,
-  SluiceError,
-  type SourcePosition,
-  type StreamSchema,
-} from '../../src/model/index.ts'
-import { quote, readFlushLsn, readSlot, requireTables, type TableFacts } from './catalog.ts'
-import { connect } from './connection.ts'
+import type { SourceBlock, SourceProgress, SourceSession } from '../../src/contracts/index.ts'
+import { isSluiceError, SluiceError, type SourcePosition } from '../../src/model/index.ts'
+import { quote, readFlushLsn, readSlot, type TableFacts } from './catalog.ts'
 import { postgresError } from './errors.ts'
 import { statusInterval } from './feedback.ts'
+import { FirstCopy } from './first-copy.ts'
 import { formatLsn, parseLsn } from './lsn.ts'
-import { copyStreams, needsCopy, type Opening, openServer, type SessionOptions } from './opening.ts'
+import { needsCopy, type Opening, openServer, type SessionOptions } from './opening.ts'
 import type { RelationMessage, ResolvedRelation } from './pgoutput.ts'
 import { requireMembers } from './publication.ts'
 import { requireNotMoved } from './slot.ts'
-import {
-  createSlot,
-  type ExportedSnapshot,
-  SnapshotReader,
-  temporarySlotName,
-} from './snapshot-copy.ts'
-import { SPLIT, SPLIT_NUMBER, StreamReader } from './stream-reader.ts'
+import { StreamReader } from './stream-reader.ts'
 
 const SLOT_RETRY_MS = 250
 const END_POLL_MS = 2000
 /** Every so many polls the publication is looked at again. */
 const POLLS_PER_CHECK = 10
-
-interface CopyState {
-  rowsCopied: number
-  readonly rowsExpected: number | null
-  complete: boolean
-}
 
 /** Opens a session. Throws coded errors. */
 export async function openSession(options: SessionOptions): Promise<SourceSession> {
@@ -53,7 +31,7 @@ class PostgresSession implements SourceSession {
   readonly #options: SessionOptions
   readonly #opening: Opening
   readonly #stop = new AbortController()
-  readonly #copies = new Map<string, CopyState>()
+  readonly #copy: FirstCopy
   /** Stream → position below which its changes are known already. */
   readonly #resume = new Map<string, SourcePosition>()
   readonly #tablesById = new Map<number, TableFacts>()
@@ -71,22 +49,23 @@ class PostgresSession implements SourceSession {
     for (const [stream, cursor] of options.request.streams) {
       if (cursor !== null && !needsCopy(cursor)) this.#resume.set(stream, cursor.nextPosition)
     }
-    for (const table of opening.tables) {
-      this.#tablesById.set(table.oid, table)
-      this.#tablesByName.set(table.stream, table)
-    }
-    for (const stream of copyStreams(options.request)) {
-      const rowsExpected = this.#tablesByName.get(stream)?.rowsEstimated ?? null
-      this.#copies.set(stream, { rowsCopied: 0, rowsExpected, complete: false })
-    }
+    for (const table of opening.tables) this.#noteTable(table)
+    this.#copy = new FirstCopy(options, opening, {
+      tableOf: (stream) => this.#tablesByName.get(stream) as TableFacts,
+      refresh: (table) => this.#noteTable(table),
+      resumeAt: (stream, position) => this.#resume.set(stream, position),
+      openStream: (bufferBytesMax) => this.#startStream(bufferBytesMax),
+    })
   }
 
   async *blocks(): AsyncGenerator<SourceBlock, void> {
     const { signal } = this.#options.request
     this.#pollTask = this.#pollEnd()
     try {
-      if (this.#copies.size > 0) yield* this.#copyAll()
-      const reader = await this.#startStream()
+      const beyond = this.#copy.isNeeded ? yield* this.#copy.blocks() : null
+      if (beyond !== null) yield beyond
+      const { bufferBytesMax } = this.#options.request
+      const reader = this.#reader ?? (await this.#startStream(bufferBytesMax))
       for (;;) {
         const block = await reader.next()
         if (block === null) return
@@ -110,7 +89,7 @@ class PostgresSession implements SourceSession {
     const polled = this.#endPosition
     return {
       endPosition: streamEnd === null || (polled ?? 0n) > streamEnd ? polled : streamEnd,
-      copies: [...this.#copies].map(([stream, copy]) => ({ stream, ...copy })),
+      copies: this.#copy.progress(),
     }
   }
 
@@ -124,6 +103,11 @@ class PostgresSession implements SourceSession {
     return this.close()
   }
 
+  #noteTable(table: TableFacts): void {
+    this.#tablesById.set(table.oid, table)
+    this.#tablesByName.set(table.stream, table)
+  }
+
   async #end(): Promise<void> {
     this.#stop.abort()
     await this.#reader?.close()
@@ -131,92 +115,8 @@ class PostgresSession implements SourceSession {
     await this.#pollTask
   }
 
-  /**
-   * Copies every stream that is not complete. The last block waits until locks and snapshot are
-   * given back: a consumer may take its time with it.
-   */
-  async *#copyAll(): AsyncGenerator<SourceBlock, void> {
-    const { settings, context, request } = this.#options
-    let last: SourceBlock | null = null
-    {
-      const snapshot = await this.#exportSnapshot()
-      await using reader = await SnapshotReader.open(settings, context, snapshot, request.signal)
-      await snapshot.free?.()
-      await this.#lockTables(reader)
-      for (const [stream, copy] of this.#copies) {
-        for await (const block of this.#copyTable(reader, this.#tablesByName.get(stream)!, copy)) {
-          if (last !== null) yield last
-          last = block
-        }
-        this.#resume.set(stream, snapshot.position)
-      }
-    }
-    if (last !== null) yield last
-  }
-
-  /** From here on the tables keep their shape until the last is copied; so now it is read again. */
-  async #lockTables(reader: SnapshotReader): Promise<void> {
-    await reader.lock([...this.#copies.keys()].map((stream) => this.#tablesByName.get(stream)!))
-    const { connection, tables } = this.#opening
-    const streams = tables.map((table) => table.stream)
-    for (const table of await requireTables(connection, streams)) {
-      this.#tablesById.set(table.oid, table)
-      this.#tablesByName.set(table.stream, table)
-    }
-  }
-
-  /** That of the slot just made, or of a temporary one, which is dropped by `free`. */
-  async #exportSnapshot(): Promise<ExportedSnapshot & { free?: () => Promise<void> }> {
-    const { settings, context, request } = this.#options
-    if (this.#opening.snapshot !== null) return this.#opening.snapshot
-    const purpose = { settings, context, replication: true, signal: request.signal }
-    const temporary = await connect(purpose)
-    try {
-      const snapshot = await createSlot(temporary, temporarySlotName(context), true)
-      return { ...snapshot, free: () => temporary.close() }
-    } catch (error) {
-      await temporary.close()
-      throw error
-    }
-  }
-
-  /** The last part is held back until it is known to be the last: it carries `complete`. */
-  async *#copyTable(
-    reader: SnapshotReader,
-    table: TableFacts,
-    state: CopyState,
-  ): AsyncGenerator<SourceBlock, void> {
-    const { schemas, context, request } = this.#options
-    const schema = schemas.fromTable(table, this.#opening.types)
-    const attempt = context.clock.uuid()
-    let first = true
-    let held: SourceBlock['parts'] = []
-    for await (const part of reader.rows(table, schema, request.bufferBytesMax)) {
-      if (held.length > 0) {
-        yield this.#copyBlock(reader, held, { ...progress(schema, attempt, state, held), first })
-        first = false
-      }
-      held = [part]
-    }
-    state.complete = true
-    yield this.#copyBlock(reader, held, { ...progress(schema, attempt, state, held), first })
-  }
-
-  #copyBlock(reader: SnapshotReader, parts: SourceBlock['parts'], copy: CopyProgress): SourceBlock {
-    return {
-      split: SPLIT,
-      splitNumber: SPLIT_NUMBER,
-      parts,
-      nextPosition: reader.position,
-      endsTransaction: true,
-      copy,
-      identity: this.#opening.identity,
-      sourceTimeMicros: reader.timeMicros,
-    }
-  }
-
-  async #startStream(): Promise<StreamReader> {
-    const { settings, context, names, request } = this.#options
+  async #startStream(bufferBytesMax: number): Promise<StreamReader> {
+    const { settings, context, names } = this.#options
     const { replication, server, identity } = this.#opening
     const startPosition = [...this.#resume.values()].reduce((left, right) =>
       right < left ? right : left,
@@ -228,7 +128,7 @@ class PostgresSession implements SourceSession {
       confirmedPosition: this.#opening.confirmedPosition,
       resolve: (relation) => this.#resolve(relation),
       identity,
-      bufferBytesMax: request.bufferBytesMax,
+      bufferBytesMax,
       statusIntervalMs: statusInterval(settings.statusIntervalMs, server.walSenderTimeoutMs),
       receiveTimeoutMs: settings.receiveTimeoutMs,
     })
@@ -315,20 +215,4 @@ function startRefused(found: SluiceError, slot: string): SluiceError {
     context: { ...found.context, slot },
     cause: found,
   })
-}
-
-function progress(
-  schema: StreamSchema,
-  attempt: string,
-  state: CopyState,
-  parts: SourceBlock['parts'],
-): CopyProgress {
-  for (const part of parts) state.rowsCopied += part.recordCount
-  return {
-    stream: schema.stream,
-    attempt,
-    first: false,
-    complete: state.complete,
-    rowsCopied: state.rowsCopied,
-  }
 }

@@ -5,12 +5,12 @@
 import type { BlockPart, SourceContext } from '../../src/contracts/index.ts'
 import { SluiceError, type SourcePosition, type StreamSchema } from '../../src/model/index.ts'
 import { quote, quotedTable, quoteText, readRewritten, type TableFacts } from './catalog.ts'
-import { type Connection, type CopySocket, connect, frameError } from './connection.ts'
+import { type Connection, connect } from './connection.ts'
+import { type CopyChunk, chunkWhere } from './copy-plan.ts'
 import { postgresError } from './errors.ts'
-import { Landing } from './landing.ts'
 import { parseLsn } from './lsn.ts'
+import { RunningCopy } from './running-copy.ts'
 import type { PostgresSettings } from './spec.ts'
-import { BLOCK_BYTES } from './stream-reader.ts'
 
 /** A snapshot that another connection may read under, as long as this one stays as it is. */
 export interface ExportedSnapshot {
@@ -111,26 +111,42 @@ export class SnapshotReader implements AsyncDisposable {
     })
   }
 
+  /** Starts to read rows of a table: all of them, or those of a chunk. One at a time. */
+  startRows(
+    rows: { readonly table: TableFacts; readonly schema: StreamSchema },
+    bytesMax: number,
+    chunk: CopyChunk | null = null,
+  ): RunningCopy {
+    const { position, timeMicros } = this
+    const from = chunk === null ? tableFrom(rows.table) : chunkFrom(rows.table, chunk)
+    return this.#start(copySql(rows.schema, from, position, timeMicros), rows.schema, bytesMax)
+  }
+
   /** The rows of a table as parts of about 1 MiB; whole lines. Ends after the last row. */
   async *rows(
     table: TableFacts,
     schema: StreamSchema,
     bufferBytesMax: number,
   ): AsyncGenerator<BlockPart, void> {
-    const sql = copySql(table, schema, this.position, this.timeMicros)
-    const socket = this.#connection.takeSocket()
-    const copy = new RunningCopy(socket, schema, this.position, bufferBytesMax)
-    try {
-      copy.start(sql, table.stream)
-      for (;;) {
-        const part = await copy.next()
-        if (part === null) break
-        yield part
-      }
-    } finally {
-      socket.release()
-      if (!copy.isDone) await this.#connection.close()
-    }
+    await using copy = this.startRows({ table, schema }, bufferBytesMax)
+    for (let part = await copy.next(); part !== null; part = await copy.next()) yield part
+  }
+
+  /** The rows of these keys; keys without a row are left out. */
+  async *rowsOf(
+    table: TableFacts,
+    schema: StreamSchema,
+    keys: readonly (readonly string[])[],
+  ): AsyncGenerator<BlockPart, void> {
+    const from = `${tableFrom(table)} WHERE ${keysCondition(schema.key, keys)}`
+    const sql = copySql(schema, from, this.position, this.timeMicros)
+    await using copy = this.#start(sql, schema, Number.POSITIVE_INFINITY)
+    for (let part = await copy.next(); part !== null; part = await copy.next()) yield part
+  }
+
+  #start(sql: string, schema: StreamSchema, bytesMax: number): RunningCopy {
+    const { position } = this
+    return new RunningCopy(this.#connection, { sql, schema, position, bytesMax })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -139,112 +155,35 @@ export class SnapshotReader implements AsyncDisposable {
 }
 
 /**
- * COPY of a table's rows as `copy-text` lines. Values are left to the types' own output functions.
+ * COPY of rows as `copy-text` lines. Values are left to the types' own output functions.
  */
 export function copySql(
-  table: TableFacts,
   schema: StreamSchema,
+  from: string,
   position: SourcePosition,
   timeMicros: bigint,
 ): string {
   const columns = schema.columns.map((column) => `, ${quote(column.name)}`).join('')
-  // A partitioned table is read with its partitions; an ordinary one without the tables that
-  // inherit from it.
-  const from = table.kind === 'p' ? quotedTable(table) : `ONLY ${quotedTable(table)}`
   return `COPY (SELECT 'r', '${position}', '${timeMicros}'${columns} FROM ${from}) TO STDOUT`
 }
 
-/** One COPY TO STDOUT: gathers lines into parts, pauses the socket when the consumer is slow. */
-class RunningCopy {
-  isDone = false
-  readonly #socket: CopySocket
-  readonly #landing: Landing
-  readonly #position: SourcePosition
-  readonly #bytesMax: number
-  readonly #parts: BlockPart[] = []
-  #queuedBytes = 0
-  #isPaused = false
-  /** The server refused; it still ends the statement. */
-  #refusal: SluiceError | null = null
-  /** The connection broke: nothing more will come. */
-  #broken: SluiceError | null = null
-  #stream = ''
-  #wake: (() => void) | null = null
+/**
+ * A partitioned table is read with its partitions; an ordinary one without the tables that inherit
+ * from it.
+ */
+export function tableFrom(table: TableFacts): string {
+  return table.kind === 'p' ? quotedTable(table) : `ONLY ${quotedTable(table)}`
+}
 
-  constructor(
-    socket: CopySocket,
-    schema: StreamSchema,
-    position: SourcePosition,
-    bytesMax: number,
-  ) {
-    this.#socket = socket
-    this.#landing = new Landing(schema)
-    this.#position = position
-    this.#bytesMax = bytesMax
-  }
+function chunkFrom(table: TableFacts, chunk: CopyChunk): string {
+  const isWhole = chunk.relation === quotedTable(table)
+  const relation = isWhole ? tableFrom(table) : `ONLY ${chunk.relation}`
+  return `${relation}${chunkWhere(chunk)}`
+}
 
-  start(sql: string, stream: string): void {
-    this.#stream = stream
-    this.#socket.start(sql, this.#onFrame, (error) => {
-      this.#broken = error
-      this.#signal()
-    })
-  }
-
-  /** The next part; null after the last. */
-  async next(): Promise<BlockPart | null> {
-    for (;;) {
-      const part = this.#parts.shift()
-      if (part !== undefined) {
-        this.#queuedBytes -= part.bytes.length
-        if (this.#isPaused && this.#queuedBytes < this.#bytesMax / 2) {
-          this.#isPaused = false
-          this.#socket.resume()
-        }
-        return part
-      }
-      if (this.#broken !== null) throw this.#broken
-      if (this.isDone) {
-        if (this.#refusal !== null) throw this.#refusal
-        return null
-      }
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve
-      })
-    }
-  }
-
-  readonly #onFrame = (type: number, bytes: Buffer, start: number, end: number): void => {
-    if (type === 0x64) {
-      const landing = this.#landing
-      if (landing.recordCount === 0) landing.firstPosition = this.#position
-      landing.append(bytes, start, end)
-      landing.recordCount++
-      if (landing.length >= BLOCK_BYTES) this.#cut()
-    } else if (type === 0x45) {
-      this.#refusal ??= frameError(bytes, start, end, `copying ${this.#stream}`)
-    } else if (type === 0x5a) {
-      this.#cut()
-      this.isDone = true
-      this.#signal()
-    }
-  }
-
-  #cut(): void {
-    const part = this.#landing.take()
-    if (part === null) return
-    this.#parts.push(part)
-    this.#queuedBytes += part.bytes.length
-    if (!this.#isPaused && this.#queuedBytes >= this.#bytesMax) {
-      this.#isPaused = true
-      this.#socket.pause()
-    }
-    this.#signal()
-  }
-
-  #signal(): void {
-    const wake = this.#wake
-    this.#wake = null
-    wake?.()
-  }
+/** Constants take the types of the columns, so that an index of the key can be used. */
+function keysCondition(key: readonly string[], keys: readonly (readonly string[])[]): string {
+  const columns = key.map(quote).join(', ')
+  const values = keys.map((fields) => `(${fields.map(quoteText).join(', ')})`)
+  return `(${columns}) IN (${values.join(', ')})`
 }

@@ -41,6 +41,7 @@ export const postgresSettingsSchema = z.strictObject({
     .literal('stop')
     .default('stop')
     .meta({ description: 'What to do when the slot is gone and changes are missing: stop.' }),
+<<<<<<< HEAD
   columnTypes: z
     .record(
       z.string(),
@@ -63,6 +64,28 @@ export const postgresSettingsSchema = z.strictObject({
         'What becomes of a value that its column cannot hold (infinity in a date, NaN in a ' +
         'numeric(p,s), an array of several dimensions): stop before the record, or store NULL.',
     }),
+=======
+  snapshot: z
+    .strictObject({
+      mode: z
+        .enum(['initial', 'never'])
+        .default('initial')
+        .meta({
+          description:
+            'initial: copy the rows that are there; never: begin empty, with the changes from ' +
+            'now on.',
+        }),
+      parallel: z.number().int().min(1).max(16).default(2).meta({
+        description: 'Connections that read during the copy; they share inFlight.',
+      }),
+      chunkRows: z.number().int().min(1).max(100_000_000).default(100_000).meta({
+        description: 'About how many rows are read at once, and copied again after a break.',
+        unit: 'rows',
+      }),
+    })
+    .prefault({})
+    .meta({ description: 'The first copy of a table.' }),
+>>>>>>> 64804f2 (connectors/postgres: goes on with an interrupted copy behind the stream, in chunks read by several connections)
   connectTimeoutMs: z
     .number()
     .int()

@@ -56,6 +56,17 @@ export interface CopyProgress {
   /** True on the last block: the stream is complete as of `nextPosition`. */
   readonly complete: boolean
   readonly rowsCopied: number
+  /**
+   * True when the attempt began in an earlier session: the table may hold some of the rows already,
+   * with the same values. Before such rows the session has yielded all changes of the stream from
+   * the table's cursor up to the position of the copy.
+   */
+  readonly resumed: boolean
+  /**
+   * Where the source can go on when everything up to this block is committed; null where it cannot.
+   * Stored in the cursor as `identity.copied`, beside `identity.copyAttempt`.
+   */
+  readonly place: JsonObject | null
 }
 
 /**
@@ -115,7 +126,10 @@ export interface SourceMemory {
 export interface SourceStart {
   /**
    * Streams to read → the effective cursor of the table behind it: null was never read,
-   * `copy` has an incomplete copy, `stream` continues at `nextPosition`.
+   * `copy` has an incomplete copy, `stream` continues at `nextPosition`. A source may go on with an
+   * incomplete copy whose cursor has `identity.copied`: it then yields the stream's changes from
+   * `nextPosition` on, up to the position of the rows that it copies next, and again the row of
+   * every key that changed in part. It may as well begin from empty, with a new attempt.
    */
   readonly streams: ReadonlyMap<string, Cursor | null>
   readonly memory: SourceMemory

@@ -1,11 +1,12 @@
 /** One table of a pipeline: units go in, in batch order, and end as commits, in the same order. */
 
-import type { Snapshot } from '../contracts/index.ts'
+import type { CopyProgress, Snapshot } from '../contracts/index.ts'
 import type { LandedSegment } from '../decode/index.ts'
 import { KeyGroups } from '../merge/index.ts'
 import {
   type CommitOperation,
   type Cursor,
+  type JsonObject,
   SluiceError,
   type SourcePosition,
   type TableSchema,
@@ -126,6 +127,7 @@ function planUnit(planned: Planned, header: BatchHeader, segments: readonly Land
     recordCount: countRecords(segments),
     from: planned.cursor,
     to: nextCursor(planned.cursor, header),
+    isCopying: planned.cursor?.phase === 'copy',
     schema,
     schemaChanged: schema !== planned.schema,
     timingsMs: {},
@@ -155,7 +157,7 @@ function createStaging(
     }
     const isAppend = context.target.mode === 'append'
     const before = isAppend && !restartsCopy ? Promise.resolve() : placed
-    if (isAppend || unit.header.copy !== null) {
+    if (isAppend || bringsOnlyNewRows(unit)) {
       const staged = before.then(() => stageAppend(context, unit, restartsCopy))
       placed = staged
       written = afterBoth(written, staged)
@@ -170,6 +172,11 @@ function createStaging(
     for (const promise of [decoding, merging, staged, written]) promise.catch(() => undefined)
     return staged
   }
+}
+
+/** True when no row of the unit can be in the table: a copy from empty, or no row at all. */
+function bringsOnlyNewRows({ header: { copy }, segments }: Unit): boolean {
+  return copy !== null && (!copy.resumed || segments.length === 0)
 }
 
 async function mergeDecoded(
@@ -212,9 +219,14 @@ export function ownCursor(context: LaneContext, snapshot: Snapshot): Cursor | nu
   return snapshot.cursors(context.pipeline)[0]?.cursor ?? null
 }
 
+/** True when the source may go on with the incomplete copy that the cursor tells of. */
+export function isResumable(context: LaneContext, cursor: Cursor): boolean {
+  return context.target.mode === 'upsert' && cursor.identity.copied !== undefined
+}
+
 /**
  * The position from which a table needs changes: its own cursor, or the floor when that is further.
- * An incomplete copy counts as not read.
+ * The floor says nothing of an incomplete copy.
  */
 export function effectiveCursor(
   own: Cursor | null,
@@ -224,16 +236,31 @@ export function effectiveCursor(
   return floor > own.nextPosition ? { ...own, nextPosition: floor } : own
 }
 
+/** Changes of the stream leave an incomplete copy where it is. */
 function nextCursor(from: Cursor | null, header: BatchHeader): Cursor {
   const { copy } = header
+  const before = from?.phase === 'copy' ? from : null
   return {
     split: header.split,
     splitNumber: header.splitNumber,
     nextPosition: header.nextPosition,
-    phase: copy !== null && !copy.complete ? 'copy' : 'stream',
-    identity: copy === null ? header.identity : { ...header.identity, copyAttempt: copy.attempt },
+    phase: (copy === null ? before !== null : !copy.complete) ? 'copy' : 'stream',
+    identity: { ...header.identity, ...(copy === null ? copyNotes(before) : notesOf(copy)) },
     batchNumber: (from?.batchNumber ?? 0n) + 1n,
     sourceTimeMicros: header.sourceTimeMicros ?? from?.sourceTimeMicros ?? null,
+  }
+}
+
+function notesOf({ attempt, place, complete }: CopyProgress): JsonObject {
+  const copied = complete || place === null ? {} : { copied: place }
+  return { copyAttempt: attempt, ...copied }
+}
+
+function copyNotes(cursor: Cursor | null): JsonObject {
+  const { copyAttempt, copied } = cursor?.identity ?? {}
+  return {
+    ...(copyAttempt === undefined ? {} : { copyAttempt }),
+    ...(copied === undefined ? {} : { copied }),
   }
 }
 

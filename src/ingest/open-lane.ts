@@ -3,7 +3,7 @@
 import type { Snapshot, Table, TableFormat } from '../contracts/index.ts'
 import { literal, type Session } from '../engine/index.ts'
 import { type DataFile, SluiceError, type StreamSchema } from '../model/index.ts'
-import { createLane, type Lane, ownCursor } from './lane.ts'
+import { createLane, isResumable, type Lane, ownCursor } from './lane.ts'
 import { type LaneContext, orderingColumn } from './lane-context.ts'
 import { createScratch } from './scratch.ts'
 import { indexFile } from './stager.ts'
@@ -70,10 +70,9 @@ function checkOwner(context: LaneContext, snapshot: Snapshot): void {
 const REBUILD_FILES_AT_ONCE = 2
 
 async function rebuildIndex(context: LaneContext, snapshot: Snapshot): Promise<void> {
-  if (ownCursor(context, snapshot)?.phase === 'copy') {
-    // An incomplete copy is thrown away by the next attempt: its keys are of no use.
-    return
-  }
+  const cursor = ownCursor(context, snapshot)
+  // An incomplete copy that cannot go on is thrown away: its keys are of no use.
+  if (cursor?.phase === 'copy' && !isResumable(context, cursor)) return
   const files = snapshot.files()[Symbol.iterator]()
   await Promise.all(
     Array.from({ length: REBUILD_FILES_AT_ONCE }, () => indexFiles(context, snapshot, files)),

@@ -12,7 +12,7 @@ import type {
 import type { Cursor, JsonObject } from '../model/index.ts'
 import type { Failpoints } from './failpoints.ts'
 import { lowestComplete } from './floor.ts'
-import { effectiveCursor, type Lane } from './lane.ts'
+import { effectiveCursor, isResumable, type Lane } from './lane.ts'
 import type { PipelineLog } from './pipeline-log.ts'
 import type { StatusBoard } from './status.ts'
 import { createWorker, type Worker } from './worker.ts'
@@ -37,12 +37,8 @@ export interface ReadRequest {
  */
 export async function readAll(request: ReadRequest): Promise<'drained' | 'source-ended'> {
   const { settings, source, log, lanes, board } = request
-  const splitOf = (lane: Lane): string => lane.durableCursor?.split ?? ''
   const streams = new Map<string, Cursor | null>(
-    lanes.map((lane) => [
-      lane.context.target.stream,
-      effectiveCursor(lane.durableCursor, log.notes.floors.get(splitOf(lane))),
-    ]),
+    lanes.map((lane) => [lane.context.target.stream, startCursor(lane, log)]),
   )
   const stop = new AbortController()
   const signal = AbortSignal.any([request.signal, stop.signal])
@@ -65,6 +61,15 @@ export async function readAll(request: ReadRequest): Promise<'drained' | 'source
     stop.abort()
     await worker.discard()
   }
+}
+
+/** What the source is told of a table: an incomplete copy only where it can go on. */
+function startCursor({ context, durableCursor }: Lane, log: PipelineLog): Cursor | null {
+  if (durableCursor === null) return null
+  const cursor = effectiveCursor(durableCursor, log.notes.floors.get(durableCursor.split))
+  if (cursor?.phase !== 'copy' || isResumable(context, cursor)) return cursor
+  const { copied: _, ...identity } = cursor.identity
+  return { ...cursor, identity }
 }
 
 function sourceMemory(log: PipelineLog): SourceMemory {

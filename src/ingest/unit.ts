@@ -36,6 +36,11 @@ export interface Unit {
   readonly recordCount: number
   readonly from: Cursor | null
   readonly to: Cursor
+  /**
+   * True when the table is not complete before this unit: rows may be missing that changes are
+   * about, and the copy may bring rows that are there.
+   */
+  readonly isCopying: boolean
   /** The schema this unit writes with. */
   readonly schema: TableSchema
   readonly schemaChanged: boolean

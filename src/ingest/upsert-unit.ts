@@ -262,7 +262,9 @@ async function merge(
     { count, ops, orderings, masks, partialColumnCount: partialColumns(unit).length },
     groups,
     oldRows,
-    ordering !== null,
+    // The order of the source decides until the table is complete: the rows of the copy are older
+    // and newer than the changes around them.
+    { byOrdering: ordering !== null && !unit.isCopying, mayLack: unit.isCopying },
   )
   return { plan, keys: hashes, orderings }
 }

@@ -80,20 +80,30 @@ export function firstAfterTruncate(ops: Uint8Array, count: number): number {
   return 0
 }
 
-/**
- * Plans a batch.
- * `oldRows` must hold what the key index says of each group. With `byOrdering` the highest ordering
- * of a key wins and an older one than the stored row's is superseded; without it arrival order
- * decides.
- */
+/** How changes meet each other and the old rows. */
+export interface MergeRules {
+  /**
+   * The highest ordering of a key wins and an older one than the stored row's is superseded; else
+   * arrival order decides.
+   */
+  readonly byOrdering: boolean
+  /**
+   * A change may leave values out although nothing has its row: it is superseded, the row will come
+   * as a whole. Else that is an error.
+   */
+  readonly mayLack: boolean
+}
+
+/** Plans a batch. `oldRows` must hold what the key index says of each group. */
 export function planMerge(
   changes: ChangeColumns,
   groups: KeyGroups,
   oldRows: OldRows,
-  byOrdering: boolean,
+  { byOrdering, mayLack }: MergeRules,
 ): MergePlan {
   const start = firstAfterTruncate(changes.ops, changes.count)
   const winners = pickWinners(changes, groups, start, byOrdering)
+  if (mayLack) dropLacking(winners, changes, groups, oldRows, start)
   const keepFlags = new Uint8Array(changes.count)
   const deletes = {
     files: new Uint32Array(groups.groupCount),
@@ -172,6 +182,28 @@ function pickWinners(
     winners[group] = row
   }
   return winners
+}
+
+/** Takes out the winners whose missing values are nowhere; their groups stay as they are. */
+function dropLacking(
+  winners: Int32Array,
+  changes: ChangeColumns,
+  groups: KeyGroups,
+  oldRows: OldRows,
+  start: number,
+): void {
+  for (let column = 0; column < changes.partialColumnCount && changes.masks.length > 0; column++) {
+    const mask = changes.masks[column >>> 5] as Uint32Array
+    const bit = 1 << (column & 31)
+    if (!mask.some((value) => (value & bit) !== 0)) continue
+    const origins = originsOf(mask, bit, changes, groups, start)
+    for (const [group, row] of winners.entries()) {
+      if (row < 0 || ((mask[row] as number) & bit) === 0) continue
+      const origin = origins[row] as number
+      const file = origin >= 0 || start > 0 ? NO_FILE : (oldRows.files[-1 - origin] as number)
+      if (origin < 0 && file >= TOMBSTONE_FILE) winners[group] = -1
+    }
+  }
 }
 
 function collect(flags: Uint8Array, count: number): Uint32Array {

@@ -72,6 +72,8 @@ export function scriptedSchema(stream: string): StreamSchema {
  */
 export interface Delivered {
   transactionCount: number
+  /** Copies that went on where they were. */
+  resumedCopies: number
 }
 
 /** What a scripted source is made of. */
@@ -107,61 +109,130 @@ export function createScriptedSource(script: Script): Source {
 
 async function* replay(script: Script, request: SourceStart): AsyncIterable<SourceBlock> {
   const resume = new Map<string, bigint>()
+  const broken = new Map<string, Cursor>()
+  const fresh: string[] = []
   for (const [stream, cursor] of request.streams) {
     if (cursor?.phase === 'stream') resume.set(stream, cursor.nextPosition)
-    else {
-      const { transactionCount } = script.delivered
-      const ahead = script.history.length + 1 - transactionCount
-      const copyNumber = transactionCount + Math.floor(script.random() * ahead)
-      script.delivered.transactionCount = copyNumber
-      const position = positionOf(copyNumber)
-      resume.set(stream, position)
+    else if (cursor?.identity.copied !== undefined && script.random() < 0.9) {
+      broken.set(stream, cursor)
+      resume.set(stream, cursor.nextPosition)
+    } else fresh.push(stream)
+  }
+  let from = 0
+  if (broken.size > 0) {
+    const number = snapshotNumber(script)
+    const position = positionOf(number)
+    for (const stream of fresh) resume.set(stream, position)
+    yield* changeBlocks(script, resume, { from, to: number, broken })
+    from = number
+    for (const [stream, cursor] of broken) {
+      script.delivered.resumedCopies++
       yield* copyBlocks(script, stream, position, cursor)
     }
   }
-  const open = new Map<string, ScriptedChange[]>()
-  for (const [number, transaction] of script.history.entries()) {
+  for (const stream of fresh) {
+    const position = positionOf(snapshotNumber(script))
+    resume.set(stream, position)
+    yield* copyBlocks(script, stream, position, null)
+  }
+  yield* changeBlocks(script, resume, { from, to: script.history.length, broken: null })
+}
+
+/** Somewhere between what was delivered before and the end: rows of the transactions before it. */
+function snapshotNumber(script: Script): number {
+  const { transactionCount } = script.delivered
+  const ahead = script.history.length + 1 - transactionCount
+  const number = transactionCount + Math.floor(script.random() * ahead * script.random())
+  script.delivered.transactionCount = number
+  return number
+}
+
+/**
+ * Transactions of a run of numbers. With `broken` they lead to the snapshot at its end: the rows of
+ * changes that leave values out come with them, as they are there.
+ */
+function* changeBlocks(
+  script: Script,
+  resume: ReadonlyMap<string, bigint>,
+  run: {
+    readonly from: number
+    readonly to: number
+    readonly broken: ReadonlyMap<string, Cursor> | null
+  },
+): Iterable<SourceBlock> {
+  const open = new Map<string, OpenChange[]>()
+  const snapshot = positionOf(run.to)
+  const drain = (position: bigint, isEnd: boolean): SourceBlock => {
+    for (const stream of run.broken?.keys() ?? []) {
+      const rows = foldScript(script.history, stream, snapshot)
+      const partial = (open.get(stream) ?? []).filter(
+        ({ op, text }) => text === undefined && (op === 'u' || op === 'm'),
+      )
+      for (const id of new Set(partial.map((change) => change.id))) {
+        const row = rows.get(id)
+        if (row !== undefined) open.get(stream)?.push({ stream, op: 'r', id, ...row })
+      }
+    }
+    return drainBlock(open, position, isEnd)
+  }
+  for (let number = run.from; number < run.to; number++) {
     const position = positionOf(number)
     script.delivered.transactionCount = Math.max(script.delivered.transactionCount, number + 1)
-    for (const change of transaction) {
+    for (const change of script.history[number] as ScriptedTransaction) {
       if ((resume.get(change.stream) as bigint) > position) continue
       const changes = open.get(change.stream) ?? []
       open.set(change.stream, changes)
       changes.push(change)
       // Never between a delete and the moved row that needs it.
-      if (script.random() < 0.3 && change.op !== 'd') yield drainBlock(open, position, false)
+      if (script.random() < 0.3 && change.op !== 'd') yield drain(position, false)
     }
-    if (script.random() < 0.5) yield drainBlock(open, position, true)
+    if (script.random() < 0.5) yield drain(position, true)
   }
-  yield drainBlock(open, positionOf(script.history.length - 1), true)
+  yield drain(snapshot - 1n, true)
 }
 
+/** Rows in the order of their ids; the place is the id below which all chunks are delivered. */
 function* copyBlocks(
   script: Script,
   stream: string,
   position: bigint,
-  before: Cursor | null,
+  broken: Cursor | null,
 ): Iterable<SourceBlock> {
+  const place = broken?.identity.copied as { readonly below: number } | undefined
   const rows = [...foldScript(script.history, stream, position)]
-  const attempt = `${before === null ? 'first' : `after-${before.batchNumber}`}-${script.random()}`
+    .filter(([id]) => place === undefined || id >= place.below)
+    .sort(([left], [right]) => left - right)
+  const attempt = broken?.identity.copyAttempt as string | undefined
+  const name = attempt ?? `attempt-${script.random()}`
+  let below = place?.below ?? null
   let at = 0
   do {
     const size = 1 + Math.floor(script.random() * 5)
     const slice = rows.slice(at, at + size)
     const lines = slice.map(([id, { value, text }]) => ({ stream, op: 'r', id, value, text }))
     at += size
+    // A chunk may be longer than a block.
+    if (script.random() < 0.7) below = rows[at]?.[0] ?? Number.MAX_SAFE_INTEGER
     yield block(lines.length === 0 ? [] : [partOf(stream, lines, position)], position, true, {
       stream,
-      attempt,
-      first: at === size,
+      attempt: name,
+      first: broken === null && at === size,
       complete: at >= rows.length,
       rowsCopied: Math.min(at, rows.length),
+      resumed: broken !== null,
+      place: below === null ? null : { below },
     })
   } while (at < rows.length)
 }
 
+/** A change on its way into a block; `r` are rows of a snapshot. */
+type OpenChange = Omit<ScriptedChange, 'op' | 'text'> & {
+  readonly op: ScriptedChange['op'] | 'r'
+  readonly text: string | null | undefined
+}
+
 function drainBlock(
-  open: Map<string, ScriptedChange[]>,
+  open: Map<string, OpenChange[]>,
   position: bigint,
   endsTransaction: boolean,
 ): SourceBlock {

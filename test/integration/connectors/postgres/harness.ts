@@ -148,6 +148,8 @@ export class StreamModel {
   schema: StreamSchema | null = null
   nextPosition = 0n
   phase: Cursor['phase'] = 'copy'
+  /** The copy of the session goes on with that of an earlier one. */
+  resumed = false
   copies: CopyProgress[] = []
   identity: JsonObject = {}
 
@@ -181,13 +183,21 @@ export class StreamModel {
       if (field !== '\\U') sent[column.name] = field === '\\N' ? null : unescapeField(field)
     })
     const id = key(sent)
+    const isCopying = this.phase === 'copy'
     if (op === 'd') {
       const removed = this.rows.get(id) ?? null
-      if (removed === null) throw new Error(`delete of a row that is not there: ${id}`)
+      if (removed === null && !isCopying)
+        throw new Error(`delete of a row that is not there: ${id}`)
       this.rows.delete(id)
       return removed
     }
     const known = op === 'm' ? previous : (this.rows.get(id) ?? null)
+    // Until the copy is complete rows may be missing, and rows may come that are there.
+    if (isCopying && known === null && fields.includes('\\U')) return null
+    if (isCopying && (op !== 'r' || this.resumed)) {
+      this.rows.set(id, { ...known, ...sent })
+      return null
+    }
     if (op === 'i' && known !== null) throw new Error(`insert of a row that is there: ${id}`)
     if (op === 'u' && known === null) throw new Error(`update of a row that is not there: ${id}`)
     if (op === 'r' && known !== null) throw new Error(`copied twice: ${id}`)
@@ -249,8 +259,9 @@ export class Reader {
     )
   }
 
-  /** Begins a session at the cursors; copies that are not complete begin anew. */
+  /** Begins a session at the cursors. */
   async open(source: Source, bufferBytesMax = 8 * 1024 * 1024): Promise<void> {
+    for (const model of this.streams.values()) model.resumed = model.phase === 'copy'
     this.#abort = new AbortController()
     this.nextPosition = 0n
     this.session = await source.start({
@@ -294,10 +305,12 @@ export class Reader {
     if (block.copy !== null) {
       const model = this.model(block.copy.stream)
       if (block.copy.first) model.rows.clear()
+      model.phase = 'copy'
+      model.resumed = block.copy.resumed
       for (const part of block.parts) model.apply(part)
       model.copies.push(block.copy)
       model.nextPosition = block.nextPosition
-      model.identity = block.identity
+      model.identity = copyIdentity(block.identity, block.copy)
       model.phase = block.copy.complete ? 'stream' : 'copy'
       return
     }
@@ -309,6 +322,10 @@ export class Reader {
       if (block.nextPosition > model.nextPosition) model.nextPosition = block.nextPosition
     }
   }
+}
+
+function copyIdentity(identity: JsonObject, { attempt, place }: CopyProgress): JsonObject {
+  return { ...identity, copyAttempt: attempt, ...(place === null ? {} : { copied: place }) }
 }
 
 /** The table's rows as Postgres prints them, keyed like a model's. */

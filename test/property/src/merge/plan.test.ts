@@ -104,7 +104,7 @@ class ModelTable {
       { count, ops, orderings, masks: [masks], partialColumnCount: 1 },
       this.groups,
       old,
-      false,
+      { byOrdering: false, mayLack: false },
     )
     expect(plan.applied + plan.superseded).toBe(count)
     const texts = lines.map((line) => line.text)
@@ -205,11 +205,33 @@ describe('planMerge by ordering', () => {
       },
       groups,
       old,
-      true,
+      { byOrdering: true, mayLack: false },
     )
     expect([...plan.keep]).toEqual([0, 3])
     expect([...plan.deleteFiles]).toEqual([5])
     expect([...plan.deleteRows]).toEqual([9])
     expect(plan).toMatchObject({ applied: 2, superseded: 2, inserted: 1, updated: 1, deleted: 0 })
+  })
+
+  it('drops a change whose missing value is nowhere, while a copy is not complete', () => {
+    const groups = new KeyGroups()
+    // Key 1 has a row, key 2 has none, key 3 has a whole change before.
+    const hashes = new Uint32Array([1, 0, 0, 1, 2, 0, 0, 2, 3, 0, 0, 3, 3, 0, 0, 3])
+    groups.group(hashes, 4)
+    const old = createRowLocations(3)
+    old.files.set([5, NO_FILE, NO_FILE])
+    const changes = {
+      count: 4,
+      ops: new Uint8Array([1, 1, 0, 1]),
+      orderings: new BigInt64Array(4),
+      masks: [new Uint32Array([1, 1, 0, 1])],
+      partialColumnCount: 1,
+    }
+    const plan = planMerge(changes, groups, old, { byOrdering: false, mayLack: true })
+    expect([...plan.keep]).toEqual([0, 3])
+    expect(plan).toMatchObject({ applied: 2, superseded: 2, inserted: 1, updated: 1 })
+    expect(() => planMerge(changes, groups, old, { byOrdering: false, mayLack: false })).toThrow(
+      expect.objectContaining({ code: 'SLU-ING-4004' }),
+    )
   })
 })
