@@ -180,8 +180,7 @@ async function simulate(
 ): Promise<Outcome> {
   const random = randomFrom(seed)
   const history = inventHistory(random, world)
-  const lake = join(folder, name)
-  const store = await createLocalObjectStore(lake, clock)
+  const store = await createLocalObjectStore(join(folder, name), clock)
   const telemetry = createTelemetry({
     level: 'error',
     format: 'text',
