@@ -176,7 +176,7 @@ export function chunkWhere(chunk: CopyChunk): string {
 
 /** Columns and key as a short text: rows of one shape must not meet rows of another. */
 function shapeOf(schema: StreamSchema): string {
-  const columns = schema.columns.map(({ name, sourceType }) => [name, sourceType])
+  const columns = schema.columns.map(({ name, sourceType, type }) => [name, sourceType, type])
   const text = JSON.stringify([columns, schema.key])
   return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }

@@ -41,7 +41,6 @@ export const postgresSettingsSchema = z.strictObject({
     .literal('stop')
     .default('stop')
     .meta({ description: 'What to do when the slot is gone and changes are missing: stop.' }),
-<<<<<<< HEAD
   columnTypes: z
     .record(
       z.string(),
@@ -64,7 +63,6 @@ export const postgresSettingsSchema = z.strictObject({
         'What becomes of a value that its column cannot hold (infinity in a date, NaN in a ' +
         'numeric(p,s), an array of several dimensions): stop before the record, or store NULL.',
     }),
-=======
   snapshot: z
     .strictObject({
       mode: z
@@ -85,7 +83,6 @@ export const postgresSettingsSchema = z.strictObject({
     })
     .prefault({})
     .meta({ description: 'The first copy of a table.' }),
->>>>>>> 64804f2 (connectors/postgres: goes on with an interrupted copy behind the stream, in chunks read by several connections)
   connectTimeoutMs: z
     .number()
     .int()

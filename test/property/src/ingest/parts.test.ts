@@ -130,7 +130,7 @@ async function ingest(history: readonly ScriptedTransaction[], partRows: number)
       history,
       // Copies nothing, and ends a block after every change.
       random: () => 0,
-      delivered: { transactionCount: 0 },
+      delivered: { transactionCount: 0, resumedCopies: 0 },
       onAcknowledge: () => undefined,
     }),
     store,
