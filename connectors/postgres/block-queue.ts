@@ -22,6 +22,7 @@ export class BlockQueue {
   #isEnded = false
   #failure: SluiceError | null = null
   #wake: (() => void) | null = null
+  #onRoom = Promise.withResolvers<void>()
 
   constructor(bytesMax: number, reader: QueueReader) {
     this.#bytesMax = bytesMax
@@ -48,9 +49,15 @@ export class BlockQueue {
     }
   }
 
+  /** Resolves when there is room for more blocks, or when nobody will take any more. */
+  async room(): Promise<void> {
+    if (this.#isPaused && !this.#isEnded && this.#failure === null) await this.#onRoom.promise
+  }
+
   /** Nothing more will come; what is queued is still delivered. */
   end(): void {
     this.#isEnded = true
+    this.#onRoom.resolve()
     this.#signal()
   }
 
@@ -58,6 +65,7 @@ export class BlockQueue {
   fail(error: SluiceError): void {
     if (this.#isEnded) return
     this.#failure ??= error
+    this.#onRoom.resolve()
     this.#signal()
   }
 
@@ -69,6 +77,8 @@ export class BlockQueue {
         this.#queuedBytes -= blockBytes(block)
         if (this.#isPaused && this.#queuedBytes < this.#bytesMax / 2) {
           this.#isPaused = false
+          this.#onRoom.resolve()
+          this.#onRoom = Promise.withResolvers()
           this.#reader.resume()
         }
         return block

@@ -35,6 +35,9 @@ export interface SessionOptions {
   readonly names: { readonly slot: string; readonly publication: string }
   readonly schemas: SchemaRegistry
   readonly request: SourceStart
+  /** False when an earlier session found that the spool cannot hold what is in progress. */
+  readonly mayStream: boolean
+  readonly onSpoolFull: () => void
 }
 
 /** Oldest server whose publications can publish through the partition root. */

@@ -16,6 +16,10 @@ import { requireMembers } from './publication.ts'
 import { requireNotMoved } from './slot.ts'
 import { StreamReader } from './stream-reader.ts'
 
+/** Errors after which the server had better keep transactions in progress itself. */
+const SPOOL_CODES = ['SLU-SRC-1224', 'SLU-SRC-1225'] as const
+/** First version that sends transactions in progress. */
+const STREAMING_VERSION_MIN = 140000
 const SLOT_RETRY_MS = 250
 const END_POLL_MS = 2000
 /** Every so many polls the publication is looked at again. */
@@ -73,6 +77,7 @@ class PostgresSession implements SourceSession {
       }
     } catch (error) {
       if (signal.aborted || this.#stop.signal.aborted) return
+      if (SPOOL_CODES.some((code) => isSluiceError(error, code))) this.#options.onSpoolFull()
       throw postgresError(error, 'reading from Postgres')
     } finally {
       await this.close()
@@ -116,7 +121,7 @@ class PostgresSession implements SourceSession {
   }
 
   async #startStream(bufferBytesMax: number): Promise<StreamReader> {
-    const { settings, context, names } = this.#options
+    const { settings, context, names, request } = this.#options
     const { replication, server, identity } = this.#opening
     const startPosition = [...this.#resume.values()].reduce((left, right) =>
       right < left ? right : left,
@@ -129,12 +134,15 @@ class PostgresSession implements SourceSession {
       resolve: (relation) => this.#resolve(relation),
       identity,
       bufferBytesMax,
+      spoolFolder: request.spoolFolder,
+      spoolBytesMax: settings.spoolBytesMax,
       statusIntervalMs: statusInterval(settings.statusIntervalMs, server.walSenderTimeoutMs),
       receiveTimeoutMs: settings.receiveTimeoutMs,
     })
+    const publications = quote(names.publication).replaceAll("'", "''")
     const statement =
       `START_REPLICATION SLOT ${quote(names.slot)} LOGICAL ${formatLsn(startPosition)}` +
-      ` (proto_version '1', publication_names '${quote(names.publication).replaceAll("'", "''")}')`
+      ` (${this.#protocolOptions()}, publication_names '${publications}')`
     await this.#startWhenFree(reader, statement)
     this.#reader = reader
     const slot = await readSlot(this.#opening.connection, names.slot)
@@ -143,6 +151,15 @@ class PostgresSession implements SourceSession {
     }
     reader.acknowledge(this.#acknowledged)
     return reader
+  }
+
+  /** Version 2 is the first with transactions in progress; later ones add nothing for us. */
+  #protocolOptions(): string {
+    const { mayStream, settings } = this.#options
+    const { versionNumber } = this.#opening.server
+    const isStreaming =
+      mayStream && settings.streaming === 'on' && versionNumber >= STREAMING_VERSION_MIN
+    return isStreaming ? "proto_version '2', streaming 'on'" : "proto_version '1'"
   }
 
   /**
@@ -189,8 +206,15 @@ class PostgresSession implements SourceSession {
     const { clock, telemetry } = this.#options.context
     const { connection, tables } = this.#opening
     const { signal } = this.#stop
+    let lastBeatMs = clock.monotonicMs()
     for (let poll = 1; !signal.aborted; poll++) {
       try {
+        const { heartbeatIntervalMs } = this.#options.settings
+        if (heartbeatIntervalMs > 0 && clock.monotonicMs() - lastBeatMs >= heartbeatIntervalMs) {
+          lastBeatMs = clock.monotonicMs()
+          // Not transactional: it takes no transaction id of the server.
+          await connection.query("SELECT pg_logical_emit_message(false, 'sluice', '')")
+        }
         this.#endPosition = parseLsn(await readFlushLsn(connection))
         if (poll % POLLS_PER_CHECK === 0 && this.#reader !== null) {
           const name = this.#options.names.publication

@@ -34,6 +34,7 @@ class PostgresSource implements Source {
   readonly #settings: PostgresSettings
   readonly #context: SourceContext
   readonly #schemas: SchemaRegistry
+  #mayStream = true
   readonly #sessions = new Set<SourceSession>()
 
   constructor(settings: PostgresSettings, context: SourceContext) {
@@ -74,6 +75,10 @@ class PostgresSource implements Source {
       },
       schemas: this.#schemas,
       request,
+      mayStream: this.#mayStream,
+      onSpoolFull: () => {
+        this.#mayStream = false
+      },
     })
     this.#sessions.add(session)
     return session

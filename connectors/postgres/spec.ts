@@ -112,6 +112,36 @@ export const postgresSettingsSchema = z.strictObject({
         'wal_sender_timeout is used.',
       unit: 'ms',
     }),
+  streaming: z
+    .enum(['on', 'off'])
+    .default('on')
+    .meta({
+      description:
+        'on: the server (14 or newer) sends a large transaction while it is in progress; Sluice ' +
+        'keeps it on local disk until it is committed. off: the server keeps it.',
+    }),
+  spoolBytesMax: z
+    .number()
+    .int()
+    .min(1024 * 1024)
+    .default(64 * 1024 ** 3)
+    .meta({
+      description:
+        'Local disk for transactions in progress; beyond it the stream goes on with streaming off.',
+      unit: 'bytes',
+    }),
+  heartbeatIntervalMs: z
+    .number()
+    .int()
+    .min(0)
+    .max(3600 * SECOND_MS)
+    .default(0)
+    .meta({
+      description:
+        'How often to write a small logical message into the log of a database that is idle. 0: ' +
+        'never; the slot advances without it, unless a proxy swallows keep-alives.',
+      unit: 'ms',
+    }),
   receiveTimeoutMs: z
     .number()
     .int()

@@ -7,8 +7,10 @@ import type { Clock, SourceBlock } from '../../src/contracts/index.ts'
 import { type JsonObject, SluiceError, type SourcePosition } from '../../src/model/index.ts'
 import { BlockQueue } from './block-queue.ts'
 import { type CopySocket, frameError } from './connection.ts'
+import { postgresError } from './errors.ts'
 import { encodeStatus, Feedback } from './feedback.ts'
 import { PgoutputDecoder, type RelationResolver } from './pgoutput.ts'
+import { eachMessage, type SpooledTransaction, TransactionSpool } from './transaction-spool.ts'
 
 /** The one split of a Postgres source. */
 export const SPLIT = 'slot'
@@ -36,6 +38,9 @@ export interface StreamReaderOptions {
   readonly resolve: RelationResolver
   readonly identity: JsonObject
   readonly bufferBytesMax: number
+  /** Where transactions are kept that the server sends while they are in progress, and how much. */
+  readonly spoolFolder: string
+  readonly spoolBytesMax: number
   readonly statusIntervalMs: number
   readonly receiveTimeoutMs: number
 }
@@ -49,6 +54,11 @@ export class StreamReader {
   readonly #options: StreamReaderOptions
   readonly #decoder: PgoutputDecoder
   readonly #queue: BlockQueue
+  readonly #spool: TransactionSpool
+  /** Frames that came while a spooled transaction was read: they come after it. */
+  readonly #held: Buffer[] = []
+  #isReplaying = false
+  #replayTask: Promise<void> = Promise.resolve()
   readonly #stop = new AbortController()
   #isStarted = false
   #startError: SluiceError | null = null
@@ -68,9 +78,12 @@ export class StreamReader {
     this.serverEnd = options.startPosition
     // So that the first thing said of an idle source is that it is complete up to its start.
     this.#queuedPosition = options.startPosition - 1n
+    this.#spool = new TransactionSpool(options.spoolFolder, options.spoolBytesMax)
     this.#queue = new BlockQueue(options.bufferBytesMax, {
       pause: () => options.socket.pause(),
-      resume: () => options.socket.resume(),
+      resume: () => {
+        if (!this.#isReplaying) options.socket.resume()
+      },
       onStarved: () => this.#planFlush(),
     })
   }
@@ -113,7 +126,8 @@ export class StreamReader {
   async close(): Promise<void> {
     this.#stop.abort()
     this.#queue.end()
-    await Promise.all([this.#keepAliveTask, this.#flushTask])
+    await Promise.all([this.#keepAliveTask, this.#flushTask, this.#replayTask])
+    this.#spool.close()
   }
 
   readonly #onFrame = (type: number, bytes: Buffer, start: number, end: number): void => {
@@ -145,14 +159,68 @@ export class StreamReader {
 
   #onCopyData(bytes: Buffer, start: number, end: number): void {
     const kind = bytes[start]
-    if (kind === 0x77) {
-      this.#decoder.decode(bytes, start + XLOG_HEADER_BYTES, end)
-      if (this.#decoder.landedBytes >= BLOCK_BYTES) this.#cut()
-      else if (this.#queue.isStarved) this.#planFlush()
+    if (this.#isReplaying) {
+      // Asked for an answer, the server gets one now; what else it says keeps its order.
+      if (kind === 0x6b && bytes[start + 17] === 1) this.#sendStatus(false)
+      this.#held.push(Buffer.from(bytes.subarray(start, end)))
+    } else if (kind === 0x77) {
+      this.#onMessage(bytes, start + XLOG_HEADER_BYTES, end)
     } else if (kind === 0x6b) {
       this.#onKeepalive(bytes.readBigUInt64BE(start + 1), bytes[start + 17] === 1)
     } else {
       throw new SluiceError('SLU-SRC-1220', { message: `unknown stream message ${kind}` })
+    }
+  }
+
+  /** A message of the plugin: one of a transaction in progress goes to the spool. */
+  #onMessage(bytes: Buffer, start: number, end: number): void {
+    const spool = this.#spool
+    switch (bytes[start]) {
+      case 0x53: // S
+        spool.beginRun(bytes.readUInt32BE(start + 1))
+        return
+      case 0x45: // E
+        spool.endRun()
+        return
+      case 0x41: // A
+        spool.abort(bytes.readUInt32BE(start + 1), bytes.readUInt32BE(start + 5))
+        return
+      case 0x63: // c
+        this.#isReplaying = true
+        this.#options.socket.pause()
+        this.#replayTask = this.#replay(spool.commit(bytes, start, end))
+        return
+      default:
+        if (spool.isInRun) spool.append(bytes, start, end)
+        else this.#decode(bytes, start, end)
+    }
+  }
+
+  #decode(bytes: Buffer, start: number, end: number): void {
+    this.#decoder.decode(bytes, start, end)
+    if (this.#decoder.landedBytes >= BLOCK_BYTES) this.#cut()
+    else if (this.#queue.isStarved) this.#planFlush()
+  }
+
+  /** Decodes a transaction from the spool, as if it came now; then what came meanwhile. */
+  async #replay(transaction: SpooledTransaction): Promise<void> {
+    try {
+      await using spooled = transaction
+      this.#decode(spooled.begin, 0, spooled.begin.length)
+      for await (const run of spooled.runs()) {
+        eachMessage(run, (start, end) => this.#decode(run, start, end))
+        await this.#queue.room()
+        if (this.#stop.signal.aborted) return
+      }
+      this.#decode(spooled.commit, 0, spooled.commit.length)
+      this.#isReplaying = false
+      while (this.#held.length > 0 && !this.#isReplaying) {
+        const frame = this.#held.shift() as Buffer
+        this.#onCopyData(frame, 0, frame.length)
+      }
+      if (!this.#isReplaying && !this.#queue.isPaused) this.#options.socket.resume()
+    } catch (error) {
+      this.#queue.fail(postgresError(error, 'reading a large transaction'))
     }
   }
 

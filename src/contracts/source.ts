@@ -135,6 +135,8 @@ export interface SourceStart {
   readonly memory: SourceMemory
   /** Upper bound of bytes read and not yet taken through `blocks()`. */
   readonly bufferBytesMax: number
+  /** Existing local folder for what the source cannot keep in memory; emptied before each start. */
+  readonly spoolFolder: string
   readonly signal: AbortSignal
 }
 

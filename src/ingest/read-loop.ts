@@ -46,6 +46,7 @@ export async function readAll(request: ReadRequest): Promise<'drained' | 'source
     streams,
     memory: sourceMemory(log),
     bufferBytesMax: settings.inFlightBytesMax,
+    spoolFolder: request.spoolFolder,
     signal,
   })
   board.watch(lanes, () => session.progress())

@@ -122,6 +122,18 @@ export const POSTGRES_ERROR_CODES = defineCodes({
     meaning: 'A column cannot become the type that columnTypes names for it.',
     remedy: 'Use text, which holds every value; decimal(p,s) is for numeric columns only.',
   },
+  'SLU-SRC-1224': {
+    kind: 'transient',
+    meaning: 'Transactions in progress take more of the local disk than spoolBytesMax allows.',
+    remedy:
+      'Sluice reads on with streaming off: the server keeps them instead. To avoid the restart, ' +
+      'raise spoolBytesMax or set streaming: off.',
+  },
+  'SLU-SRC-1225': {
+    kind: 'transient',
+    meaning: 'The work folder cannot keep a transaction that is in progress: no space, no right.',
+    remedy: 'Make room in workFolder, or set streaming: off, so that the server keeps it.',
+  },
   'SLU-SRC-1290': {
     kind: 'invalid-config',
     meaning: 'The embedded Postgres did not start.',

@@ -2,6 +2,7 @@
  * The bare reader of a backlog in a Postgres slot: the connector's session, its blocks thrown away.
  */
 
+import { tmpdir } from 'node:os'
 import { createPostgresSource, postgresSettingsSchema } from '../../connectors/postgres/index.ts'
 import type { SourceContext } from '../../src/contracts/index.ts'
 import type { Cursor, JsonObject } from '../../src/model/index.ts'
@@ -49,6 +50,7 @@ export async function readBacklog(request: BacklogRequest): Promise<BacklogResul
     streams: new Map(streams.map((stream) => [stream, cursor])),
     memory: { read: () => Promise.resolve(null), write: () => Promise.resolve() },
     bufferBytesMax: request.bufferBytesMax,
+    spoolFolder: tmpdir(),
     signal: stop.signal,
   })
   let records = 0

@@ -33,6 +33,7 @@ export const OWNED_MODULES: Readonly<Record<string, readonly string[]>> = {
   'node:fs': [
     'table-format/object-store', // objects on local disk
     'connectors/files', // the folder that is the source
+    'connectors/postgres', // the spool of transactions in progress
     'src/config', // the configuration file
     'src/observe', // the status file of a running pipeline
     'src/engine', // the spool of DuckDB

@@ -2,6 +2,7 @@
  * A real server, a source on it, and a plain model that applies the lines of its blocks in order.
  */
 
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -227,6 +228,7 @@ export class Reader {
   /** Last position at which the whole source was complete. */
   nextPosition = 0n
   session: SourceSession | null = null
+  readonly spoolFolder = mkdtempSync(path.join(tmpdir(), 'sluice-spool-'))
   #iterator: AsyncIterator<SourceBlock> | null = null
   #abort = new AbortController()
 
@@ -268,6 +270,7 @@ export class Reader {
       streams: this.cursors(),
       memory: this.memory,
       bufferBytesMax,
+      spoolFolder: this.spoolFolder,
       signal: this.#abort.signal,
     })
     this.#iterator = this.session.blocks()[Symbol.asyncIterator]()
@@ -299,6 +302,8 @@ export class Reader {
     this.#abort.abort()
     await this.session?.[Symbol.asyncDispose]()
     this.session = null
+    rmSync(this.spoolFolder, { recursive: true, force: true })
+    mkdirSync(this.spoolFolder)
   }
 
   #apply(block: SourceBlock): void {

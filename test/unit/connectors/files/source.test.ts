@@ -62,6 +62,7 @@ function startFrom(source: Source, cursor: Cursor | null, bufferBytesMax = 1 << 
     streams: new Map([['orders', cursor]]),
     memory: { read: async () => null, write: async () => {} },
     bufferBytesMax,
+    spoolFolder: folder,
     signal: new AbortController().signal,
   })
 }
