@@ -387,7 +387,7 @@ async function compareOnce(
     ...options,
     position: view.position,
   })
-  const [{ createEngine }, { landPart }, { verifyAgainst }, { changeSql }, { userColumns }] =
+  const [{ createEngine }, { landPart }, { verifyAgainst }, decode, { userColumns }] =
     await Promise.all([
       import('./engine/index.ts'),
       import('./ingest/index.ts'),
@@ -412,9 +412,11 @@ async function compareOnce(
       parts: view.rows(target.stream),
       land: async (part) => {
         checkComparable(target, part)
-        return changeSql({
+        const columns = userColumns(snapshot.schema)
+        return decode.changeSql({
           segment: await landPart(part, path),
-          columns: userColumns(snapshot.schema),
+          columns,
+          places: decode.columnPlaces(decode.matchColumns(columns, part.schema)),
           withMasks: false,
           deleteWhen: target.deleteWhen,
         })

@@ -45,7 +45,16 @@ export function printConfigReference(specs: readonly SourceSpec[]): string {
 }
 
 /** Described once, under `defaults`. */
-const SHARED = ['commit', 'onError', 'memory', 'threads', 'inFlight', 'tombstones', 'compression']
+const SHARED = [
+  'commit',
+  'onError',
+  'schema',
+  'memory',
+  'threads',
+  'inFlight',
+  'tombstones',
+  'compression',
+]
 
 const HEAD = `# Configuration reference
 

@@ -4,7 +4,7 @@
 
 import { isAbsolute, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import type { PipelineSettings, TableTarget } from '../contracts/index.ts'
+import type { PipelineSettings, SchemaPolicies, TableTarget } from '../contracts/index.ts'
 import { suggestName } from './nearest.ts'
 import type { ConfigProblem } from './problems.ts'
 import {
@@ -74,8 +74,8 @@ export function resolveConfig(checked: CheckedConfig, context: ResolveContext): 
   const pipelines = checked.pipelines.map((pipeline, index) => {
     checkStreams(pipeline, index, context)
     const type = sourceType(checked, pipeline, index, context)
-    const targets = resolveTargets(pipeline, index, type, context)
     const tuning = mergeTuning(defaults, checked.defaults ?? {}, pipeline)
+    const targets = resolveTargets(pipeline, index, { type, tuning }, context)
     return toPipeline(pipeline, targets, tuning, context.coreCount)
   })
   checkPipelineNames(checked, context)
@@ -196,7 +196,7 @@ function checkStreams(pipeline: CheckedPipeline, index: number, context: Resolve
 function resolveTargets(
   pipeline: CheckedPipeline,
   index: number,
-  source: SourceSpec | null,
+  { type, tuning }: { readonly type: SourceSpec | null; readonly tuning: CheckedTuning },
   context: ResolveContext,
 ): readonly TableTarget[] {
   return pipeline.tables.map((stream, position) => {
@@ -210,7 +210,7 @@ function resolveTargets(
       const rule = `"${table}" cannot be the name of a table`
       addProblem(context, path, rule, `set overrides["${stream}"].table`)
     }
-    const hasKey = merged.key !== undefined || source?.hasKeys !== false
+    const hasKey = merged.key !== undefined || type?.hasKeys !== false
     const mode = merged.mode ?? (hasKey ? 'upsert' : 'append')
     if (mode === 'upsert' && !hasKey) {
       const rule = 'mode upsert needs a key, and this type of source names none'
@@ -229,6 +229,7 @@ function resolveTargets(
       orderingColumn: merged.ordering ?? null,
       partitionBy: merged.partitionBy ?? [],
       deleteWhen: merged.deleteWhen ?? null,
+      schema: { ...tuning.schema, ...dropUndefined(merged.schema ?? {}) } as SchemaPolicies,
     }
   })
 }
@@ -236,7 +237,12 @@ function resolveTargets(
 function mergeTuning(...layers: readonly CheckedTuning[]): CheckedTuning {
   let result: CheckedTuning = {}
   for (const layer of layers) {
-    result = { ...result, ...dropUndefined(layer), commit: { ...result.commit, ...layer.commit } }
+    result = {
+      ...result,
+      ...dropUndefined(layer),
+      commit: { ...result.commit, ...layer.commit },
+      schema: { ...result.schema, ...dropUndefined(layer.schema ?? {}) },
+    }
   }
   return result
 }

@@ -104,6 +104,7 @@ export const TUNING_DEFAULTS = {
     partBytes: '64MiB',
   },
   onError: 'stop',
+  schema: { add: 'apply', widen: 'apply', rename: 'apply', drop: 'keep', incompatible: 'stop' },
   memory: '512MiB',
   inFlight: '64MiB',
   tombstones: '7d',
@@ -141,6 +142,46 @@ const commit = z.strictObject({
   ).optional(),
 })
 
+const policy = <const Values extends readonly [string, ...string[]]>(
+  values: Values,
+  byDefault: Values[number],
+  description: string,
+) => z.enum(values).optional().meta({ description, default: byDefault })
+
+const { schema: schemaDefaults } = TUNING_DEFAULTS
+
+const schemaPolicies = z
+  .strictObject({
+    add: policy(
+      ['apply', 'stop'],
+      schemaDefaults.add,
+      'A new column: apply adds it to the table; stop.',
+    ),
+    widen: policy(
+      ['apply', 'stop'],
+      schemaDefaults.widen,
+      'A type that grows, such as int to bigint: apply lets the table grow with it; stop.',
+    ),
+    rename: policy(
+      ['apply', 'keep', 'stop'],
+      schemaDefaults.rename,
+      "A new name: apply renames the table's column; keep goes on under the old name; stop.",
+    ),
+    drop: policy(
+      ['keep', 'apply', 'stop'],
+      schemaDefaults.drop,
+      'A column that is gone: keep leaves it, NULL from then on; apply takes it out of the ' +
+        'table, older versions keep it; stop.',
+    ),
+    incompatible: policy(
+      ['stop'],
+      schemaDefaults.incompatible,
+      'A type whose values the table cannot hold: the pipeline stops before it.',
+    ),
+  })
+  .optional()
+  .meta({ description: 'What the tables do when the columns of their streams change.' })
+
 const tuning = {
   commit: commit
     .optional()
@@ -149,6 +190,7 @@ const tuning = {
     description: 'What happens at a record that cannot be read: the pipeline stops before it.',
     default: TUNING_DEFAULTS.onError,
   }),
+  schema: schemaPolicies,
   memory: size(
     'What DuckDB may use, per pipeline.',
     64 * MIB,
@@ -200,7 +242,7 @@ const target = {
     .meta({ description: 'For sources without deletes of their own.' }),
 }
 
-const override = z.strictObject(target)
+const override = z.strictObject({ ...target, schema: schemaPolicies })
 
 const pipeline = z.strictObject({
   name: name('Name of the pipeline; part of what the tables store, so do not change it later.'),

@@ -19,6 +19,7 @@ export type {
   PipelineSettings,
   PipelineState,
   PipelineStatus,
+  SchemaPolicies,
   TableStatus,
   TableTarget,
   WriteMode,

@@ -8,6 +8,20 @@ import type { SourcePosition } from '../model/index.ts'
 /** How changes are written. */
 export type WriteMode = 'upsert' | 'append'
 
+/** What a table does about each kind of change of its stream's columns. */
+export interface SchemaPolicies {
+  /** A column the table does not have. */
+  readonly add: 'apply' | 'stop'
+  /** A type whose values the table's holds only after it grew. */
+  readonly widen: 'apply' | 'stop'
+  /** `keep`: the table goes on under the old name. */
+  readonly rename: 'apply' | 'keep' | 'stop'
+  /** `keep`: the column stays and is NULL from then on; `apply`: it leaves the table. */
+  readonly drop: 'keep' | 'apply' | 'stop'
+  /** Any other type. */
+  readonly incompatible: 'stop'
+}
+
 /** One stream and the table it becomes. */
 export interface TableTarget {
   /** Stream name in the source: `public.orders`. */
@@ -27,6 +41,7 @@ export interface TableTarget {
    * key.
    */
   readonly deleteWhen: { readonly column: string; readonly equals: string } | null
+  readonly schema: SchemaPolicies
 }
 
 /** When a batch is committed: whichever comes first. */

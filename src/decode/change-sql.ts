@@ -32,6 +32,8 @@ export interface ChangeQuery {
   readonly segment: LandedSegment
   /** Columns of the table to yield, without meta columns; those the stream lacks become NULL. */
   readonly columns: readonly TableColumn[]
+  /** Field id of a column → its place among the columns of the segment's schema. */
+  readonly places: ReadonlyMap<number, number>
   /** Adds `maskColumn(n)` columns that tell which `maybeMissing` columns were not sent. */
   readonly withMasks: boolean
   readonly deleteWhen: { readonly column: string; readonly equals: string } | null
@@ -65,8 +67,7 @@ export function changeSql(query: ChangeQuery): string {
 const BUFFER_BYTES_MIN = 1024 * 1024
 
 function copyTextSql(query: ChangeQuery): string {
-  const { segment, columns } = query
-  const names = new Map(segment.schema.columns.map((column, index) => [column.name, index]))
+  const { segment, columns, places } = query
   const bufferBytes = Math.max(BUFFER_BYTES_MIN, segment.lineBytesMax + 4096)
   const fileColumns = [
     "op: 'VARCHAR'",
@@ -86,14 +87,14 @@ function copyTextSql(query: ChangeQuery): string {
     `position AS ${CHANGE_POSITION}`,
     `time AS ${CHANGE_TIME}`,
     ...columns.map((column) => {
-      const index = names.get(column.name)
+      const index = places.get(column.fieldId)
       const value =
         index === undefined
           ? 'NULL'
           : copyTextValue(`c${index}`, segment.schema.columns[index] as SourceColumn)
       return `${castTo(value, column.type)} AS ${identifier(column.name)}`
     }),
-    ...(query.withMasks ? maskSql(query, names) : []),
+    ...(query.withMasks ? maskSql(query) : []),
   ]
   return `SELECT ${select.join(',\n  ')}\nFROM ${relation}`
 }
@@ -102,12 +103,12 @@ function copyTextSql(query: ChangeQuery): string {
  * A column the stream does not have counts as not sent only when the stream never sends it: NULL
  * then.
  */
-function maskSql(query: ChangeQuery, names: ReadonlyMap<string, number>): string[] {
+function maskSql(query: ChangeQuery): string[] {
   const candidates = maybeMissing(query.columns)
   const masks: string[] = []
   for (let from = 0; from < candidates.length; from += MASK_BITS) {
     const bits = candidates.slice(from, from + MASK_BITS).flatMap((column, bit) => {
-      const index = names.get(column.name)
+      const index = query.places.get(column.fieldId)
       const type = index === undefined ? undefined : query.segment.schema.columns[index]?.type
       if (index === undefined || type === undefined || !isLong(type)) return []
       return [`(CASE WHEN c${index} = '\\U' THEN ${2 ** bit} ELSE 0 END)`]
@@ -119,8 +120,7 @@ function maskSql(query: ChangeQuery, names: ReadonlyMap<string, number>): string
 }
 
 function jsonLinesSql(query: ChangeQuery): string {
-  const { segment, columns, deleteWhen } = query
-  const byName = new Map(segment.schema.columns.map((column) => [column.name, column]))
+  const { segment, columns, places, deleteWhen } = query
   const fileColumns = segment.schema.columns.map(
     (column) => `${identifier(column.name)}: ${literal(jsonReadType(column.type))}`,
   )
@@ -143,7 +143,7 @@ function jsonLinesSql(query: ChangeQuery): string {
     `${segment.firstPosition}::BIGINT + row_number() OVER () - 1 AS ${CHANGE_POSITION}`,
     `NULL::BIGINT AS ${CHANGE_TIME}`,
     ...columns.map((column) => {
-      const source = byName.get(column.name)
+      const source = segment.schema.columns[places.get(column.fieldId) ?? -1]
       const value = source === undefined ? 'NULL' : jsonValue(source)
       return `${castTo(value, column.type)} AS ${identifier(column.name)}`
     }),

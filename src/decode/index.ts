@@ -16,3 +16,4 @@ export {
   maybeMissing,
   OP_CODES,
 } from './change-sql.ts'
+export { columnPlaces, matchColumns } from './match-columns.ts'

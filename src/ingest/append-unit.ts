@@ -25,7 +25,7 @@ export async function stageAppend(
           table: context.table,
           session,
           schema: unit.schema,
-          splitNumber: unit.header.splitNumber,
+          split: String(unit.header.splitNumber),
           from: landedRelation(context, unit),
           position: CHANGE_POSITION,
           compressionLevel: context.compressionLevel,
@@ -103,6 +103,7 @@ function landedRelation(context: LaneContext, unit: Unit): string {
     return changeSql({
       segment,
       columns: userColumns(unit.schema),
+      places: segment.places,
       withMasks: false,
       deleteWhen: context.target.deleteWhen,
     })

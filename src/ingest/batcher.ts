@@ -32,6 +32,8 @@ interface OpenCommit {
   sourceTimeMicros: bigint | null
   /** Streams of the parts that are closed already. */
   readonly streams: Set<string>
+  /** Stream → schema of its newest records. */
+  readonly schemaIds: Map<string, number>
   /** The part being filled; null when the last block ended one. */
   part: OpenPart | null
 }
@@ -72,7 +74,7 @@ export function createBatcher(
     return { number: number++, spool, recordCount: 0, byteCount: 0 }
   }
   return {
-    separates: (block) => open !== null && !sameKind(open.last.copy, block.copy),
+    separates: (block) => open !== null && isOfAnotherKind(open, block),
     add: async (block) => {
       open ??= openCommit(block, clock.monotonicMs())
       open.part ??= openPart()
@@ -126,6 +128,7 @@ function openCommit(block: SourceBlock, openedAtMs: number): OpenCommit {
     byteCount: 0,
     sourceTimeMicros: null,
     streams: new Set(),
+    schemaIds: new Map(),
     part: null,
   }
 }
@@ -135,6 +138,7 @@ async function addBlock(commit: OpenCommit, part: OpenPart, block: SourceBlock):
     const { recordCount } = piece
     const { byteLength } = piece.bytes
     await part.spool.append(piece)
+    commit.schemaIds.set(piece.schema.stream, piece.schema.schemaId)
     part.recordCount += recordCount
     part.byteCount += byteLength
     commit.recordCount += recordCount
@@ -147,6 +151,22 @@ async function addBlock(commit: OpenCommit, part: OpenPart, block: SourceBlock):
 function isFullPart(part: OpenPart | null, limits: CommitSettings): boolean {
   if (part === null) return false
   return part.recordCount >= limits.partRowsMax || part.byteCount >= limits.partBytesMax
+}
+
+/**
+ * Records of a new shape begin a version of their own: what came before them is committed even when
+ * the table must not follow.
+ */
+function isOfAnotherKind(open: OpenCommit, block: SourceBlock): boolean {
+  if (!sameKind(open.last.copy, block.copy)) return true
+  return open.last.endsTransaction && bringsNewShape(open.schemaIds, block)
+}
+
+function bringsNewShape(schemaIds: ReadonlyMap<string, number>, block: SourceBlock): boolean {
+  return block.parts.some(({ schema: { stream, schemaId } }) => {
+    const known = schemaIds.get(stream)
+    return known !== undefined && known !== schemaId
+  })
 }
 
 /** Blocks of a copy share a batch only with blocks of the same attempt of the same stream. */

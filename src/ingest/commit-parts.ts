@@ -6,7 +6,13 @@
  * come into the table with those rows hidden, or not at all.
  */
 
-import { type Accounting, assert, type RowDeletes, type StagedFile } from '../model/index.ts'
+import {
+  type Accounting,
+  assert,
+  type RowDeletes,
+  type SchemaChange,
+  type StagedFile,
+} from '../model/index.ts'
 import { NO_RECORDS, type StagedUnit, type Unit } from './unit.ts'
 
 /** The parts of the commit that a lane is about to make. */
@@ -24,6 +30,7 @@ interface OpenCommit {
   readonly tombstones: string[]
   removesAllFiles: boolean
   schemaChanged: boolean
+  readonly schemaChanges: SchemaChange[]
 }
 
 /** Makes the gatherer of one lane. */
@@ -52,6 +59,7 @@ function openCommit(): OpenCommit {
     tombstones: [],
     removesAllFiles: false,
     schemaChanged: false,
+    schemaChanges: [],
   }
 }
 
@@ -74,6 +82,7 @@ function gather(open: OpenCommit, part: StagedUnit): void {
   addTimings(open.timingsMs, part.unit)
   open.tombstones.push(...part.tombstones)
   open.schemaChanged ||= part.unit.schemaChanged
+  open.schemaChanges.push(...part.unit.schemaChanges)
 }
 
 function addTimings(sums: Record<string, number>, unit: Unit): void {
@@ -81,6 +90,7 @@ function addTimings(sums: Record<string, number>, unit: Unit): void {
 }
 
 function close(open: OpenCommit, last: Unit): StagedUnit {
+  const { schemaChanged, schemaChanges } = open
   const add: StagedFile[] = []
   for (const file of open.files.values()) {
     const hiddenRows = united(open.rows.get(file.path) ?? [])
@@ -96,7 +106,7 @@ function close(open: OpenCommit, last: Unit): StagedUnit {
   const isConsistent = !open.removesAllFiles || deletes.length === 0
   assert(isConsistent, 'SLU-BUG-9001', 'a row of a truncated table is deleted once more')
   return {
-    unit: { ...last, timingsMs: open.timingsMs, schemaChanged: open.schemaChanged },
+    unit: { ...last, timingsMs: open.timingsMs, schemaChanged, schemaChanges },
     add,
     deletes,
     removeAllFiles: open.removesAllFiles,

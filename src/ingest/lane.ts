@@ -4,22 +4,26 @@ import type { CopyProgress, Snapshot } from '../contracts/index.ts'
 import type { LandedSegment } from '../decode/index.ts'
 import { KeyGroups } from '../merge/index.ts'
 import {
+  assert,
   type CommitOperation,
   type Cursor,
   type JsonObject,
+  type SchemaChange,
   SluiceError,
   type SourcePosition,
   type TableSchema,
 } from '../model/index.ts'
 import { stageAppend } from './append-unit.ts'
 import { createCommitParts } from './commit-parts.ts'
+import { followSchema } from './follow-schema.ts'
 import { type LaneContext, timed } from './lane-context.ts'
-import { followSchemas } from './table-schema.ts'
+import { stageRewrite } from './rewrite-unit.ts'
 import { tombstoneDetails } from './tombstones.ts'
 import {
   type BatchHeader,
   countRecords,
   emptyStagedUnit,
+  type PlacedSegment,
   type StagedUnit,
   type Unit,
 } from './unit.ts'
@@ -61,6 +65,8 @@ interface Planned {
   schema: TableSchema
   cursor: Cursor | null
   isEmpty: boolean
+  /** Parts of the next commit are planned already. */
+  isMidCommit: boolean
 }
 
 /** Makes a lane that goes on from `snapshot`, whose rows the index of the context already knows. */
@@ -71,14 +77,15 @@ export function createLane(context: LaneContext, snapshot: Snapshot): Lane {
     schema: snapshot.schema,
     cursor: durableCursor,
     isEmpty: snapshot.fileCount === 0,
+    isMidCommit: false,
   }
-  const stage = createStaging(context)
+  const staging = createStaging(context)
   const parts = createCommitParts()
   let commitTail: Promise<unknown> = Promise.resolve()
   const counters = { commits: 0, rowsApplied: 0 }
 
-  async function commit(previous: Promise<unknown>, staging: Promise<StagedUnit>): Promise<void> {
-    const staged = parts.take(await afterBoth(previous, staging))
+  async function commit(previous: Promise<unknown>, work: Promise<StagedUnit>): Promise<void> {
+    const staged = parts.take(await afterBoth(previous, work))
     if (staged === null) {
       context.failpoints.hit('part-staged')
       return
@@ -106,8 +113,19 @@ export function createLane(context: LaneContext, snapshot: Snapshot): Lane {
     },
     submit: (header, segments) => {
       const restartsCopy = header.copy?.first === true && !planned.isEmpty
-      const unit = planUnit(planned, header, segments)
-      const committed = commit(commitTail, stage(unit, restartsCopy))
+      const { rewrite, unit } = planUnit({ planned, context, restartsCopy }, header, segments)
+      if (rewrite !== null) {
+        const previous = commitTail
+        commitTail = commit(
+          previous,
+          staging.rewrite(
+            rewrite,
+            previous.then(() => latest),
+          ),
+        )
+        commitTail.catch(() => undefined)
+      }
+      const committed = commit(commitTail, staging.stage(unit, restartsCopy))
       commitTail = committed
       committed.catch(() => undefined)
       return committed
@@ -115,12 +133,66 @@ export function createLane(context: LaneContext, snapshot: Snapshot): Lane {
   }
 }
 
-/** Decides schema and cursor of the next unit, in batch order. */
-function planUnit(planned: Planned, header: BatchHeader, segments: readonly LandedSegment[]): Unit {
-  const schema = followSchemas(
-    planned.schema,
-    segments.map((segment) => segment.schema),
+/** A unit, and what must be committed before it: the rows there are, in wider types. */
+interface PlannedUnits {
+  readonly rewrite: Unit | null
+  readonly unit: Unit
+}
+
+/**
+ * Decides schema and cursor of the next unit, in batch order. Throws what `followSchema` throws;
+ * nothing is planned then.
+ */
+function planUnit(
+  lane: {
+    readonly planned: Planned
+    readonly context: LaneContext
+    readonly restartsCopy: boolean
+  },
+  header: BatchHeader,
+  landed: readonly LandedSegment[],
+): PlannedUnits {
+  const { planned, restartsCopy } = lane
+  let schema = planned.schema
+  const schemaChanges: SchemaChange[] = []
+  const segments = landed.map((segment): PlacedSegment => {
+    const followed = followSchema({
+      table: schema,
+      stream: segment.schema,
+      target: lane.context.target,
+      position: segment.firstPosition,
+      isEmptied: restartsCopy || (header.copy?.first === true && planned.isEmpty),
+    })
+    schema = followed.schema
+    schemaChanges.push(...followed.changes)
+    return { ...segment, places: followed.places }
+  })
+  const isWider = schemaChanges.some(({ kind }) => kind === 'widen')
+  // Files of the earlier parts hold the narrower type, and are not of any version yet.
+  assert(
+    !isWider || !planned.isMidCommit,
+    'SLU-ING-4013',
+    `a column of ${lane.context.target.stream} grew within a transaction that is staged in parts`,
+    { stream: lane.context.target.stream, position: header.nextPosition },
   )
+  const cursor = planned.cursor
+  let rewrite: Unit | null = null
+  if (isWider && cursor !== null && !planned.isEmpty && !restartsCopy) {
+    const next = { ...cursor, batchNumber: cursor.batchNumber + 1n }
+    const moved = { from: cursor, to: next, schema, schemaChanged: true, schemaChanges }
+    const alone = { ...header, endsCommit: true }
+    rewrite = {
+      header: alone,
+      segments: [],
+      isCopying: cursor.phase === 'copy',
+      recordCount: 0,
+      ...moved,
+      rewrites: true,
+      timingsMs: {},
+    }
+    planned.cursor = next
+    planned.schema = schema
+  }
   const unit: Unit = {
     header,
     segments,
@@ -130,12 +202,22 @@ function planUnit(planned: Planned, header: BatchHeader, segments: readonly Land
     isCopying: planned.cursor?.phase === 'copy',
     schema,
     schemaChanged: schema !== planned.schema,
+    schemaChanges: rewrite === null ? schemaChanges : [],
+    rewrites: false,
     timingsMs: {},
   }
   planned.schema = schema
   if (header.endsCommit) planned.cursor = unit.to
+  planned.isMidCommit = !header.endsCommit
   planned.isEmpty = false
-  return unit
+  return { rewrite, unit }
+}
+
+/** Puts units to work. */
+interface Staging {
+  stage(unit: Unit, restartsCopy: boolean): Promise<StagedUnit>
+  /** `snapshot` holds the units so far. */
+  rewrite(unit: Unit, snapshot: Promise<Snapshot>): Promise<StagedUnit>
 }
 
 /**
@@ -143,15 +225,20 @@ function planUnit(planned: Planned, header: BatchHeader, segments: readonly Land
  * the one before it put its rows; writing overlaps with the merging of later units. Appends know
  * nothing of each other.
  */
-function createStaging(
-  context: LaneContext,
-): (unit: Unit, restartsCopy: boolean) => Promise<StagedUnit> {
+function createStaging(context: LaneContext): Staging {
   const groups = new KeyGroups()
   /** Settles when the index knows every row of the units so far. */
   let placed: Promise<unknown> = Promise.resolve()
   /** Settles when the files of the units so far are written. */
   let written: Promise<unknown> = Promise.resolve()
-  return (unit, restartsCopy) => {
+  const rewrite: Staging['rewrite'] = (unit, snapshot) => {
+    const staged = snapshot.then((base) => stageRewrite(context, unit, base))
+    placed = staged
+    written = afterBoth(written, staged)
+    for (const promise of [staged, written]) promise.catch(() => undefined)
+    return staged
+  }
+  const stage: Staging['stage'] = (unit, restartsCopy) => {
     if (unit.segments.length === 0 && unit.header.copy === null) {
       return Promise.resolve(emptyStagedUnit(unit))
     }
@@ -172,6 +259,7 @@ function createStaging(
     for (const promise of [decoding, merging, staged, written]) promise.catch(() => undefined)
     return staged
   }
+  return { stage, rewrite }
 }
 
 /** True when no row of the unit can be in the table: a copy from empty, or no row at all. */
@@ -282,7 +370,10 @@ async function commitStaged(
       schema: unit.schemaChanged ? unit.schema : null,
       accounting: staged.accounting,
       stepTimingsMs: unit.timingsMs,
-      details: tombstoneDetails(staged.tombstones),
+      details: {
+        ...tombstoneDetails(staged.tombstones),
+        ...schemaDetails(unit.schemaChanges),
+      },
     }),
   )
   const { table } = context.target
@@ -312,7 +403,12 @@ async function commitStaged(
   }
 }
 
+function schemaDetails(changes: readonly SchemaChange[]): JsonObject {
+  return changes.length === 0 ? {} : { schemaChanges: changes.map((change) => ({ ...change })) }
+}
+
 function operationOf(staged: StagedUnit): CommitOperation {
+  if (staged.unit.rewrites) return 'schema'
   if (staged.unit.header.copy !== null) return 'copy'
   return staged.removeAllFiles ? 'truncate' : 'ingest'
 }

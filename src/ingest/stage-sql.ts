@@ -49,9 +49,10 @@ export function changeKeysSql(schema: TableSchema, ordering: TableColumn | null)
 /** What the rows of a file are written from. */
 export interface WriteQuery {
   readonly schema: TableSchema
-  readonly splitNumber: number
   /** FROM clause: a temp table or the landed relation itself. */
   readonly from: string
+  /** Expressions of the two meta columns. */
+  readonly split: string
   readonly position: string
   /** Target file, or folder when the table is partitioned. */
   readonly target: string
@@ -65,7 +66,7 @@ export function writeSql(query: WriteQuery): string {
   )
   const select = [
     ...columns,
-    `${query.splitNumber}::INTEGER AS ${SPLIT_COLUMN}`,
+    `(${query.split})::INTEGER AS ${SPLIT_COLUMN}`,
     `(${query.position})::BIGINT AS ${POSITION_COLUMN}`,
   ].join(', ')
   const partitions = query.schema.partitionBy.map((name) =>

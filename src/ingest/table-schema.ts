@@ -1,4 +1,4 @@
-/** From a stream's schema to a table's: creation and the changes that a table follows. Pure. */
+/** From a stream's schema to a new table's. Pure. */
 
 import type { TableTarget } from '../contracts/index.ts'
 import {
@@ -10,7 +10,6 @@ import {
   type StreamSchema,
   type TableColumn,
   type TableSchema,
-  userColumns,
 } from '../model/index.ts'
 
 /**
@@ -95,58 +94,11 @@ function addedColumn(
     fieldId,
     type: column.type,
     nullable: true,
+    origin: {
+      id: column.id ?? null,
+      name: column.name,
+      type: column.sourceType,
+      isGone: false,
+    },
   }
-}
-
-/**
- * The table's schema after a batch with these stream schemas: new columns are added before the meta
- * columns, columns that the stream lost stay (NULL from then on). Returns the same object when
- * nothing changes.
- * Throws SLU-ING-4005 when a column's type changed so that its values no longer fit.
- */
-export function followSchemas(table: TableSchema, streams: readonly StreamSchema[]): TableSchema {
-  let columns = [...userColumns(table)]
-  let maxFieldId = table.maxFieldId
-  const byName = new Map(columns.map((column) => [column.name, column]))
-  for (const stream of streams) {
-    for (const column of stream.columns) {
-      const known = byName.get(column.name)
-      if (known === undefined) {
-        const added = addedColumn(columns, column, ++maxFieldId)
-        columns = [...columns, added]
-        byName.set(added.name, added)
-      } else if (!fits(column.type, known.type)) {
-        throw new SluiceError('SLU-ING-4005', {
-          message:
-            `${stream.stream}.${column.name} is now ${column.sourceType}, ` +
-            'whose values the table column cannot hold',
-          context: { stream: stream.stream, column: column.name },
-        })
-      }
-    }
-  }
-  if (maxFieldId === table.maxFieldId) return table
-  const meta = table.columns.filter((column) => !byName.has(column.name))
-  return { ...table, columns: [...columns, ...meta], maxFieldId }
-}
-
-const WHOLE_NUMBERS: readonly ColumnType[] = ['byte', 'short', 'integer', 'long']
-
-/** True when every value of `from` has an equal value in `to`. */
-export function fits(from: ColumnType, to: ColumnType): boolean {
-  if (JSON.stringify(from) === JSON.stringify(to)) return true
-  const fromRank = WHOLE_NUMBERS.indexOf(from)
-  const toRank = WHOLE_NUMBERS.indexOf(to)
-  if (fromRank >= 0 && toRank >= 0) return fromRank <= toRank
-  if (from === 'float' && to === 'double') return true
-  if (isDecimal(from) && isDecimal(to)) {
-    return from.scale <= to.scale && from.precision - from.scale <= to.precision - to.scale
-  }
-  return false
-}
-
-function isDecimal(
-  type: ColumnType,
-): type is { kind: 'decimal'; precision: number; scale: number } {
-  return typeof type !== 'string' && type.kind === 'decimal'
 }

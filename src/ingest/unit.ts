@@ -7,6 +7,7 @@ import type {
   Cursor,
   JsonObject,
   RowDeletes,
+  SchemaChange,
   StagedFile,
   TableSchema,
 } from '../model/index.ts'
@@ -29,10 +30,15 @@ export interface BatchHeader {
   readonly endsCommit: boolean
 }
 
+/** A landed segment with the places of the table's columns in it: field id → place. */
+export interface PlacedSegment extends LandedSegment {
+  readonly places: ReadonlyMap<number, number>
+}
+
 /** One table's share of a batch or of a part; cursors and schema are decided in batch order. */
 export interface Unit {
   readonly header: BatchHeader
-  readonly segments: readonly LandedSegment[]
+  readonly segments: readonly PlacedSegment[]
   readonly recordCount: number
   readonly from: Cursor | null
   readonly to: Cursor
@@ -44,6 +50,10 @@ export interface Unit {
   /** The schema this unit writes with. */
   readonly schema: TableSchema
   readonly schemaChanged: boolean
+  /** True for the unit that only writes the rows there are in the types of its schema. */
+  readonly rewrites: boolean
+  /** What the policies made of changes of the stream; stored in the commit. */
+  readonly schemaChanges: readonly SchemaChange[]
   /** Milliseconds per step so far. */
   readonly timingsMs: Record<string, number>
 }

@@ -44,6 +44,7 @@ export async function decodeUnit(context: LaneContext, unit: Unit): Promise<Deco
         const select = changeSql({
           segment,
           columns: userColumns(unit.schema),
+          places: segment.places,
           withMasks,
           deleteWhen: context.target.deleteWhen,
         })
@@ -319,7 +320,7 @@ async function writeKept(
     table: context.table,
     session,
     schema: unit.schema,
-    splitNumber: unit.header.splitNumber,
+    split: String(unit.header.splitNumber),
     from,
     position: CHANGE_POSITION,
     compressionLevel: context.compressionLevel,

@@ -177,8 +177,10 @@ export const ERROR_CODES = defineCodes({
   },
   'SLU-ING-4005': {
     kind: 'unsupported',
-    meaning: 'The source changed a column in a way that the table cannot follow.',
-    remedy: 'Change it back, or copy the table again under a new name. Nothing was dropped.',
+    meaning: 'The source gave a column a type or a name that the table cannot hold.',
+    remedy:
+      'Give the table a new name, so that the stream is copied into it. The pipeline stopped ' +
+      'before the change; nothing was dropped.',
   },
   'SLU-ING-4006': {
     kind: 'invalid-config',
@@ -312,6 +314,30 @@ export const ERROR_CODES = defineCodes({
     kind: 'unsupported',
     meaning: 'An append table receives updates that lack columns.',
     remedy: 'Use mode: upsert with a key, or set REPLICA IDENTITY FULL on the source table.',
+  },
+  'SLU-ING-4010': {
+    kind: 'unsupported',
+    meaning: 'The columns of a stream changed in a way for which the policy says stop.',
+    remedy: 'Set the policy named in the message to apply or keep, or give the table a new name.',
+  },
+  'SLU-ING-4011': {
+    kind: 'unsupported',
+    meaning: 'The key of a stream, or a column the table is ordered or partitioned by, changed.',
+    remedy:
+      'Set `key` to the columns that still tell the rows apart, or give the table a new name, so ' +
+      'that the stream is copied into it.',
+  },
+  'SLU-ING-4012': {
+    kind: 'unsupported',
+    meaning: 'Columns were renamed, dropped or added, and the source cannot tell which is which.',
+    remedy: 'Give the table a new name, so that the stream is copied into it. Nothing was guessed.',
+  },
+  'SLU-ING-4013': {
+    kind: 'unsupported',
+    meaning: 'A type grew in the middle of a transaction that is too large for one part.',
+    remedy:
+      'Raise commit.partRows and commit.partBytes, so that the transaction fits one part, until ' +
+      'it is read.',
   },
   'SLU-CLI-8001': {
     kind: 'invalid-config',

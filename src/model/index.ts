@@ -26,10 +26,12 @@ export {
   sameCursor,
 } from './position.ts'
 export {
+  type ColumnOrigin,
   type ColumnType,
   isMetaColumn,
   POSITION_COLUMN,
   type PrimitiveType,
+  type SchemaChange,
   type SourceColumn,
   SPLIT_COLUMN,
   type StreamSchema,
@@ -49,6 +51,7 @@ export type {
   TimelineEntry,
 } from './table.ts'
 export { isoFromMicros, microsFromMs, msFromMicros } from './time.ts'
+export { compareTypes, isWholeNumber, sameType, type TypeChange } from './type-change.ts'
 export {
   formatDurationMs,
   formatSizeBytes,

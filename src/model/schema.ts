@@ -54,6 +54,12 @@ export interface SourceColumn {
   readonly unfit?: 'null'
   /** A decimal whose scale was chosen by the user: values may have more digits than it. */
   readonly isForced?: true
+  /**
+   * The source's own number of the column, which outlives its name and is never given again.
+   * Absent: the source has no such number, the name is all there is. Null: it has one, but the
+   * source could not tell which.
+   */
+  readonly id?: number | null
 }
 
 /** One shape of the records of a stream. A new shape has a new `schemaId`. */
@@ -67,6 +73,18 @@ export interface StreamSchema {
   readonly key: readonly string[]
 }
 
+/** Which column of the source a stored column comes from, as of the version. */
+export interface ColumnOrigin {
+  /** `SourceColumn.id`; null when there is none or it is not known. */
+  readonly id: number | null
+  /** The column's name in the source. */
+  readonly name: string
+  /** The source's own name of the type. */
+  readonly type: string
+  /** True when the source has dropped the column and the table keeps it. */
+  readonly isGone: boolean
+}
+
 /**
  * A column of a table. `fieldId` is Delta's column-mapping id and the Parquet and Iceberg field id.
  */
@@ -77,6 +95,8 @@ export interface TableColumn {
   readonly type: ColumnType
   readonly nullable: boolean
   readonly comment?: string
+  /** Absent for meta columns and in tables that do not record it. */
+  readonly origin?: ColumnOrigin
 }
 
 /** The columns of a table version, in order, the two meta columns included and last. */
@@ -98,6 +118,25 @@ export const POSITION_COLUMN = '_sluice_position'
 /** True for the two meta columns that every row carries. */
 export function isMetaColumn(name: string): boolean {
   return name === SPLIT_COLUMN || name === POSITION_COLUMN
+}
+
+/** One change of a table's columns that followed from a change of its stream. */
+export interface SchemaChange {
+  /**
+   * `retype`: the source's type changed and the table's holds its values as it is. `widen`: the
+   * table's type grew with it.
+   */
+  readonly kind: 'add' | 'drop' | 'rename' | 'widen' | 'retype'
+  /** The table column's name before the change; of an added one its name. */
+  readonly column: string
+  readonly fieldId: number
+  /** What the policy made of it. */
+  readonly outcome: 'applied' | 'kept'
+  /** Old and new name or type, where the change has them. */
+  readonly from: string | null
+  readonly to: string | null
+  /** Source position of the first record with the new shape. */
+  readonly position: string
 }
 
 /** The columns a user sees: all but the meta columns. */

@@ -66,7 +66,8 @@ const ALL = 'sluice_all'
 const UNSETTLED = 'sluice_unsettled'
 
 /**
- * Compares every user column of every row, duplicates counted, NULL equal to NULL.
+ * Compares every user column that the source still has, of every row; duplicates are counted, NULL
+ * equals NULL.
  * Throws SLU-ENG-7002 when a value of the source does not fit the table's type, and what table and
  * source throw.
  */
@@ -76,7 +77,8 @@ export async function verifyAgainst(request: VerifyRequest): Promise<VerifyResul
   const interrupt = (): void => workspace.session.interrupt()
   signal?.addEventListener('abort', interrupt, { once: true })
   try {
-    const columns = userColumns(snapshot.schema)
+    // What the source has dropped cannot be compared with it.
+    const columns = userColumns(snapshot.schema).filter(({ origin }) => origin?.isGone !== true)
     const sql = await snapshotRelation(workspace, { table, snapshot, withMetaColumns: true })
     await workspace.define('main', ALL, sql)
     await loadSource(workspace, columns, request)

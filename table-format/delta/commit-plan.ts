@@ -136,7 +136,8 @@ export function planCommit(request: {
   const { commit, base, state, deletes, vectors, addedVectors, context } = request
   const version = state.version + 1n
   const timestampMs = Math.max(context.nowMs, Number(state.timestampMicros / 1000n) + 1)
-  const dataChange = commit.operation !== 'compact'
+  // These two write rows again that stay what they are.
+  const dataChange = commit.operation !== 'compact' && commit.operation !== 'schema'
   const schemaActions = planSchema(commit.schema, state, context.uuid)
   const schema = schemaActions.schema
   const gone = [...filesToRemove(commit, base, state), ...deletes.emptied]

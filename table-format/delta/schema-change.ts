@@ -18,8 +18,10 @@ export interface AssignedSchema {
 
 /**
  * Completes a schema. A column whose `fieldId` is one of `previous` is that column, renamed or not,
- * and keeps its physical name; every other column is new: it gets the next id, and its own name as
- * physical name unless that was ever used, else a random one.
+ * and keeps its physical name; every other column is new. A new one whose id lies between the
+ * highest of `previous` and that of `wanted` was given its id and physical name by the caller,
+ * which has written files with them. Any other gets the next id, and its own name as physical name
+ * unless that was ever used, else a random one.
  */
 export function assignFields(request: {
   readonly wanted: TableSchema
@@ -33,11 +35,20 @@ export function assignFields(request: {
     ...request.retired.map(lower),
     ...(previous?.columns ?? []).map((column) => lower(column.physicalName)),
   ])
-  const ids = new IdSequence(previous?.maxFieldId ?? 0)
+  const lastId = previous?.maxFieldId ?? 0
+  const ids = new IdSequence(Math.max(lastId, wanted.maxFieldId))
   const columns = wanted.columns.map((column): TableColumn => {
     const kept = known.get(column.fieldId)
     if (kept !== undefined) {
       return { ...column, physicalName: kept.physicalName, type: complete(column.type, ids) }
+    }
+    if (column.fieldId > lastId && column.fieldId <= wanted.maxFieldId) {
+      const isFree = !used.has(lower(column.physicalName))
+      assert(isFree, 'SLU-BUG-9001', 'a physical name of a table is used once', {
+        physicalName: column.physicalName,
+      })
+      used.add(lower(column.physicalName))
+      return { ...column, type: complete(column.type, ids) }
     }
     const physicalName = used.has(lower(column.name)) ? `col-${uuid()}` : column.name
     used.add(lower(physicalName))

@@ -5,6 +5,7 @@
  */
 
 import {
+  type ColumnOrigin,
   type ColumnType,
   type PrimitiveType,
   SluiceError,
@@ -27,6 +28,13 @@ export const MAX_ID_PROPERTY = 'delta.columnMapping.maxColumnId'
 const MODE_PROPERTY = 'delta.columnMapping.mode'
 const FIELD_ID = 'delta.columnMapping.id'
 const PHYSICAL_NAME = 'delta.columnMapping.physicalName'
+/** Field metadata that says which column of the source a column comes from. */
+const ORIGIN = {
+  id: 'sluice.source.id',
+  name: 'sluice.source.name',
+  type: 'sluice.source.type',
+  isGone: 'sluice.source.isGone',
+} as const
 
 const PRIMITIVES: ReadonlySet<string> = new Set<PrimitiveType>([
   'boolean',
@@ -161,6 +169,32 @@ function columnOf(
     type: typeOf(field.type, { column: name, mapped: at.mapped }),
     nullable,
     ...(typeof comment === 'string' ? { comment } : {}),
+    ...originOf(metadata),
+  }
+}
+
+function originOf(
+  metadata: Readonly<Record<string, unknown>>,
+): { readonly origin: ColumnOrigin } | Record<string, never> {
+  const { [ORIGIN.id]: id, [ORIGIN.name]: name, [ORIGIN.type]: type } = metadata
+  if (typeof name !== 'string') return {}
+  return {
+    origin: {
+      id: typeof id === 'number' ? id : null,
+      name,
+      type: typeof type === 'string' ? type : '',
+      isGone: metadata[ORIGIN.isGone] === true,
+    },
+  }
+}
+
+function printOrigin(origin: ColumnOrigin | undefined): Record<string, unknown> {
+  if (origin === undefined) return {}
+  return {
+    ...(origin.id === null ? {} : { [ORIGIN.id]: origin.id }),
+    [ORIGIN.name]: origin.name,
+    [ORIGIN.type]: origin.type,
+    ...(origin.isGone ? { [ORIGIN.isGone]: true } : {}),
   }
 }
 
@@ -255,6 +289,7 @@ function printColumn(column: TableColumn): object {
       ...(column.comment === undefined ? {} : { comment: column.comment }),
       [FIELD_ID]: column.fieldId,
       [PHYSICAL_NAME]: column.physicalName,
+      ...printOrigin(column.origin),
     },
   }
 }

@@ -16,6 +16,7 @@ import {
   type OtherEngines,
 } from '../support/conformance/other-engines.ts'
 import { isMissing } from '../support/require.ts'
+import { DEFAULT_POLICIES } from '../support/schema-policies.ts'
 
 const engines = findOtherEngines()
 const skipped = isMissing('conformance with other engines', OTHER_ENGINES_HINT, engines !== null)
@@ -106,6 +107,7 @@ async function createTable(
     orderingColumn: null,
     partitionBy,
     deleteWhen: null,
+    schema: DEFAULT_POLICIES,
   })
   return lake.format.create(name, { schema, name, properties: {}, details: {} })
 }

@@ -20,6 +20,7 @@ import type { Cursor } from '../../src/model/index.ts'
 import { createSystemClock, createTelemetry } from '../../src/observe/index.ts'
 import { createDeltaFormat } from '../../table-format/delta/index.ts'
 import { createLocalObjectStore } from '../../table-format/object-store/index.ts'
+import { DEFAULT_POLICIES } from '../support/schema-policies.ts'
 import {
   createScriptedSource,
   foldScript,
@@ -128,6 +129,7 @@ function settings(rowsMax: number, partRowsMax: number): PipelineSettings {
       orderingColumn: null,
       partitionBy: [],
       deleteWhen: null,
+      schema: DEFAULT_POLICIES,
     })),
     commit: { intervalMs: 60_000, rowsMax, bytesMax: 2 ** 20, partRowsMax, partBytesMax: 2 ** 20 },
     engineMemoryBytes: 256 * 2 ** 20,

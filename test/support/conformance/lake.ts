@@ -98,7 +98,7 @@ export async function commitRows(
           uniqueName,
           onWritten: () => {},
           schema: base.schema,
-          splitNumber: 0,
+          split: '0',
           from: rows,
           position: `${uniqueName}`,
           compressionLevel: 1,

@@ -11,6 +11,7 @@ import { createPipeline } from '../../../../src/ingest/index.ts'
 import { createSystemClock, createTelemetry } from '../../../../src/observe/index.ts'
 import { createDeltaFormat } from '../../../../table-format/delta/index.ts'
 import { createLocalObjectStore } from '../../../../table-format/object-store/index.ts'
+import { DEFAULT_POLICIES } from '../../../support/schema-policies.ts'
 import {
   createScriptedSource,
   foldScript,
@@ -100,6 +101,7 @@ function settings(partRowsMax: number): PipelineSettings {
       orderingColumn: null,
       partitionBy: [],
       deleteWhen: null,
+      schema: DEFAULT_POLICIES,
     })),
     commit: {
       intervalMs: 60_000,

@@ -109,6 +109,13 @@ test('fills in every default of a minimal file', () => {
       orderingColumn: null,
       partitionBy: [],
       deleteWhen: null,
+      schema: {
+        add: 'apply',
+        widen: 'apply',
+        rename: 'apply',
+        drop: 'keep',
+        incompatible: 'stop',
+      },
     },
   ])
 })

@@ -64,6 +64,7 @@ async function decode(
   const sql = changeSql({
     segment,
     columns,
+    places: new Map(columns.map(({ fieldId }, index) => [fieldId, index])),
     withMasks,
     deleteWhen: null,
   })

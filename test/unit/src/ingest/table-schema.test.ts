@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { TableTarget } from '../../../../src/contracts/index.ts'
-import { createTableSchema, fits, followSchemas } from '../../../../src/ingest/table-schema.ts'
+import { createTableSchema } from '../../../../src/ingest/table-schema.ts'
 import type { ColumnType, StreamSchema } from '../../../../src/model/index.ts'
+import { DEFAULT_POLICIES } from '../../../support/schema-policies.ts'
 
 const stream = (
   columns: Readonly<Record<string, ColumnType>>,
@@ -27,6 +28,7 @@ const target = (changes: Partial<TableTarget> = {}): TableTarget => ({
   orderingColumn: null,
   partitionBy: [],
   deleteWhen: null,
+  schema: DEFAULT_POLICIES,
   ...changes,
 })
 
@@ -64,45 +66,5 @@ describe('createTableSchema', () => {
     expect(() =>
       createTableSchema(stream({ id: 'long', _sluice_split: 'long' }), target()),
     ).toThrowError()
-  })
-})
-
-describe('followSchemas', () => {
-  const table = createTableSchema(stream({ id: 'long', name: 'string' }), target())
-
-  it('adds new columns before the meta columns with new field ids', () => {
-    const next = followSchemas(table, [stream({ id: 'long', name: 'string', city: 'string' })])
-    expect(next.columns.map((column) => [column.name, column.fieldId])).toEqual([
-      ['id', 1],
-      ['name', 2],
-      ['city', 5],
-      ['_sluice_split', 3],
-      ['_sluice_position', 4],
-    ])
-    expect(next.maxFieldId).toBe(5)
-  })
-
-  it('keeps columns that the stream lost, and the very schema when nothing is new', () => {
-    expect(followSchemas(table, [stream({ id: 'integer' })])).toBe(table)
-  })
-
-  it('refuses a type whose values do not fit', () => {
-    expect(() => followSchemas(table, [stream({ id: 'string' })])).toThrowError(/SLU|cannot hold/)
-  })
-})
-
-describe('fits', () => {
-  it('allows what is exact and nothing else', () => {
-    const decimal = (precision: number, scale: number): ColumnType => ({
-      kind: 'decimal',
-      precision,
-      scale,
-    })
-    expect(fits('short', 'long')).toBe(true)
-    expect(fits('long', 'integer')).toBe(false)
-    expect(fits('long', 'double')).toBe(false)
-    expect(fits('float', 'double')).toBe(true)
-    expect(fits(decimal(10, 2), decimal(12, 4))).toBe(true)
-    expect(fits(decimal(10, 2), decimal(11, 4))).toBe(false)
   })
 })

@@ -285,6 +285,35 @@ describe('a log entry', () => {
     expect(v2.schema).toEqual(v1.schema)
   })
 
+  it('takes ids and physical names that the caller has written files with', async () => {
+    const { table } = await createWorld()
+    const base = await table.latest()
+    const added = { ...newColumn('city'), fieldId: 3, physicalName: 'city~3' }
+    const columns = [...base.schema.columns, added]
+    const schema = { ...base.schema, columns, maxFieldId: 3 }
+    const v1 = committed(await table.commit(commitRequest(base, { schema })))
+    expect(v1.schema.columns[2]).toMatchObject({ fieldId: 3, physicalName: 'city~3' })
+    expect(v1.schema.maxFieldId).toBe(3)
+    const again = { ...added, name: 'town', fieldId: 4 }
+    const wrong = { ...v1.schema, columns: [...v1.schema.columns, again], maxFieldId: 4 }
+    await expect(table.commit(commitRequest(v1, { schema: wrong }))).rejects.toMatchObject({
+      code: 'SLU-BUG-9001',
+    })
+  })
+
+  it('keeps where a column comes from', async () => {
+    const { table } = await createWorld()
+    const base = await table.latest()
+    const origin = { id: 7, name: 'Key', type: 'bigint', isGone: true }
+    const [id, ...rest] = base.schema.columns
+    const schema = { ...base.schema, columns: [{ ...id!, origin }, ...rest] }
+    const v1 = committed(await table.commit(commitRequest(base, { schema })))
+    expect(v1.schema.columns.map((column) => column.origin)).toEqual([
+      origin,
+      ...rest.map(() => undefined),
+    ])
+  })
+
   it('keeps the digits of statistics beyond 2^53 through a deletion', async () => {
     const { inner, table } = await createWorld()
     const file = stagedFile('a')
