@@ -267,6 +267,14 @@ export const ERROR_CODES = defineCodes({
     meaning: 'A checkpoint of the table cannot be read and the log before it is gone.',
     remedy: 'Restore the checkpoint named in the message from a backup.',
   },
+  'SLU-TAB-3013': {
+    kind: 'corrupt',
+    meaning:
+      'The log of the table does not lead to what its writer noted in the version checksum (.crc).',
+    remedy:
+      'Part of the log or a checkpoint was changed or lost: restore `_delta_log` from a backup. ' +
+      'If you know that the table is right, remove the .crc file named in the message.',
+  },
   'SLU-ING-4008': {
     kind: 'corrupt',
     meaning: 'The log of the pipeline cannot be read.',

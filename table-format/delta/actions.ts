@@ -289,7 +289,8 @@ function decodeVector(value: LogJson | undefined): DeletionVectorDescriptor | nu
   }
 }
 
-function encodeBody(action: Action): object {
+/** What stands under the name of the action, for printing. */
+export function encodeBody(action: Action): object {
   switch (action.kind) {
     case 'add':
       return encodeAdd(action)

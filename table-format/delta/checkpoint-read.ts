@@ -6,7 +6,7 @@
 import type { ObjectStore, ParquetPort } from '../../src/contracts/index.ts'
 import { SluiceError } from '../../src/model/index.ts'
 import { type Action, decodeActions } from './actions.ts'
-import { CHECKPOINT_READ_COLUMNS } from './checkpoint-schema.ts'
+import { CHECKPOINT_READ_COLUMNS, SIDECAR_NAMES } from './checkpoint-schema.ts'
 import { decodeCommit, type LogEntry } from './log.ts'
 import { SIDECAR_FOLDER } from './log-path.ts'
 import type { TablePaths } from './table-paths.ts'
@@ -24,6 +24,8 @@ export interface Checkpoint {
 export interface CheckpointReader {
   /** In batches; the order of actions says nothing. Throws SLU-TAB-3012. */
   read(checkpoint: Checkpoint): AsyncIterable<readonly Action[]>
+  /** Paths in the table of the sidecars that a checkpoint names. Throws SLU-TAB-3012. */
+  sidecars(checkpoint: Checkpoint): Promise<readonly string[]>
 }
 
 /** A reader; without a port only JSON checkpoints can be read. */
@@ -33,13 +35,19 @@ export function createCheckpointReader(request: {
   readonly parquet: ParquetPort | null
 }): CheckpointReader {
   const { store, paths, parquet } = request
-  const readParquet = async function* (path: string): AsyncIterable<readonly Action[]> {
+  const readParquet = async function* (
+    path: string,
+    columns = CHECKPOINT_READ_COLUMNS,
+  ): AsyncIterable<readonly Action[]> {
     if (parquet === null) throw unreadable(path, 'this process reads no Parquet', undefined)
     try {
-      for await (const rows of parquet.readRows(paths.readUrl(path), CHECKPOINT_READ_COLUMNS)) {
+      for await (const rows of parquet.readRows(paths.readUrl(path), columns)) {
         yield rows.flatMap((row) => decodeActions(row, `a row of ${path}`))
       }
     } catch (error) {
+      // The engine takes a file that is not there for a fault that may pass.
+      const isGone = (await store.head(paths.object(path))) === null
+      if (isGone) throw unreadable(path, 'it is gone', undefined)
       throw unreadable(path, 'it is not a readable Parquet file', error)
     }
   }
@@ -54,13 +62,20 @@ export function createCheckpointReader(request: {
       for (const path of checkpoint.paths) {
         const batches = checkpoint.form === 'json' ? readJson(path) : readParquet(path)
         for await (const actions of batches) {
-          for (const action of actions) if (action.kind === 'sidecar') sidecars.push(action.path)
+          sidecars.push(...sidecarsIn(actions))
           yield actions
         }
       }
-      for (const name of sidecars) {
-        yield* readParquet(name.includes('/') ? name : `${SIDECAR_FOLDER}${name}`)
+      for (const path of sidecars) yield* readParquet(path)
+    },
+    async sidecars(checkpoint) {
+      const found: string[] = []
+      for (const path of checkpoint.paths) {
+        const isJson = checkpoint.form === 'json'
+        const batches = isJson ? readJson(path) : readParquet(path, SIDECAR_NAMES)
+        for await (const actions of batches) found.push(...sidecarsIn(actions))
       }
+      return found
     },
   }
 }
@@ -89,6 +104,14 @@ export function completeCheckpoints(entries: readonly LogEntry[]): readonly Chec
     found.push({ version: file.version, form: 'parquet', paths, modificationTimeMs })
   }
   return found.sort((left, right) => compareVersions(right.version, left.version))
+}
+
+/** They are named by their file name alone; some writers give a path. */
+function sidecarsIn(actions: readonly Action[]): readonly string[] {
+  return actions.flatMap((action) => {
+    if (action.kind !== 'sidecar') return []
+    return [action.path.includes('/') ? action.path : `${SIDECAR_FOLDER}${action.path}`]
+  })
 }
 
 function compareVersions(left: bigint, right: bigint): number {

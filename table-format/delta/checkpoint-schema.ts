@@ -66,10 +66,18 @@ export const CHECKPOINT_COLUMNS: readonly StructField[] = fields({
   domainMetadata: struct({ domain: 'string', configuration: 'string', removed: 'boolean' }),
 })
 
+/** Columns of a sidecar: files and nothing else. */
+export const SIDECAR_COLUMNS: readonly StructField[] = CHECKPOINT_COLUMNS.filter(
+  ({ name }) => name === 'add' || name === 'remove',
+)
+
+/** Column that names the sidecars of a v2 checkpoint. */
+export const SIDECAR_NAMES: readonly StructField[] = fields({ sidecar: struct({ path: 'string' }) })
+
 /** Columns read: those, and the parts that a v2 checkpoint refers to. */
 export const CHECKPOINT_READ_COLUMNS: readonly StructField[] = [
   ...CHECKPOINT_COLUMNS,
-  ...fields({ sidecar: struct({ path: 'string' }) }),
+  ...SIDECAR_NAMES,
 ]
 
 function struct(types: Readonly<Record<string, ColumnType>>): ColumnType {

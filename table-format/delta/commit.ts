@@ -49,6 +49,7 @@ export interface WrittenCommit {
   readonly before: TableState
   readonly actions: readonly Action[]
   readonly inCommitTimestampMs: number
+  readonly txnId: string
 }
 
 /** How it ended; see `CommitOutcome`. */
@@ -175,7 +176,7 @@ async function tryVersion(
   deletes.updates.forEach(({ rows }, index) => {
     vectors.remember(descriptors[index]!, rows)
   })
-  return { before: state, ...plan }
+  return { before: state, txnId, ...plan }
 }
 
 /**

@@ -12,6 +12,7 @@ import type {
 import type { Action } from './actions.ts'
 import { createCheckpointReader } from './checkpoint-read.ts'
 import { createCheckpointTask } from './checkpoint-write.ts'
+import { createChecksumTask } from './checksum.ts'
 import { encodeEntry, putLogEntry } from './commit.ts'
 import { creationInfo } from './commit-info.ts'
 import { metadataWith } from './commit-plan.ts'
@@ -36,9 +37,13 @@ export interface DeltaFormatOptions {
    */
   readonly parquet?: ParquetPort
   readonly telemetry?: Telemetry
+  /** File actions to a sidecar of a v2 checkpoint. */
+  readonly sidecarActionsMax?: number
 }
 
 const CACHE_BYTES_DEFAULT = 64 * 1024 * 1024
+/** A reader can share sidecars of this size out, and does not drown in them. */
+const SIDECAR_ACTIONS_DEFAULT = 100_000
 
 /** Delta tables in a store. */
 export function createDeltaFormat(options: DeltaFormatOptions): TableFormat {
@@ -64,7 +69,9 @@ function partsOf(options: DeltaFormatOptions, root: string): Parts {
   const parquet = options.parquet ?? null
   const paths = tablePaths(store, root)
   const checkpoints = createCheckpointReader({ store, paths, parquet })
-  const sources: ReplaySources = { store, paths, log: createTableLog(store, paths), checkpoints }
+  const telemetry = options.telemetry ?? null
+  const log = createTableLog(store, paths)
+  const sources: ReplaySources = { store, paths, log, checkpoints, telemetry }
   const cacheBytesMax = options.cacheBytesMax ?? CACHE_BYTES_DEFAULT
   return {
     root,
@@ -73,12 +80,14 @@ function partsOf(options: DeltaFormatOptions, root: string): Parts {
     writerName,
     sources,
     vectors: new VectorStore({ store, clock, paths, cacheBytesMax }),
+    checksums: createChecksumTask({ store, paths, telemetry }),
     checkpoints: createCheckpointTask({
       store,
       clock,
       sources,
       parquet,
-      telemetry: options.telemetry ?? null,
+      telemetry,
+      sidecarActionsMax: options.sidecarActionsMax ?? SIDECAR_ACTIONS_DEFAULT,
     }),
   }
 }
@@ -115,7 +124,7 @@ function firstActions(
   const configuration = { ...featureProperties(uuid), ...spec.properties }
   return [
     creationInfo({ context, details: spec.details, partitionBy: schema.partitionBy }),
-    protocolFor(schema, null),
+    protocolFor(schema, null, configuration),
     {
       kind: 'metaData',
       id: clock.uuid(),

@@ -17,6 +17,12 @@ export type LogFile =
       readonly part: number
       readonly parts: number
     }
+  | { readonly kind: 'checksum'; readonly version: bigint }
+  | {
+      readonly kind: 'compaction'
+      readonly fromVersion: bigint
+      readonly toVersion: bigint
+    }
 
 /** The folder of the log, with its slash. */
 export const LOG_FOLDER = '_delta_log/'
@@ -28,6 +34,8 @@ export const LAST_CHECKPOINT = '_delta_log/_last_checkpoint'
 const COMMIT_NAME = /^(\d{20})\.json$/
 const CHECKPOINT_NAME = /^(\d{20})\.checkpoint\.parquet$/
 const PART_NAME = /^(\d{20})\.checkpoint\.(\d{10})\.(\d{10})\.parquet$/
+const CHECKSUM_NAME = /^(\d{20})\.crc$/
+const COMPACTED_NAME = /^(\d{20})\.(\d{20})\.compacted\.json$/
 const UUID_NAME = /^(\d{20})\.checkpoint\.[0-9a-f-]{36}\.(json|parquet)$/
 
 /** Path of a commit, relative to the table. */
@@ -38,6 +46,16 @@ export function commitPath(version: bigint): string {
 /** Path of a classic checkpoint, relative to the table. */
 export function checkpointPath(version: bigint): string {
   return `${LOG_FOLDER}${versionName(version)}.checkpoint.parquet`
+}
+
+/** Path of the JSON part of a v2 checkpoint, relative to the table. */
+export function v2CheckpointPath(version: bigint, uuid: string): string {
+  return `${LOG_FOLDER}${versionName(version)}.checkpoint.${uuid}.json`
+}
+
+/** Path of a version checksum, relative to the table. */
+export function checksumPath(version: bigint): string {
+  return `${LOG_FOLDER}${versionName(version)}.crc`
 }
 
 /** Twenty digits, so that byte order is version order. */
@@ -62,6 +80,13 @@ export function parseLogFile(name: string): LogFile | null {
       part: Number(number),
       parts: Number(parts),
     }
+  }
+  const checksum = CHECKSUM_NAME.exec(name)
+  if (checksum !== null) return { kind: 'checksum', version: BigInt(checksum[1]!) }
+  const compacted = COMPACTED_NAME.exec(name)
+  if (compacted !== null) {
+    const [, from, to] = compacted
+    return { kind: 'compaction', fromVersion: BigInt(from!), toVersion: BigInt(to!) }
   }
   const named = UUID_NAME.exec(name)
   if (named === null) return null

@@ -45,14 +45,21 @@ const READER_VERSION_MAX = 3
 const WRITER_VERSION_MAX = 7
 
 /** Protocol of a new table, or of one whose schema changes to `schema`. */
-export function protocolFor(schema: TableSchema, previous: ProtocolAction | null): ProtocolAction {
-  const ntz = usesType(schema, 'timestamp_ntz') ? ['timestampNtz'] : []
+export function protocolFor(
+  schema: TableSchema,
+  previous: ProtocolAction | null,
+  properties: Readonly<Record<string, string>> = {},
+): ProtocolAction {
+  const wanted = [
+    ...(usesType(schema, 'timestamp_ntz') ? ['timestampNtz'] : []),
+    ...(properties['delta.checkpointPolicy'] === 'v2' ? ['v2Checkpoint'] : []),
+  ]
   return {
     kind: 'protocol',
     minReaderVersion: READER_VERSION_MAX,
     minWriterVersion: WRITER_VERSION_MAX,
-    readerFeatures: union(previous?.readerFeatures ?? [], [...READER_FEATURES, ...ntz]),
-    writerFeatures: union(previous?.writerFeatures ?? [], [...WRITER_FEATURES, ...ntz]),
+    readerFeatures: union(previous?.readerFeatures ?? [], [...READER_FEATURES, ...wanted]),
+    writerFeatures: union(previous?.writerFeatures ?? [], [...WRITER_FEATURES, ...wanted]),
   }
 }
 
@@ -92,18 +99,23 @@ export function checkReadable(protocol: ProtocolAction): void {
 
 /** Refuses to write a table that another engine made. Throws SLU-TAB-3008. */
 export function checkWritable(protocol: ProtocolAction, metadata: MetadataAction): void {
+  const reason = obstacleToWriting(protocol, metadata)
+  if (reason === null) return
+  throw new SluiceError('SLU-TAB-3008', { message: `the table cannot be written: ${reason}` })
+}
+
+/** Why this writer leaves the table alone; null when it does not. */
+export function obstacleToWriting(
+  protocol: ProtocolAction,
+  metadata: MetadataAction,
+): string | null {
   const features = new Set(protocol.writerFeatures ?? [])
   const missing = REQUIRED.filter((feature) => !features.has(feature))
   const unknown = [...features].filter((feature) => !WRITABLE.has(feature))
   const appendOnly = metadata.configuration['delta.appendOnly'] === 'true'
-  if (missing.length === 0 && unknown.length === 0 && !appendOnly) return
-  const reason =
-    missing.length > 0
-      ? `it lacks the writer feature ${missing.join(', ')}`
-      : unknown.length > 0
-        ? `it has the writer feature ${unknown.join(', ')}`
-        : 'it has delta.appendOnly set'
-  throw new SluiceError('SLU-TAB-3008', { message: `the table cannot be written: ${reason}` })
+  if (missing.length > 0) return `it lacks the writer feature ${missing.join(', ')}`
+  if (unknown.length > 0) return `it has the writer feature ${unknown.join(', ')}`
+  return appendOnly ? 'it has delta.appendOnly set' : null
 }
 
 function union(left: readonly string[], right: readonly string[]): readonly string[] {

@@ -3,11 +3,13 @@
  * A checkpoint that cannot be read is passed over while the log still reaches back without it.
  */
 
-import type { ObjectStore } from '../../src/contracts/index.ts'
+import type { ObjectStore, Telemetry } from '../../src/contracts/index.ts'
 import { isSluiceError, SluiceError } from '../../src/model/index.ts'
 import { type Checkpoint, type CheckpointReader, completeCheckpoints } from './checkpoint-read.ts'
+import { checksumFault } from './checksum.ts'
 import type { LogCommit, LogEntry, TableLog } from './log.ts'
 import { LAST_CHECKPOINT } from './log-path.ts'
+import { obstacleToWriting } from './protocol.ts'
 import {
   applyActions,
   CheckpointLoad,
@@ -24,7 +26,11 @@ export interface ReplaySources {
   readonly paths: TablePaths
   readonly log: TableLog
   readonly checkpoints: CheckpointReader
+  readonly telemetry: Telemetry | null
 }
+
+/** Commits read at once: a store answers one about as soon as eight. */
+const READ_AHEAD = 8
 
 /** Versions whose state can be put together. */
 export interface VersionBounds {
@@ -139,17 +145,59 @@ async function replayOn(
   const first = checkpoint === null ? 0n : checkpoint.version + 1n
   checkContiguous(entries, first, version)
   let commit: LogCommit | null = null
-  for (let next = first; next <= version; next++) {
-    commit = await sources.log.readCommit(next)
-    if (commit === null) throw missingVersion(next)
-    state = applyActions(state, next, commit.actions)
+  for await (commit of readAhead(sources.log, first, version)) {
+    state = applyActions(state, commit.version, commit.actions)
   }
   commit ??= await sources.log.readCommit(version)
   const timestamp =
     commit === null
       ? BigInt(checkpoint?.modificationTimeMs ?? 0) * 1000n
       : await sources.log.timestampMicros(commit)
-  return completeState(state, version, timestamp)
+  const replayed = completeState(state, version, timestamp)
+  await checkAgainstChecksum(sources, entries, replayed)
+  return replayed
+}
+
+/** Commits of a range in order, the next few of them on their way while one is applied. */
+async function* readAhead(log: TableLog, first: bigint, last: bigint): AsyncIterable<LogCommit> {
+  const waiting: Promise<LogCommit | null>[] = []
+  let next = first
+  try {
+    for (let version = first; version <= last; version++) {
+      for (; next <= last && waiting.length < READ_AHEAD; next++) {
+        const read = log.readCommit(next)
+        // One that fails is met when its turn comes.
+        read.catch(() => {})
+        waiting.push(read)
+      }
+      const commit = await waiting.shift()
+      if (commit === null || commit === undefined) throw missingVersion(version)
+      yield commit
+    }
+  } finally {
+    await Promise.allSettled(waiting)
+  }
+}
+
+/**
+ * Holds the state against the checksum of its version, if it has one. Throws SLU-TAB-3013 when that
+ * says something else and the table is one that this writer keeps; of other engines' checksums it
+ * is only told, since some have written wrong ones.
+ */
+async function checkAgainstChecksum(
+  { store, paths, telemetry }: ReplaySources,
+  entries: readonly LogEntry[],
+  state: TableState,
+): Promise<void> {
+  const entry = entries.find(
+    ({ file }) => file.kind === 'checksum' && file.version === state.version,
+  )
+  if (entry === undefined) return
+  const bytes = await store.get(paths.object(entry.path))
+  const fault = bytes === null ? null : checksumFault(state, bytes.toString('utf8'), entry.path)
+  if (fault === null) return
+  if (obstacleToWriting(state.protocol, state.metadata) === null) throw fault
+  telemetry?.log('warn', fault.message, { table: paths.root, version: state.version })
 }
 
 /** The version that `_last_checkpoint` names; null when it is missing or makes no sense. */

@@ -13,6 +13,7 @@ import type {
 import { assert, type DataFile, SluiceError, type TimelineEntry } from '../../src/model/index.ts'
 import { readChanges } from './changes.ts'
 import type { CheckpointTask } from './checkpoint-write.ts'
+import type { ChecksumTask } from './checksum.ts'
 import { runCommit } from './commit.ts'
 import { LOG_FOLDER } from './log-path.ts'
 import { checkWritable } from './protocol.ts'
@@ -33,6 +34,7 @@ export interface DeltaTableParts {
   readonly sources: ReplaySources
   readonly vectors: VectorStore
   readonly checkpoints: CheckpointTask
+  readonly checksums: ChecksumTask
 }
 
 /** Older states kept for time travel near the newest version; they share their structure. */
@@ -144,11 +146,12 @@ class DeltaTable implements Table {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#parts.checksums.settle()
     await this.#parts.checkpoints.settle()
   }
 
   async #commit(request: CommitRequest): Promise<CommitOutcome> {
-    const { store, clock, sources, vectors, writerName, checkpoints } = this.#parts
+    const { store, clock, sources, vectors, writerName, checkpoints, checksums } = this.#parts
     const base = stateOf(request.base)
     checkWritable(this.#head.protocol, this.#head.metadata)
     const end = await runCommit(
@@ -165,11 +168,12 @@ class DeltaTable implements Table {
     )
     if (end.kind === 'fenced') return end
     if (end.kind === 'conflict') return { ...end, latest: snapshotOf(end.latest) }
-    const { before, actions, inCommitTimestampMs } = end.commit
+    const { before, actions, inCommitTimestampMs, txnId } = end.commit
     const version = before.version + 1n
     const partial = applyActions(before, version, actions)
     const state = completeState(partial, version, BigInt(inCommitTimestampMs) * 1000n)
     this.#keep(state)
+    checksums.afterCommit(state, txnId)
     checkpoints.afterCommit(state)
     return { kind: 'committed', snapshot: snapshotOf(state) }
   }

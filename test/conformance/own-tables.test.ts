@@ -97,6 +97,7 @@ async function createTable(
   name: string,
   columns: Readonly<Record<string, ColumnType>>,
   partitionBy: readonly string[] = [],
+  properties: Readonly<Record<string, string>> = {},
 ): Promise<Table> {
   const schema = createTableSchema(streamOf(columns), {
     stream: 's',
@@ -109,7 +110,7 @@ async function createTable(
     deleteWhen: null,
     schema: DEFAULT_POLICIES,
   })
-  return lake.format.create(name, { schema, name, properties: {}, details: {} })
+  return lake.format.create(name, { schema, name, properties, details: {} })
 }
 
 const everyRow = (from: number, to: number, more = ''): string => {
@@ -176,6 +177,19 @@ async function writePartitioned(lake: Lake): Promise<Table> {
   return table
 }
 
+/** Five files, vectors over three of them, and removes: three sidecars. */
+async function writeWithV2Checkpoint(lake: Lake): Promise<Table> {
+  const policy = { 'delta.checkpointPolicy': 'v2' }
+  const table = await createTable(lake, 'v2_checkpoint', { id: 'long', t: 'string' }, [], policy)
+  for (let number = 0; number < 5; number++) {
+    const range = `range(${number * 100}, ${number * 100 + 100}) r(i)`
+    await commitRows(lake, table, { rows: `(SELECT i AS id, 't' || i AS t FROM ${range}) AS t` })
+  }
+  await commitRows(lake, table, { deleteWhere: 'id < 250 AND id % 3 = 0' })
+  await commitRows(lake, table, { deleteWhere: 'id < 50 AND id % 5 = 0' })
+  return table
+}
+
 async function writeEmpty(lake: Lake): Promise<Table> {
   const table = await createTable(lake, 'emptied', { id: 'long', name: 'string' })
   await commitRows(lake, table, { rows: `(SELECT 1 AS id, 'x' AS name) AS t` })
@@ -193,6 +207,7 @@ describe.skipIf(skipped)('tables written by the stager and the format', () => {
       every_type: await writeEveryType(lake),
       partitioned: await writePartitioned(lake),
       emptied: await writeEmpty(lake),
+      v2_checkpoint: await writeWithV2Checkpoint(lake),
     }
   })
 
@@ -205,7 +220,7 @@ describe.skipIf(skipped)('tables written by the stager and the format', () => {
     expect(Number(snapshot.rowCount)).toBeGreaterThan(4000)
   })
 
-  it.each(['every_type', 'partitioned', 'emptied'])(
+  it.each(['every_type', 'partitioned', 'emptied', 'v2_checkpoint'])(
     'are read by delta-rs as we read them at every version: %s',
     async (name) => {
       const table = tables[name] as Table
@@ -221,7 +236,7 @@ describe.skipIf(skipped)('tables written by the stager and the format', () => {
     },
   )
 
-  it.each(['every_type', 'partitioned', 'emptied'])(
+  it.each(['every_type', 'partitioned', 'emptied', 'v2_checkpoint'])(
     'are read by the delta extension of DuckDB as we read them: %s',
     async (name) => {
       const table = tables[name] as Table
@@ -232,25 +247,31 @@ describe.skipIf(skipped)('tables written by the stager and the format', () => {
     },
   )
 
-  it('are read from their checkpoint alone: every_type', async () => {
-    const table = tables.every_type as Table
-    await table.checkpoint()
-    const newest = (await table.latest()).version
-    const copy = join(lake.folder, 'from_checkpoint')
-    await cp(join(lake.folder, 'every_type'), copy, { recursive: true })
-    const log = join(copy, '_delta_log')
-    const commits = readdirSync(log).filter((name) => /^\d{20}\.json$/.test(name))
-    for (const name of commits.slice(0, -1)) rmSync(join(log, name))
-    const ours = await loadOurs(lake, table, newest)
-    await expectSame(lake, ours, await load(lake, 'theirs', `SELECT * FROM delta_scan('${copy}')`))
-    const output = join(lake.folder, 'delta-rs', 'from_checkpoint')
-    await exportWithDeltaRs(engines as OtherEngines, copy, output, [newest])
-    await expectSame(
-      lake,
-      ours,
-      await load(lake, 'theirs', `SELECT * FROM '${output}/${newest}.parquet'`),
-    )
-    const reopened = await lake.format.open('from_checkpoint')
-    await expectSame(lake, await loadOurs(lake, reopened as Table, newest), ours)
-  })
+  it.each(['every_type', 'v2_checkpoint'])(
+    'are read from their checkpoint alone: %s',
+    async (name) => {
+      const table = tables[name] as Table
+      await table.checkpoint()
+      const newest = (await table.latest()).version
+      const copy = join(lake.folder, `${name}_from_checkpoint`)
+      await cp(join(lake.folder, name), copy, { recursive: true })
+      const log = join(copy, '_delta_log')
+      const commits = readdirSync(log).filter((file) => /^\d{20}\.json$/.test(file))
+      for (const file of commits.slice(0, -1)) rmSync(join(log, file))
+      const isV2 = readdirSync(log).some((file) => /\.checkpoint\.[0-9a-f-]+\.json$/.test(file))
+      expect(isV2).toBe(name === 'v2_checkpoint')
+      const ours = await loadOurs(lake, table, newest)
+      const scan = await load(lake, 'theirs', `SELECT * FROM delta_scan('${copy}')`)
+      await expectSame(lake, ours, scan)
+      const output = join(lake.folder, 'delta-rs', `${name}_from_checkpoint`)
+      await exportWithDeltaRs(engines as OtherEngines, copy, output, [newest])
+      await expectSame(
+        lake,
+        ours,
+        await load(lake, 'theirs', `SELECT * FROM '${output}/${newest}.parquet'`),
+      )
+      const reopened = await lake.format.open(`${name}_from_checkpoint`)
+      await expectSame(lake, await loadOurs(lake, reopened as Table, newest), ours)
+    },
+  )
 })

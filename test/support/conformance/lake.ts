@@ -65,7 +65,13 @@ export async function openLakeAt(
     folder,
     engine,
     session,
-    format: createDeltaFormat({ store, clock, parquet, writerName: 'sluice' }),
+    format: createDeltaFormat({
+      store,
+      clock,
+      parquet,
+      writerName: 'sluice',
+      sidecarActionsMax: 3,
+    }),
     [Symbol.asyncDispose]: async () => {
       await session[Symbol.asyncDispose]()
       await engine[Symbol.asyncDispose]()

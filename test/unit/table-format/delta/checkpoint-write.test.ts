@@ -13,8 +13,8 @@ import type {
   TableFormat,
 } from '../../../../src/contracts/index.ts'
 import { createEngine, createParquetPort, type Engine } from '../../../../src/engine/index.ts'
-import { parseInterval } from '../../../../table-format/delta/checkpoint-write.ts'
 import { createDeltaFormat } from '../../../../table-format/delta/index.ts'
+import { parseInterval } from '../../../../table-format/delta/interval.ts'
 import { createLocalObjectStore } from '../../../../table-format/object-store/index.ts'
 import {
   commitRequest,

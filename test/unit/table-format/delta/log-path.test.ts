@@ -70,7 +70,7 @@ describe('names of objects', () => {
       part: 1,
       parts: 3,
     })
-    for (const name of [`${v}.crc`, `${v}.${v}.compacted.json`, '_last_checkpoint', `.${v}.json`]) {
+    for (const name of [`${v}.crc.tmp`, `${v}.compacted.json`, '_last_checkpoint', `.${v}.json`]) {
       expect(parseLogFile(name)).toBeNull()
     }
   })
