@@ -18,6 +18,12 @@ export const RETRY_DELAY_MS_MAX = 10_000
  */
 export const RETRY_FOR_MS_MAX = 15 * 60_000
 
+/**
+ * A life that read from its source for this long was a good one: what ends it begins a new series
+ * of tries. An idle pipeline makes no commits to tell.
+ */
+export const GOOD_LIFE_MS = 60_000
+
 /** How often the floor is written while some table is idle: what a restart reads again at most. */
 export const FLOOR_INTERVAL_MS = 2_000
 

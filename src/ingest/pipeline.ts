@@ -17,7 +17,7 @@ import { createEngine } from '../engine/index.ts'
 import { assert, SluiceError, wrapError } from '../model/index.ts'
 import { decideOnError } from './error-policy.ts'
 import { type Failpoints, noFailpoints, withStoreFailpoints } from './failpoints.ts'
-import { SPOOL_FOLDER } from './limits.ts'
+import { GOOD_LIFE_MS, SPOOL_FOLDER } from './limits.ts'
 import { openPipelineLog } from './pipeline-log.ts'
 import { readAll } from './read-loop.ts'
 import { recover } from './recover.ts'
@@ -71,25 +71,29 @@ async function runWithRestarts(
 ): Promise<RunEnd> {
   const { clock, telemetry, settings } = parts
   let attempt = 0
-  let lastProgressMs = clock.monotonicMs()
+  let failingSinceMs: number | null = null
   let commitsSeen = 0
   for (;;) {
+    let readingSinceMs = Number.POSITIVE_INFINITY
     try {
       board.event('start')
-      const end = await runOnce(parts, board, signal)
+      const end = await runOnce(parts, board, signal, () => {
+        readingSinceMs = clock.monotonicMs()
+      })
       board.event('drained')
       return end
     } catch (thrown) {
       const error = wrapError(thrown, 'SLU-BUG-9001', 'the pipeline failed')
-      const commits = board.snapshot().commits
-      if (commits > commitsSeen) {
+      const { commits } = board.snapshot()
+      const nowMs = clock.monotonicMs()
+      if (commits > commitsSeen || nowMs - readingSinceMs >= GOOD_LIFE_MS) {
         commitsSeen = commits
         attempt = 0
-        lastProgressMs = clock.monotonicMs()
+        failingSinceMs = null
       }
       attempt++
-      const withoutProgressMs = clock.monotonicMs() - lastProgressMs
-      const decision = decideOnError(error, attempt, withoutProgressMs, clock.random())
+      failingSinceMs ??= nowMs
+      const decision = decideOnError(error, attempt, nowMs - failingSinceMs, clock.random())
       board.failed(error)
       telemetry.count('sluice_pipeline_errors_total', 1, { code: error.code })
       if (decision.kind === 'stop') throw error
@@ -114,6 +118,7 @@ async function runOnce(
   parts: PipelineParts,
   board: StatusBoard,
   signal: AbortSignal,
+  onReading: () => void,
 ): Promise<RunEnd> {
   const { settings, clock } = parts
   const failpoints = parts.failpoints ?? noFailpoints
@@ -157,6 +162,7 @@ async function runOnce(
       failpoints,
       spoolFolder,
       signal,
+      onReading,
     })
   } catch (thrown) {
     const error = wrapError(thrown, 'SLU-BUG-9001', 'the pipeline failed')

@@ -29,6 +29,8 @@ export interface ReadRequest {
   readonly failpoints: Failpoints
   readonly spoolFolder: string
   readonly signal: AbortSignal
+  /** Called once the source is connected. */
+  readonly onReading: () => void
 }
 
 /**
@@ -49,6 +51,7 @@ export async function readAll(request: ReadRequest): Promise<'drained' | 'source
     spoolFolder: request.spoolFolder,
     signal,
   })
+  request.onReading()
   board.watch(lanes, () => session.progress())
   const reached = lowestComplete([...streams.values()])
   if (reached !== null) board.floor(reached)
