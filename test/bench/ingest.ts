@@ -212,7 +212,12 @@ async function changeTable(
   const measured = timeline.slice(0, COMMITS_PER_ROUND - WARM_UP_COMMITS)
   const times = measured.map((entry) => Number(BigInt(entry.timestampMicros)) / 1000)
   const intervalsMs = times.slice(0, -1).map((time, index) => time - (times[index + 1] ?? time))
-  return { cost, timeline: measured, intervalsMs, wrong: await findWrong(config, { rows: keys, keys }) }
+  return {
+    cost,
+    timeline: measured,
+    intervalsMs,
+    wrong: await findWrong(config, { rows: keys, keys }),
+  }
 }
 
 function median(values: readonly number[]): number {
