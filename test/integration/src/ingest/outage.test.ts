@@ -4,9 +4,14 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { compareWithSource, openRuntime, sourceSpecs } from '../../../../src/compose.ts'
+import {
+  compareWithSource,
+  openRuntime,
+  type Runtime,
+  sourceSpecs,
+} from '../../../../src/compose.ts'
 import { loadConfig } from '../../../../src/config/index.ts'
-import type { Clock, PipelineStatus, Telemetry } from '../../../../src/contracts/index.ts'
+import type { Clock, PipelineStatus, Source, Telemetry } from '../../../../src/contracts/index.ts'
 import {
   clock as realClock,
   silent,
@@ -46,6 +51,29 @@ function createMovedClock(): Clock & { movedMs: number; waitsPass: boolean } {
   }
 }
 
+/** Starts the one pipeline of a runtime. */
+async function start(runtime: Runtime, source: Source) {
+  const stop = new AbortController()
+  const pipeline = await runtime.openPipeline(runtime.config.pipelines[0]!, source)
+  let failure: unknown = null
+  const running = pipeline.run(stop.signal)
+  running.catch((error: unknown) => {
+    failure = error
+  })
+  return {
+    reach: async (isReached: (status: PipelineStatus) => boolean): Promise<void> => {
+      while (!isReached(pipeline.status())) {
+        if (failure !== null) throw failure
+        await realClock.sleep(POLL_MS)
+      }
+    },
+    drain: () => {
+      stop.abort()
+      return running
+    },
+  }
+}
+
 test('a minute without the database loses nothing, even after an idle hour', async () => {
   await server.sql('CREATE TABLE orders (id int PRIMARY KEY, note text)')
   await server.sql(`INSERT INTO orders SELECT i, 'n' FROM generate_series(1, 1000) i`)
@@ -74,31 +102,10 @@ pipelines: [{ name: away, from: pg, tables: [public.orders], commit: { every: 10
   const settings = runtime.config.pipelines[0]!
   const target = settings.targets[0]!
   await using source = await runtime.openSource(settings)
-  const start = async () => {
-    const stop = new AbortController()
-    const pipeline = await runtime.openPipeline(settings, source)
-    let failure: unknown = null
-    const running = pipeline.run(stop.signal)
-    running.catch((error: unknown) => {
-      failure = error
-    })
-    return {
-      reach: async (isReached: (status: PipelineStatus) => boolean): Promise<void> => {
-        while (!isReached(pipeline.status())) {
-          if (failure !== null) throw failure
-          await realClock.sleep(POLL_MS)
-        }
-      },
-      drain: () => {
-        stop.abort()
-        return running
-      },
-    }
-  }
-  const first = await start()
+  const first = await start(runtime, source)
   await first.reach(({ tables }) => tables[0]?.rowCount === 1000n && tables[0].copy === null)
   expect(await first.drain()).toBe('drained')
-  const { reach, drain } = await start()
+  const { reach, drain } = await start(runtime, source)
   await reach(({ floorPosition, endPosition }) => {
     return floorPosition !== null && endPosition !== null && floorPosition >= endPosition
   })
