@@ -50,6 +50,7 @@ const SHARED = [
   'onError',
   'schema',
   'memory',
+  'index',
   'threads',
   'inFlight',
   'tombstones',

@@ -242,6 +242,7 @@ function mergeTuning(...layers: readonly CheckedTuning[]): CheckedTuning {
       ...dropUndefined(layer),
       commit: { ...result.commit, ...layer.commit },
       schema: { ...result.schema, ...dropUndefined(layer.schema ?? {}) },
+      index: { ...result.index, ...dropUndefined(layer.index ?? {}) },
     }
   }
   return result
@@ -268,7 +269,7 @@ function toPipeline(
   tuning: CheckedTuning,
   coreCount: number,
 ): PipelineSettings {
-  const { commit } = tuning
+  const { commit, index } = tuning
   return {
     name: pipeline.name,
     source: pipeline.from,
@@ -281,6 +282,7 @@ function toPipeline(
       partBytesMax: commit?.partBytes ?? 0,
     },
     engineMemoryBytes: tuning.memory ?? 0,
+    index: { memoryBytes: index?.memory ?? 0, spill: index?.spill ?? 'disk' },
     engineThreads: tuning.threads ?? defaultThreads(coreCount),
     inFlightBytesMax: tuning.inFlight ?? 0,
     tombstoneTtlMs: tuning.tombstones ?? 0,

@@ -106,6 +106,7 @@ export const TUNING_DEFAULTS = {
   onError: 'stop',
   schema: { add: 'apply', widen: 'apply', rename: 'apply', drop: 'keep', incompatible: 'stop' },
   memory: '512MiB',
+  index: { memory: '256MiB', spill: 'disk' },
   inFlight: '64MiB',
   tombstones: '7d',
   compression: 1,
@@ -182,6 +183,24 @@ const schemaPolicies = z
   .optional()
   .meta({ description: 'What the tables do when the columns of their streams change.' })
 
+const index = z.strictObject({
+  memory: size(
+    'What the key indexes may use, per pipeline: about 48 bytes for each key of its upsert tables.',
+    16 * MIB,
+    1024 * 1024 * MIB,
+    TUNING_DEFAULTS.index.memory,
+  ).optional(),
+  spill: z
+    .enum(['disk', 'none'])
+    .optional()
+    .meta({
+      description:
+        'Where keys go that exceed it. disk: the work folder, 32 bytes for each key; none: the ' +
+        'pipeline stops.',
+      default: TUNING_DEFAULTS.index.spill,
+    }),
+})
+
 const tuning = {
   commit: commit
     .optional()
@@ -197,6 +216,9 @@ const tuning = {
     1024 * 1024 * MIB,
     TUNING_DEFAULTS.memory,
   ).optional(),
+  index: index
+    .optional()
+    .meta({ description: 'Where the rows of the keys are: memory, and beyond it local disk.' }),
   threads: count('Threads of DuckDB, per pipeline. Default: half of the cores.', 1, 256).optional(),
   inFlight: size(
     'Source bytes read and not yet committed, per pipeline.',

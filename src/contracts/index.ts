@@ -7,6 +7,7 @@
 export type { Clock } from './clock.ts'
 export {
   createRowLocations,
+  FILE_ORDINAL_MAX,
   type KeyIndex,
   NO_FILE,
   type RowLocations,
@@ -16,6 +17,7 @@ export type { ObjectEntry, ObjectStore } from './object-store.ts'
 export type { ParquetPort, ParquetRows } from './parquet.ts'
 export type {
   CommitSettings,
+  IndexSettings,
   PipelineSettings,
   PipelineState,
   PipelineStatus,

@@ -57,6 +57,14 @@ export interface CommitSettings {
   readonly partBytesMax: number
 }
 
+/** Memory of key indexes. */
+export interface IndexSettings {
+  /** What the indexes of a pipeline may use together. */
+  readonly memoryBytes: number
+  /** Where keys go that exceed it; with `none` they end the pipeline. */
+  readonly spill: 'disk' | 'none'
+}
+
 /** A checked pipeline. */
 export interface PipelineSettings {
   readonly name: string
@@ -66,6 +74,7 @@ export interface PipelineSettings {
   /** What DuckDB may use, in bytes. */
   readonly engineMemoryBytes: number
   readonly engineThreads: number
+  readonly index: IndexSettings
   /** Bytes of source data in flight, all splits together. */
   readonly inFlightBytesMax: number
   /** How long deletes are remembered where late changes are possible. */

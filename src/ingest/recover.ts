@@ -1,15 +1,19 @@
 /** Recovery: tables are opened or created, indexes rebuilt. The only way a run begins. */
 
+import { join } from 'node:path'
 import type { Clock, PipelineSettings, TableFormat, Telemetry } from '../contracts/index.ts'
 import type { Engine } from '../engine/index.ts'
 import type { StreamSchema } from '../model/index.ts'
-import { createFileOrdinals, createMemoryKeyIndex } from '../state/index.ts'
+import { createFileOrdinals, createIndexStorage, openKeyIndex } from '../state/index.ts'
 import type { Failpoints } from './failpoints.ts'
 import type { Lane } from './lane.ts'
 import type { LaneContext } from './lane-context.ts'
 import { openLane, openTargetTable } from './open-lane.ts'
 import type { PipelineLog } from './pipeline-log.ts'
 import { createScratch } from './scratch.ts'
+
+/** Part of the spool for what key indexes hold beyond their memory. */
+const INDEX_FOLDER = 'index'
 
 /** What recovery needs. */
 export interface RecoverRequest {
@@ -34,6 +38,9 @@ export async function recover(request: RecoverRequest): Promise<Recovered> {
   const { settings, clock, telemetry } = request
   const opened = new AsyncDisposableStack()
   const lanes: Lane[] = []
+  const { memoryBytes, spill } = settings.index
+  const folder = spill === 'disk' ? join(request.spoolFolder, INDEX_FOLDER) : null
+  const storage = createIndexStorage({ memoryBytes, folder, telemetry })
   try {
     for (const target of settings.targets) {
       const startMs = clock.monotonicMs()
@@ -41,7 +48,8 @@ export async function recover(request: RecoverRequest): Promise<Recovered> {
       const owner = { target, pipeline: settings.name }
       const table = opened.use(await openTargetTable(request.format, owner, stream))
       const capacityHint = Number((await table.latest()).rowCount ?? 0n)
-      const index = opened.use(createMemoryKeyIndex({ capacityHint }))
+      const name = target.root.replaceAll('/', '.')
+      const index = opened.use(openKeyIndex({ storage, name, capacityHint }))
       const context: LaneContext = {
         ...owner,
         table,

@@ -150,8 +150,16 @@ export const ERROR_CODES = defineCodes({
     kind: 'unsupported',
     meaning: 'The key index does not fit into memory.',
     remedy:
-      'Give the process more memory (about 48 bytes for each key), or split the table. ' +
-      'Nothing was lost.',
+      'Raise index.memory (about 48 bytes for each key), or set index.spill: disk, so that it ' +
+      'goes on from the work folder. Nothing was lost.',
+  },
+  'SLU-STA-5002': {
+    kind: 'transient',
+    meaning: 'The part of the key index that is on local disk could not be written or read.',
+    remedy:
+      'Sluice rebuilds the index from the table and retries. If it stays: make room on the disk ' +
+      'of the work folder (32 bytes for each key), check its rights, or ' +
+      'raise index.memory. Nothing was lost.',
   },
   'SLU-ING-4001': {
     kind: 'fenced',

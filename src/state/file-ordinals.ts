@@ -1,6 +1,6 @@
 /** Names of data files as small numbers, for the key index to store. */
 
-import { NO_FILE, TOMBSTONE_FILE } from '../contracts/index.ts'
+import { FILE_ORDINAL_MAX } from '../contracts/index.ts'
 import { assert } from '../model/index.ts'
 
 /**
@@ -33,8 +33,8 @@ export function createFileOrdinals(): FileOrdinals {
       const known = ordinals.get(path)
       if (known !== undefined) return known
       const ordinal = next++
-      assert(ordinal < TOMBSTONE_FILE, 'SLU-BUG-9001', 'The file ordinals are used up.', {
-        reserved: NO_FILE,
+      assert(ordinal <= FILE_ORDINAL_MAX, 'SLU-BUG-9001', 'The file ordinals are used up.', {
+        reserved: FILE_ORDINAL_MAX + 1,
       })
       ordinals.set(path, ordinal)
       paths.set(ordinal, path)

@@ -24,7 +24,7 @@ export const SLOT_HASH_BITS = 24
 const SLOT_HASH_MASK = 2 ** SLOT_HASH_BITS - 1
 const SLOT_HASH_UNIT = 2 ** -SLOT_HASH_BITS
 /** Stored form of `TOMBSTONE_FILE`: file ordinals are stored plus one. */
-const STORED_TOMBSTONE = TOMBSTONE_FILE + 1
+export const STORED_TOMBSTONE = TOMBSTONE_FILE + 1
 
 /** An open-addressing table. */
 export interface Partition {

@@ -134,6 +134,8 @@ function settings(rowsMax: number, partRowsMax: number): PipelineSettings {
     commit: { intervalMs: 60_000, rowsMax, bytesMax: 2 ** 20, partRowsMax, partBytesMax: 2 ** 20 },
     engineMemoryBytes: 256 * 2 ** 20,
     engineThreads: 1,
+    // None: every batch puts its keys on disk and looks them up there.
+    index: { memoryBytes: rowsMax % 2 === 0 ? 0 : 2 ** 24, spill: 'disk' },
     inFlightBytesMax: 2 ** 20,
     tombstoneTtlMs: 3_600_000,
     compressionLevel: 1,

@@ -38,6 +38,7 @@ export const OWNED_MODULES: Readonly<Record<string, readonly string[]>> = {
     'src/observe', // the status file of a running pipeline
     'src/engine', // the spool of DuckDB
     'src/ingest', // the spool of a batch
+    'src/state', // keys beyond the memory
     'src/cli', // output and SQL files named on the command line
     'src/quickstart', // its folder
     'src/compose.ts', // the spool folder of a process

@@ -1,14 +1,19 @@
 /** Contract suite of `KeyIndex`, run by every implementation. */
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
   createRowLocations,
+  FILE_ORDINAL_MAX,
   type KeyIndex,
   NO_FILE,
   type RowLocations,
   TOMBSTONE_FILE,
 } from '../../../../src/contracts/index.ts'
-import { createMemoryKeyIndex } from '../../../../src/state/index.ts'
+import { createIndexStorage, openKeyIndex } from '../../../../src/state/index.ts'
+import { silentTelemetry } from '../../../support/silent-telemetry.ts'
 
 interface Location {
   readonly file: number
@@ -16,13 +21,36 @@ interface Location {
   readonly ordering: bigint
 }
 
-const IMPLEMENTATIONS: readonly { readonly name: string; readonly create: () => KeyIndex }[] = [
-  { name: 'in memory', create: () => createMemoryKeyIndex() },
+interface Implementation {
+  readonly name: string
+  readonly memoryBytes: number
+  readonly capacityHint?: number
+}
+
+const IMPLEMENTATIONS: readonly Implementation[] = [
+  { name: 'in memory', memoryBytes: Number.POSITIVE_INFINITY },
   {
     name: 'in memory, with room made ahead',
-    create: () => createMemoryKeyIndex({ capacityHint: 5000 }),
+    memoryBytes: Number.POSITIVE_INFINITY,
+    capacityHint: 5000,
   },
+  // Just above what an index without keys takes: partitions go to disk in turn as they fill.
+  { name: 'partly on disk', memoryBytes: 200_000 },
+  { name: 'on disk after every batch', memoryBytes: 0 },
 ]
+
+const folder = mkdtempSync(join(tmpdir(), 'sluice-key-index-'))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+function open({ memoryBytes, capacityHint }: Implementation): KeyIndex {
+  const isInMemory = memoryBytes === Number.POSITIVE_INFINITY
+  const storage = createIndexStorage({
+    memoryBytes,
+    folder: isInMemory ? null : folder,
+    telemetry: silentTelemetry,
+  })
+  return openKeyIndex({ storage, name: 'orders', ...(capacityHint && { capacityHint }) })
+}
 
 /** A 128-bit hash that depends on all of `key`'s bits. */
 function hashesOf(keys: readonly number[]): Uint32Array {
@@ -63,11 +91,12 @@ async function get(index: KeyIndex, keys: readonly number[]): Promise<Location[]
 const at = (file: number, row: number, ordering = 0n): Location => ({ file, row, ordering })
 const absent = at(NO_FILE, 0)
 
-for (const { name, create } of IMPLEMENTATIONS) {
-  describe(`key index ${name}`, () => {
+for (const implementation of IMPLEMENTATIONS) {
+  const isInMemory = implementation.memoryBytes === Number.POSITIVE_INFINITY
+  describe(`key index ${implementation.name}`, () => {
     let index: KeyIndex
     beforeEach(() => {
-      index = create()
+      index = open(implementation)
     })
     afterEach(async () => {
       await index[Symbol.asyncDispose]()
@@ -81,7 +110,7 @@ for (const { name, create } of IMPLEMENTATIONS) {
     it('returns the location that was put, with the extremes of every column', async () => {
       const locations = [
         at(0, 0, 0n),
-        at(TOMBSTONE_FILE - 1, 0xffff_ffff, 2n ** 63n - 1n),
+        at(FILE_ORDINAL_MAX, 0xffff_ffff, 2n ** 63n - 1n),
         at(7, 0x8000_0000, -(2n ** 63n)),
         at(8, 1, -1n),
       ]
@@ -197,8 +226,9 @@ for (const { name, create } of IMPLEMENTATIONS) {
         from.rows[key] = key
         from.orderings[key] = BigInt(key) << 33n
       }
-      for (let start = 0; start < count; start += 1000) {
-        await index.put(hashes.subarray(start * 4), 1000, {
+      const step = isInMemory ? 1000 : 10_000
+      for (let start = 0; start < count; start += step) {
+        await index.put(hashes.subarray(start * 4), step, {
           files: from.files.subarray(start),
           rows: from.rows.subarray(start),
           orderings: from.orderings.subarray(start),
@@ -226,24 +256,40 @@ for (const { name, create } of IMPLEMENTATIONS) {
       }
     })
 
-    it('keeps at most 48 bytes per key, averaged over sizes', async () => {
-      const step = 4096
-      const columns = createRowLocations(step)
-      const ratios: number[] = []
-      for (let size = step; size <= 50 * step; size += step) {
-        const keys = Array.from({ length: step }, (_, i) => size + i)
-        await index.put(hashesOf(keys), step, columns)
-        if (index.keyCount > 10 * step) ratios.push(index.sizeBytes / index.keyCount)
-      }
-      const mean = ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length
-      expect(mean).toBeGreaterThan(32)
-      expect(mean).toBeLessThanOrEqual(48)
-    })
+    if (isInMemory) {
+      it('keeps at most 48 bytes per key, averaged over sizes', async () => {
+        const step = 4096
+        const columns = createRowLocations(step)
+        const ratios: number[] = []
+        for (let size = step; size <= 50 * step; size += step) {
+          const keys = Array.from({ length: step }, (_, i) => size + i)
+          await index.put(hashesOf(keys), step, columns)
+          if (index.keyCount > 10 * step) ratios.push(index.sizeBytes / index.keyCount)
+        }
+        const mean = ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length
+        expect(mean).toBeGreaterThan(32)
+        expect(mean).toBeLessThanOrEqual(48)
+      })
+    } else {
+      it('uses disk and no more memory than granted', async () => {
+        const count = 40_000
+        const keys = Array.from({ length: count }, (_, key) => key)
+        await index.put(hashesOf(keys), count, createRowLocations(count))
+        expect(readdirSync(folder).length).toBeGreaterThan(0)
+        const emptyBytes = 256 * 32 * 24
+        expect(index.sizeBytes).toBeLessThanOrEqual(
+          Math.max(emptyBytes, implementation.memoryBytes),
+        )
+        await index.clear()
+        expect(readdirSync(folder)).toEqual([])
+      })
+    }
 
     it('is closed twice without harm and refuses work afterwards', async () => {
       await index[Symbol.asyncDispose]()
       await index[Symbol.asyncDispose]()
       await expect(get(index, [1])).rejects.toMatchObject({ code: 'SLU-BUG-9001' })
+      expect(readdirSync(folder)).toEqual([])
     })
   })
 }

@@ -1,12 +1,12 @@
 /**
- * The key index in memory: 256 partitions in typed arrays.
+ * The keys in memory: 256 partitions in typed arrays.
  * Batches are put in partition order first, so that a batch walks one partition's memory at a time.
  * Partitions grow by half, each at sizes of its own, so that a growing index copies a little in
  * every batch instead of everything in one, and is never more than a third empty on average.
  */
 
-import type { KeyIndex, RowLocations } from '../contracts/index.ts'
-import { assert, SluiceError } from '../model/index.ts'
+import type { RowLocations } from '../contracts/index.ts'
+import { SluiceError } from '../model/index.ts'
 import {
   type BatchColumns,
   type BatchRun,
@@ -24,30 +24,28 @@ import {
   SLOT_WORDS,
 } from './partition.ts'
 
-/** Settings of a key index in memory. */
-export interface MemoryKeyIndexOptions {
-  /** Keys to make room for at once, for instance the row count of the table; it grows beyond. */
-  readonly capacityHint?: number
-}
-
-const PARTITION_COUNT = 256
+/** Partitions of an index, in memory and on disk. */
+export const PARTITION_COUNT = 256
+/** Keys ordered at a time: bounds the scratch arrays to 2 MiB. */
+export const CHUNK_KEYS_MAX = 262_144
 /** Slots of the smallest partition. */
 const CAPACITY_MIN = 16
 /** Each growth copies a partition once: smaller factors save memory and copy more often. */
 const GROWTH_FACTOR = 1.5
-/** Keys ordered at a time: bounds the scratch arrays to 2 MiB. */
-const CHUNK_KEYS_MAX = 262_144
 
-/** Makes an empty key index in memory. Throws SLU-STA-5001 when memory does not suffice. */
-export function createMemoryKeyIndex(options: MemoryKeyIndexOptions = {}): KeyIndex {
-  return new MemoryKeyIndex(options.capacityHint ?? 0)
+/** A part of a batch, in partition order. Valid until the next one is ordered. */
+export interface OrderedChunk {
+  readonly columns: BatchColumns
+  /** The keys of partition `p`. */
+  run(p: number): BatchRun
 }
 
-class MemoryKeyIndex implements KeyIndex {
+/** Keys in memory; every call is done when it returns. */
+export class HotKeys {
   #partitions: Partition[]
   #scratch = createScratch(1024)
-  #disposed = false
 
+  /** Throws SLU-STA-5001 when memory does not suffice for `capacityHint` keys. */
   constructor(capacityHint: number) {
     this.#partitions = guardMemory(() => createPartitions(capacityHint))
   }
@@ -61,65 +59,69 @@ class MemoryKeyIndex implements KeyIndex {
     return slots * SLOT_WORDS * 4
   }
 
-  async lookup(hashes: Uint32Array, count: number, into: RowLocations): Promise<void> {
-    this.#checkBatch(hashes, count, into)
-    for (let start = 0; start < count; start += CHUNK_KEYS_MAX) {
-      const columns = this.#orderChunk(hashes, into, start, Math.min(count, start + CHUNK_KEYS_MAX))
-      for (let p = 0; p < PARTITION_COUNT; p++) {
-        const run = runOf(this.#scratch, p)
-        if (run.start < run.end) lookupRun(this.#partitions[p]!, run, columns)
-      }
+  /** The largest partition that holds a key; -1 when there is none. */
+  get largest(): number {
+    let largest = -1
+    for (const [p, { count, capacity }] of this.#partitions.entries()) {
+      const largestCapacity = this.#partitions[largest]?.capacity ?? 0
+      if (count > 0 && capacity > largestCapacity) largest = p
+    }
+    return largest
+  }
+
+  partition(p: number): Partition {
+    return this.#partitions[p]!
+  }
+
+  /** Forgets the keys of one partition and frees its memory. */
+  empty(p: number): void {
+    releasePartition(this.#partitions[p]!)
+    this.#partitions[p] = createPartition(capacityAbove(p, 0))
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    for (let p = 0; p < PARTITION_COUNT; p++) this.empty(p)
+  }
+
+  /** Frees all memory; nothing may be called afterwards. */
+  release(): void {
+    for (const partition of this.#partitions) releasePartition(partition)
+  }
+
+  /** Writes the locations of a chunk's keys into its columns. */
+  lookup({ columns, run }: OrderedChunk): void {
+    for (let p = 0; p < PARTITION_COUNT; p++) {
+      const keys = run(p)
+      if (keys.start < keys.end) lookupRun(this.#partitions[p]!, keys, columns)
     }
   }
 
-  async put(hashes: Uint32Array, count: number, from: RowLocations): Promise<void> {
-    this.#checkBatch(hashes, count, from)
-    for (let start = 0; start < count; start += CHUNK_KEYS_MAX) {
-      const columns = this.#orderChunk(hashes, from, start, Math.min(count, start + CHUNK_KEYS_MAX))
-      for (let p = 0; p < PARTITION_COUNT; p++) {
-        const run = runOf(this.#scratch, p)
-        if (run.start < run.end) putGrowing(this.#partitions[p]!, p, run, columns)
-      }
+  /** Stores a chunk's locations. Throws SLU-STA-5001. */
+  put({ columns, run }: OrderedChunk): void {
+    for (let p = 0; p < PARTITION_COUNT; p++) {
+      const keys = run(p)
+      if (keys.start < keys.end) putGrowing(this.#partitions[p]!, p, keys, columns)
     }
   }
 
-  async forgetTombstonesBelow(orderingExclusive: bigint): Promise<number> {
-    this.#checkOpen()
+  /** Forgets tombstones of one partition below the bound; returns how many. */
+  forgetTombstonesBelow(p: number, orderingExclusive: bigint): number {
     const high = Number(orderingExclusive >> 32n)
     const low = Number(orderingExclusive & 0xffff_ffffn)
-    return guardMemory(() =>
-      this.#partitions.reduce((sum, partition) => sum + forgetTombstones(partition, high, low), 0),
-    )
+    return guardMemory(() => forgetTombstones(this.#partitions[p]!, high, low))
   }
 
-  async clear(): Promise<void> {
-    this.#checkOpen()
-    for (const partition of this.#partitions) releasePartition(partition)
-    this.#partitions = createPartitions(0)
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#disposed) return
-    this.#disposed = true
-    for (const partition of this.#partitions) releasePartition(partition)
-  }
-
-  /**
-   * Orders keys `start..end` of a batch by partition into the scratch; returns the chunk's columns.
-   */
-  #orderChunk(
-    hashes: Uint32Array,
-    locations: RowLocations,
-    start: number,
-    end: number,
-  ): BatchColumns {
+  /** Orders keys `start..end` of a batch, at most `CHUNK_KEYS_MAX`. */
+  order(hashes: Uint32Array, locations: RowLocations, start: number, end: number): OrderedChunk {
     if (this.#scratch.order.length < end - start) this.#scratch = createScratch(end - start)
+    const scratch = this.#scratch
     const chunk = hashes.subarray(start * 4, end * 4)
-    orderByPartition(chunk, end - start, this.#scratch)
+    orderByPartition(chunk, end - start, scratch)
     const { files, rows, orderings } = locations
-    return {
+    const columns = {
       hashes: chunk,
-      mixed: this.#scratch.mixed,
+      mixed: scratch.mixed,
       files: files.subarray(start, end),
       rows: rows.subarray(start, end),
       orderings: new Uint32Array(
@@ -128,20 +130,7 @@ class MemoryKeyIndex implements KeyIndex {
         (end - start) * 2,
       ),
     }
-  }
-
-  #checkBatch(hashes: Uint32Array, count: number, locations: RowLocations): void {
-    this.#checkOpen()
-    const { files, rows, orderings } = locations
-    const capacity = Math.min(files.length, rows.length, orderings.length, hashes.length / 4)
-    assert(count <= capacity, 'SLU-BUG-9001', 'A batch of keys is shorter than its count.', {
-      count,
-      capacity,
-    })
-  }
-
-  #checkOpen(): void {
-    assert(!this.#disposed, 'SLU-BUG-9001', 'The key index was used after it was closed.')
+    return { columns, run: (p) => runOf(scratch, p) }
   }
 }
 
