@@ -1,6 +1,7 @@
 /**
- * `npm run bench -- ingest [--rows N] [--keys N] [--changes N] [--case NAME …]` and
- * `npm run bench -- open [--files N]`, both with [--json] [--profile FOLDER] [--folder FOLDER]:
+ * `npm run bench -- ingest [--rows N] [--keys N] [--changes N] [--case NAME …]`,
+ * `npm run bench -- open [--files N]` and `npm run bench -- index [--keys N] [--memory SIZE]`, all
+ * with [--json] [--folder FOLDER], the first two with [--profile FOLDER]:
  * prints what it does and a table; the last line is JSON with the cases; the exit code is 0 only
  * when every table held what it should. With --json nothing else is printed to standard output.
  */
@@ -9,14 +10,17 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir, totalmem } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { parseSizeBytes } from '../../src/model/index.ts'
 import { CASE_NAMES, type CaseName, tableLines } from './case-result.ts'
 import { benchIngest } from './ingest.ts'
+import { benchKeyIndex, indexLines } from './key-index.ts'
 import { benchOpen, openLines } from './open.ts'
 
 const USAGE = `usage: npm run bench -- ingest [--rows N] [--keys N] [--changes N]
          [--case ${CASE_NAMES.join('|')} …]
        npm run bench -- open [--files N]
-both:  [--json] [--profile FOLDER] [--folder FOLDER]`
+       npm run bench -- index [--keys N] [--memory SIZE]
+all:   [--json] [--folder FOLDER]; ingest and open: [--profile FOLDER]`
 const GIB = 1024 ** 3
 
 /** What a bench came to. */
@@ -41,6 +45,7 @@ async function main(args: readonly string[]): Promise<number> {
       keys: { type: 'string', default: '5000000' },
       changes: { type: 'string', default: '1000000' },
       files: { type: 'string', default: '1000000' },
+      memory: { type: 'string', default: '64MiB' },
       case: { type: 'string', multiple: true },
       json: { type: 'boolean', default: false },
       profile: { type: 'string' },
@@ -50,6 +55,7 @@ async function main(args: readonly string[]): Promise<number> {
   const { rows, keys, changes, files } = values
   const cases = values.case ?? CASE_NAMES
   const areCounts = [rows, keys, changes, files].every((value) => /^[1-9]\d*$/.test(value))
+  const memoryBytes = parseSizeBytes(values.memory)
   const benches: Readonly<Record<string, (context: BenchContext) => Promise<BenchEnd>>> = {
     ingest: async (context) => {
       const results = await benchIngest({
@@ -65,10 +71,15 @@ async function main(args: readonly string[]): Promise<number> {
       const results = await benchOpen({ ...context, files: Number(files) })
       return { cases: results, lines: openLines(results) }
     },
+    index: async (context) => {
+      const request = { ...context, keys: Number(keys), diskMemoryBytes: memoryBytes ?? 0 }
+      const results = await benchKeyIndex(request)
+      return { cases: results, lines: indexLines(results) }
+    },
   }
   const name = positionals.join()
   const bench = benches[name]
-  if (bench === undefined || !areCounts || !cases.every(isCaseName)) {
+  if (bench === undefined || !areCounts || memoryBytes === null || !cases.every(isCaseName)) {
     console.error(USAGE)
     return 2
   }

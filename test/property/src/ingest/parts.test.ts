@@ -112,6 +112,7 @@ function settings(partRowsMax: number): PipelineSettings {
     },
     engineMemoryBytes: 64 * 2 ** 20,
     engineThreads: 1,
+    index: { memoryBytes: 2 ** 24, spill: 'disk' },
     inFlightBytesMax: 2 ** 20,
     tombstoneTtlMs: 3_600_000,
     compressionLevel: 1,
