@@ -31,7 +31,8 @@ export function sortSlots(partition: Partition): SortedSlots {
   const { words, capacity, count } = partition
   const starts = new Uint32Array(count)
   const sorted = { words, starts, mixes: new Uint32Array(count), count }
-  // Keys that did not fit at the end went on at slot 0: these come last, being the highest.
+  // Keys that did not fit at the end went on at slot 0. Being the highest they come last: put
+  // first, each would be moved once for every other key.
   const firstEmpty = findEmpty(partition)
   const wrapped: number[] = []
   let length = 0
