@@ -23,6 +23,8 @@ export interface IndexMember {
   readonly name: string
   readonly keyCount: number
   readonly sizeBytes: number
+  /** What its parts on disk take of it. */
+  readonly runBytes: number
   /** True when `spill` would free memory. */
   readonly isSpillable: boolean
   /** Moves its largest part in memory to disk. */
@@ -41,6 +43,8 @@ export interface IndexStorage {
    * called within `exclusive`. Throws SLU-STA-5001 without a disk, 5002 when it fails.
    */
   relieve(): Promise<void>
+  /** True while parts on disk take little of the memory, so that new ones may keep filters. */
+  hasRoomForFilters(): boolean
   /** The arrays for the disk; to be used within `exclusive`. */
   buffers(): RunBuffers
   /** Path of a file in the folder. */
@@ -49,6 +53,9 @@ export interface IndexStorage {
 
 /** Memory of a key, of an index that was made for its number of keys. */
 const KEY_BYTES = 40
+
+/** More would make the parts in memory so small that each key is written many times. */
+const FILTER_SHARE_MAX = 0.3
 
 /** Makes a storage without indexes. */
 export function createIndexStorage(options: IndexStorageOptions): IndexStorage {
@@ -59,6 +66,8 @@ export function createIndexStorage(options: IndexStorageOptions): IndexStorage {
   let buffers: RunBuffers | null = null
 
   const usedBytes = () => [...members].reduce((sum, member) => sum + member.sizeBytes, 0)
+
+  const runBytes = () => [...members].reduce((sum, member) => sum + member.runBytes, 0)
 
   async function spill(member: IndexMember, path: string): Promise<void> {
     if (!spilled.has(member)) {
@@ -102,6 +111,7 @@ export function createIndexStorage(options: IndexStorageOptions): IndexStorage {
         await spill(largest, folder)
       }
     },
+    hasRoomForFilters: () => runBytes() < memoryBytes * FILTER_SHARE_MAX,
     buffers() {
       buffers ??= createRunBuffers()
       return buffers

@@ -9,7 +9,14 @@ import { type KeyIndex, NO_FILE, type RowLocations } from '../contracts/index.ts
 import { assert } from '../model/index.ts'
 import { CHUNK_KEYS_MAX, HotKeys, type OrderedChunk, PARTITION_COUNT } from './hot-keys.ts'
 import type { IndexMember, IndexStorage } from './index-storage.ts'
-import { lookupInRun, mergeRun, removeRun, type SortedRun, STORED_GONE } from './sorted-run.ts'
+import {
+  lookupInRun,
+  memoryOf,
+  mergeRun,
+  removeRun,
+  type SortedRun,
+  STORED_GONE,
+} from './sorted-run.ts'
 import { sortSlots } from './sorted-slots.ts'
 
 /** Stands in `files` for a key that is forgotten, though a run may have it. */
@@ -51,7 +58,11 @@ class TieredKeyIndex implements KeyIndex, IndexMember {
   }
 
   get sizeBytes(): number {
-    return this.#runs.reduce((sum, run) => sum + (run?.fences.byteLength ?? 0), this.#hot.sizeBytes)
+    return this.#hot.sizeBytes + this.runBytes
+  }
+
+  get runBytes(): number {
+    return this.#runs.reduce((sum, run) => sum + (run === null ? 0 : memoryOf(run)), 0)
   }
 
   lookup(hashes: Uint32Array, count: number, into: RowLocations): Promise<void> {
@@ -126,6 +137,7 @@ class TieredKeyIndex implements KeyIndex, IndexMember {
       old,
       fresh: sortSlots(this.#hot.partition(p)),
       tombstonesBelow,
+      withFilters: this.#storage.hasRoomForFilters(),
       buffers: this.#storage.buffers(),
     })
     this.#runs[p] = run

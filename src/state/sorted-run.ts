@@ -7,6 +7,7 @@
 
 import { type FileHandle, open, rm } from 'node:fs/promises'
 import { assert, wrapError } from '../model/index.ts'
+import { addToPage, createPageFilters, cutPageFilters, mayHold } from './page-filter.ts'
 import { type BatchColumns, mixHash, SLOT_WORDS } from './partition.ts'
 import { compareHashes, type SortedSlots } from './sorted-slots.ts'
 
@@ -18,6 +19,13 @@ export interface SortedRun {
   readonly tombstoneCount: number
   /** First mixed hash of each page. */
   readonly fences: Uint32Array
+  /** What each page may hold; null: any key. */
+  readonly filters: Uint32Array | null
+}
+
+/** Memory that a run takes for its fences and filters. */
+export function memoryOf({ fences, filters }: SortedRun): number {
+  return fences.byteLength + (filters?.byteLength ?? 0)
 }
 
 /** Stands for a key that is forgotten but may be in a run below; no run stores it. */
@@ -32,6 +40,8 @@ export interface MergeRequest {
   readonly fresh: SortedSlots
   /** Tombstones below are left out; null keeps all. */
   readonly tombstonesBelow: bigint | null
+  /** Whether to keep filters: a byte a key in memory, for fewer reads. */
+  readonly withFilters: boolean
   readonly buffers: RunBuffers
 }
 
@@ -84,6 +94,7 @@ export async function removeRun(run: SortedRun): Promise<void> {
 interface Merge {
   readonly request: MergeRequest
   readonly fences: Uint32Array
+  readonly filters: Uint32Array | null
   inputAt: number
   inputEnd: number
   /** Slots of the old run not in `input` yet. */
@@ -103,10 +114,11 @@ export async function mergeRun(
   request: MergeRequest,
 ): Promise<{ readonly run: SortedRun | null; readonly forgotten: number }> {
   const { path, old, fresh } = request
-  const most = (old?.count ?? 0) + fresh.count
+  const pagesMax = Math.ceil(((old?.count ?? 0) + fresh.count) / PAGE_SLOTS)
   const merge: Merge = {
     request,
-    fences: new Uint32Array(Math.ceil(most / PAGE_SLOTS)),
+    fences: new Uint32Array(pagesMax),
+    filters: request.withFilters ? createPageFilters(pagesMax) : null,
     inputAt: 0,
     inputEnd: 0,
     inputLeft: old?.count ?? 0,
@@ -122,8 +134,10 @@ export async function mergeRun(
     await writeMerged(merge, file)
     const { count, tombstoneCount, forgotten } = merge
     if (count > 0) {
-      const fences = merge.fences.slice(0, Math.ceil(count / PAGE_SLOTS))
-      return { run: { path, file, count, tombstoneCount, fences }, forgotten }
+      const pages = Math.ceil(count / PAGE_SLOTS)
+      const fences = merge.fences.slice(0, pages)
+      const filters = merge.filters && cutPageFilters(merge.filters, pages)
+      return { run: { path, file, count, tombstoneCount, fences, filters }, forgotten }
     }
     await file.close()
     await rm(path)
@@ -164,7 +178,7 @@ async function writeMerged(merge: Merge, file: FileHandle): Promise<void> {
 function mergeChunk(merge: Merge): void {
   const { fresh, buffers } = merge.request
   const { input, output } = buffers
-  const { inputEnd, fences } = merge
+  const { inputEnd, fences, filters } = merge
   const isLastInput = merge.inputLeft === 0
   let { inputAt, freshAt, outputAt, count } = merge
   let freshMix = freshAt < fresh.count ? fresh.mixes[freshAt]! : BEYOND
@@ -184,6 +198,7 @@ function mergeChunk(merge: Merge): void {
     }
     if (from[at + 4]! >= STORED_GONE && !keepsSpecial(merge, from, at)) continue
     if (count % PAGE_SLOTS === 0) fences[count / PAGE_SLOTS] = mix
+    if (filters !== null) addToPage(filters, (count / PAGE_SLOTS) | 0, from, at)
     count++
     output[outputAt] = from[at]!
     output[outputAt + 1] = from[at + 1]!
@@ -237,19 +252,25 @@ export async function lookupInRun(
 
 /** First and last page that may hold each key; none when the first lies behind the last. */
 function findPages(
-  { fences }: SortedRun,
+  { fences, filters }: SortedRun,
   { order, start, end }: RunProbes,
-  { mixed }: BatchColumns,
+  { hashes, mixed }: BatchColumns,
   { firstPages, lastPages }: RunBuffers,
 ): void {
   for (let probe = start; probe < end; probe++) {
-    const mix = mixed[order[probe]!]!
+    const key = order[probe]!
+    const mix = mixed[key]!
     // Keys of one mixed hash may begin in the page before the first one that begins with it.
     const before = countBelow(fences, mix)
-    let last = before
-    while (last < fences.length && fences[last] === mix) last++
-    firstPages[probe - start] = last === 0 ? 1 : Math.max(0, before - 1)
-    lastPages[probe - start] = Math.max(0, last - 1)
+    let first = Math.max(0, before - 1)
+    let last = before - 1
+    while (last + 1 < fences.length && fences[last + 1] === mix) last++
+    if (filters !== null) {
+      while (first <= last && !mayHold(filters, first, hashes, key * 4)) first++
+    }
+    // Page numbers have no sign: nowhere is from page 1 to page 0.
+    firstPages[probe - start] = first <= last ? first : 1
+    lastPages[probe - start] = first <= last ? last : 0
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * Bench `index`: the key index in memory and on disk, batches of 200,000 keys.
- * `insert` grows from nothing, `lookup` finds half of its keys, `put` replaces, `upsert` is a
- * look-up and a put of the same keys as the loop does it.
+ * `insert` grows from nothing, `lookup-new` finds nothing, `lookup` half of its keys, `put`
+ * replaces, `upsert` is a look-up and a put of the same keys, half of them known.
  */
 
 import { performance } from 'node:perf_hooks'
@@ -47,7 +47,7 @@ export async function benchKeyIndex(request: IndexRequest): Promise<readonly Ind
       telemetry: silentTelemetry,
     })
     await using index = openKeyIndex({ storage, name: 'bench' })
-    for (const work of ['insert', 'lookup', 'put', 'upsert'] as const) {
+    for (const work of WORKS) {
       request.print(`${where}: ${work}`)
       results.push(await runCase(index, where, work, request.keys))
     }
@@ -55,7 +55,8 @@ export async function benchKeyIndex(request: IndexRequest): Promise<readonly Ind
   return results
 }
 
-type Work = 'insert' | 'lookup' | 'put' | 'upsert'
+const WORKS = ['insert', 'lookup-new', 'lookup', 'put', 'upsert'] as const
+type Work = (typeof WORKS)[number]
 
 async function runCase(
   index: KeyIndex,
@@ -73,13 +74,14 @@ async function runCase(
       const number = batch * BATCH_KEYS + row
       if (work === 'insert') return number
       const known = mix(number, work.length) % keys
-      return work === 'put' || row % 2 === 1 ? known : known + 2 * keys
+      return isKnown(work, row) ? known : known + 2 * keys
     }
     fillHashes(hashes, keyOf)
     const startMs = performance.now()
-    if (work === 'lookup' || work === 'upsert') await index.lookup(hashes, BATCH_KEYS, locations)
+    const looksUp = work === 'lookup' || work === 'lookup-new'
+    if (looksUp || work === 'upsert') await index.lookup(hashes, BATCH_KEYS, locations)
     let elapsedMs = performance.now() - startMs
-    if (work === 'lookup') wrongRows += countWrong(locations.files)
+    if (looksUp) wrongRows += countWrong(work, locations.files)
     else {
       locations.files.fill(batch)
       locations.rows.forEach((_, row) => {
@@ -104,9 +106,15 @@ async function runCase(
   }
 }
 
-/** Every second key is known. */
-function countWrong(files: Uint32Array): number {
-  return files.reduce((sum, file, row) => sum + Number((file === NO_FILE) !== (row % 2 === 0)), 0)
+function isKnown(work: Work, row: number): boolean {
+  return work === 'put' || (work !== 'lookup-new' && row % 2 === 1)
+}
+
+function countWrong(work: Work, files: Uint32Array): number {
+  return files.reduce(
+    (sum, file, row) => sum + Number((file !== NO_FILE) !== isKnown(work, row)),
+    0,
+  )
 }
 
 function fillHashes(hashes: Uint32Array, keyOf: (row: number) => number): void {

@@ -35,7 +35,7 @@ const IMPLEMENTATIONS: readonly Implementation[] = [
     capacityHint: 5000,
   },
   // Just above what an index without keys takes: partitions go to disk in turn as they fill.
-  { name: 'partly on disk', memoryBytes: 200_000 },
+  { name: 'partly on disk', memoryBytes: 300_000 },
   { name: 'on disk after every batch', memoryBytes: 0 },
 ]
 
