@@ -106,7 +106,7 @@ export const TUNING_DEFAULTS = {
   onError: 'stop',
   schema: { add: 'apply', widen: 'apply', rename: 'apply', drop: 'keep', incompatible: 'stop' },
   memory: '512MiB',
-  index: { memory: '256MiB', spill: 'disk' },
+  index: { memory: '512MiB', spill: 'disk' },
   inFlight: '64MiB',
   tombstones: '7d',
   compression: 1,
