@@ -255,6 +255,7 @@ async function runStorm(name: string, seed: number, policies: ModelPolicies): Pr
       },
       engineMemoryBytes: 256 * 2 ** 20,
       engineThreads: 1,
+      index: { memoryBytes: 2 ** 24, spill: 'disk' },
       inFlightBytesMax: 2 ** 20,
       tombstoneTtlMs: 0,
       compressionLevel: 1,
