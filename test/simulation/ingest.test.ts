@@ -135,7 +135,7 @@ function settings(rowsMax: number, partRowsMax: number): PipelineSettings {
     engineMemoryBytes: 256 * 2 ** 20,
     engineThreads: 1,
     // None: every batch puts its keys on disk and looks them up there.
-    index: { memoryBytes: rowsMax % 2 === 0 ? 0 : 2 ** 24, spill: 'disk' },
+    index: { memoryBytes: rowsMax % 4 === 0 ? 0 : 2 ** 24, spill: 'disk' },
     inFlightBytesMax: 2 ** 20,
     tombstoneTtlMs: 3_600_000,
     compressionLevel: 1,
