@@ -5,12 +5,13 @@
 
 import { SluiceError } from '../../src/model/index.ts'
 import type { Connection } from './connection.ts'
+import { STREAM_SQL } from './names.ts'
 import type { TypeCatalog, TypeRow } from './types.ts'
 
 /** A table as the catalogue describes it. */
 export interface TableFacts {
   readonly oid: number
-  /** `schema.table`. */
+  /** As `streamName` writes it. */
   readonly stream: string
   readonly schemaName: string
   readonly tableName: string
@@ -25,6 +26,8 @@ export interface TableFacts {
     readonly name: string
     readonly typeOid: number
     readonly typmod: number
+    /** Stored, and computed from others: read only where the publication publishes it. */
+    readonly isGenerated: boolean
   }[]
   /** Key columns in key order: the identity index's where one is chosen, else the primary key's. */
   readonly key: readonly string[]
@@ -54,13 +57,14 @@ export interface ServerFacts {
 
 interface TableRow {
   readonly oid: number
+  readonly stream: string
   readonly schema_name: string
   readonly table_name: string
   readonly kind: string
   readonly identity: string
   readonly readable: boolean
   readonly rows_estimated: number
-  readonly columns: { name: string; type: number; typmod: number }[] | null
+  readonly columns: { name: string; type: number; typmod: number; generated: boolean }[] | null
   readonly primary_key: string[] | null
   readonly identity_key: string[] | null
 }
@@ -73,14 +77,16 @@ const KEY_COLUMNS = (which: string): string => `(
   WHERE i.indrelid = c.oid AND i.${which} AND k.ordinal <= i.indnkeyatts)`
 
 const TABLES_SQL = `
-SELECT c.oid::int8::float8 AS oid, n.nspname AS schema_name, c.relname AS table_name,
+SELECT c.oid::int8::float8 AS oid, ${STREAM_SQL} AS stream, n.nspname AS schema_name, c.relname AS table_name,
   c.relkind AS kind, c.relreplident AS identity,
   has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE') AS readable,
   c.reltuples::float8 AS rows_estimated,
   (SELECT json_agg(json_build_object(
-      'name', a.attname, 'type', a.atttypid::int8, 'typmod', a.atttypmod) ORDER BY a.attnum)
+      'name', a.attname, 'type', a.atttypid::int8, 'typmod', a.atttypmod,
+      'generated', a.attgenerated = 's') ORDER BY a.attnum)
     FROM pg_catalog.pg_attribute a
-    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+    WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+      AND a.attgenerated IN ('', 's')
   ) AS columns,
   ${KEY_COLUMNS('indisprimary')} AS primary_key,
   ${KEY_COLUMNS('indisreplident')} AS identity_key
@@ -92,10 +98,9 @@ export async function readTables(
   connection: Connection,
   streams: readonly string[],
 ): Promise<readonly TableFacts[]> {
-  const rows = await connection.query<TableRow>(
-    `${TABLES_SQL} AND n.nspname || '.' || c.relname = ANY($1)`,
-    [[...streams]],
-  )
+  const rows = await connection.query<TableRow>(`${TABLES_SQL} AND ${STREAM_SQL} = ANY($1)`, [
+    [...streams],
+  ])
   return rows.map(tableFacts)
 }
 
@@ -117,12 +122,16 @@ export async function requireTables(
   const found = new Map(
     (await readTables(connection, streams)).map((table) => [table.stream, table]),
   )
+  const missing = streams.filter((stream) => !found.has(stream))
+  const others = missing.length === 0 ? null : await readOthers(connection, missing)
   return streams.map((stream) => {
     const table = found.get(stream)
     if (table === undefined) {
+      const what = others?.get(stream)
       throw new SluiceError('SLU-SRC-1206', {
-        message: `there is no table ${stream}`,
+        message: what === undefined ? `there is no table ${stream}` : `${stream} is ${what}`,
         context: { stream },
+        ...(what === undefined ? {} : { remedy: NOT_LOGGED_REMEDY }),
       })
     }
     if (!table.readable) {
@@ -138,6 +147,31 @@ export async function requireTables(
   })
 }
 
+/** What to do about a relation that is no ordinary table. */
+export const NOT_LOGGED_REMEDY =
+  'Postgres sends no changes of it. Name the tables that its rows come from, or make it an ' +
+  'ordinary table (ALTER TABLE … SET LOGGED for an unlogged one).'
+
+/** What relations are that are no tables to read: name → `a view`. */
+export async function readOthers(
+  connection: Connection,
+  streams: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const rows = await connection.query<{ stream: string; what: string }>(
+    `SELECT ${STREAM_SQL} AS stream, CASE
+        WHEN c.relkind = 'v' THEN 'a view'
+        WHEN c.relkind = 'm' THEN 'a materialized view'
+        WHEN c.relkind = 'f' THEN 'a foreign table'
+        WHEN c.relpersistence = 'u' THEN 'an unlogged table'
+        WHEN c.relpersistence = 't' THEN 'a temporary table'
+        ELSE 'no table' END AS what
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE ${STREAM_SQL} = ANY($1) AND NOT (c.relkind IN ('r', 'p') AND c.relpersistence = 'p')`,
+    [[...streams]],
+  )
+  return new Map(rows.map(({ stream, what }) => [stream, what]))
+}
+
 /**
  * Which of the tables have other files by now than under the connection's snapshot: rewritten or
  * truncated since. The catalogue row is as old as the snapshot, the function looks at the present.
@@ -147,7 +181,7 @@ export async function readRewritten(
   oids: readonly number[],
 ): Promise<readonly string[]> {
   const rows = await connection.query<{ stream: string }>(
-    `SELECT n.nspname || '.' || c.relname AS stream
+    `SELECT ${STREAM_SQL} AS stream
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind = 'r' AND c.relfilenode IS DISTINCT FROM pg_relation_filenode(c.oid)
       AND c.oid IN (
@@ -189,6 +223,19 @@ export async function readCopyRelations(
     ORDER BY c.oid`,
     [table.oid],
   )
+}
+
+/** True when the publication sends stored generated columns too (PostgreSQL 18 and later). */
+export async function readPublishesGenerated(
+  connection: Connection,
+  publication: string,
+): Promise<boolean> {
+  const rows = await connection.query(
+    `SELECT 1 FROM pg_catalog.pg_publication p
+    WHERE p.pubname = $1 AND to_jsonb(p) ->> 'pubgencols' = 's'`,
+    [publication],
+  )
+  return rows.length > 0
 }
 
 /** Every type the server knows. */
@@ -258,14 +305,19 @@ function tableFacts(row: TableRow): TableFacts {
   const key = row.identity === 'i' ? row.identity_key : row.primary_key
   return {
     oid: row.oid,
-    stream: `${row.schema_name}.${row.table_name}`,
+    stream: row.stream,
     schemaName: row.schema_name,
     tableName: row.table_name,
     kind: row.kind,
     identity: row.identity,
     readable: row.readable,
     rowsEstimated: row.rows_estimated >= 0 ? row.rows_estimated : null,
-    columns: (row.columns ?? []).map(({ name, type, typmod }) => ({ name, typeOid: type, typmod })),
+    columns: (row.columns ?? []).map(({ name, type, typmod, generated }) => ({
+      name,
+      typeOid: type,
+      typmod,
+      isGenerated: generated,
+    })),
     key: key ?? [],
   }
 }

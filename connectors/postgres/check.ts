@@ -3,7 +3,9 @@
 import type { SourceCheck, SourceContext } from '../../src/contracts/index.ts'
 import { isSluiceError, type SluiceError } from '../../src/model/index.ts'
 import {
+  NOT_LOGGED_REMEDY,
   quotedTable,
+  readOthers,
   readServer,
   readSlot,
   readTables,
@@ -107,8 +109,11 @@ async function checkTables(
 ): Promise<SourceCheck[]> {
   const tables = await readTables(connection, streams)
   const found = new Map(tables.map((row) => [row.stream, row]))
+  const others = await readOthers(connection, streams)
   return [
-    ...streams.map((stream) => checkTable(stream, found.get(stream) ?? null)),
+    ...streams.map((stream) =>
+      checkTable(stream, found.get(stream) ?? null, others.get(stream) ?? null),
+    ),
     ...checkColumnTypes(tables, Object.keys(settings.columnTypes)),
   ]
 }
@@ -134,8 +139,11 @@ function checkColumnTypes(
   })
 }
 
-function checkTable(stream: string, table: TableFacts | null): SourceCheck {
+function checkTable(stream: string, table: TableFacts | null, other: string | null): SourceCheck {
   const name = `table ${stream}`
+  if (other !== null) {
+    return { name, status: 'fail', seen: `is ${other}`, remedy: NOT_LOGGED_REMEDY }
+  }
   if (table === null) {
     const remedy = 'Correct the name (schema.table), or create the table.'
     return { name, status: 'fail', seen: 'does not exist', remedy }

@@ -11,6 +11,7 @@ import {
   type SourcePosition,
 } from '../../src/model/index.ts'
 import {
+  readPublishesGenerated,
   readServer,
   readSlot,
   readTypes,
@@ -132,6 +133,7 @@ async function openSlot(
     versionNumber: server.versionNumber,
     telemetry: context.telemetry,
   })
+  options.schemas.publishesGenerated = await readPublishesGenerated(connection, names.publication)
   const snapshot = await makeSlot(options, connection, replication, plan, system.identity)
   await noteTables(request.memory, wanted)
   return {

@@ -8,11 +8,14 @@ import { type JsonObject, SluiceError } from '../../src/model/index.ts'
 import { quote, quotedTable, type TableFacts } from './catalog.ts'
 import type { Connection } from './connection.ts'
 import { postgresError, sqlStateOf } from './errors.ts'
+import { STREAM_SQL } from './names.ts'
 
 /** What is known of a publication. */
 export interface PublicationFacts {
   readonly allTables: boolean
   readonly publishesAll: boolean
+  /** Changes of partitions are published as changes of their root. */
+  readonly throughRoot: boolean
   /** Members as `schema.table`; partitions appear by the root when it publishes by root. */
   readonly streams: ReadonlySet<string>
   /** Members with a row filter or a column list: a copy would not match the stream. */
@@ -33,8 +36,12 @@ export async function readPublication(
   name: string,
   versionNumber: number,
 ): Promise<PublicationFacts | null> {
-  const found = await connection.query<{ all_tables: boolean; publishes_all: boolean }>(
-    `SELECT puballtables AS all_tables,
+  const found = await connection.query<{
+    all_tables: boolean
+    publishes_all: boolean
+    through_root: boolean
+  }>(
+    `SELECT puballtables AS all_tables, pubviaroot AS through_root,
       pubinsert AND pubupdate AND pubdelete AND pubtruncate AS publishes_all
     FROM pg_catalog.pg_publication WHERE pubname = $1`,
     [name],
@@ -42,15 +49,17 @@ export async function readPublication(
   const row = found[0]
   if (row === undefined) return null
   const members = await connection.query<{ stream: string }>(
-    `SELECT schemaname || '.' || tablename AS stream
-    FROM pg_catalog.pg_publication_tables WHERE pubname = $1`,
+    `SELECT ${STREAM_SQL} AS stream FROM pg_catalog.pg_publication_tables p
+    JOIN pg_catalog.pg_namespace n ON n.nspname = p.schemaname
+    JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename
+    WHERE p.pubname = $1`,
     [name],
   )
   const restricted =
     versionNumber < 150000
       ? []
       : await connection.query<{ stream: string }>(
-          `SELECT n.nspname || '.' || c.relname AS stream
+          `SELECT ${STREAM_SQL} AS stream
           FROM pg_catalog.pg_publication_rel r
           JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid
           JOIN pg_catalog.pg_class c ON c.oid = r.prrelid
@@ -61,6 +70,7 @@ export async function readPublication(
   return {
     allTables: row.all_tables,
     publishesAll: row.publishes_all,
+    throughRoot: row.through_root,
     streams: new Set(members.map((member) => member.stream)),
     restricted: new Set(restricted.map((member) => member.stream)),
   }
@@ -182,6 +192,14 @@ function requireWholeRows(
       message: `publication ${name} does not publish all kinds of changes`,
       context: { publication: name },
       remedy: `ALTER PUBLICATION ${quote(name)} SET (publish = '${ALL_KINDS}');`,
+    })
+  }
+  const root = found.throughRoot ? undefined : tables.find((table) => table.kind === 'p')
+  if (root !== undefined) {
+    throw new SluiceError('SLU-SRC-1205', {
+      message: `publication ${name} does not publish ${root.stream} through its root`,
+      context: { publication: name, stream: root.stream },
+      remedy: `ALTER PUBLICATION ${quote(name)} SET (publish_via_partition_root = true);`,
     })
   }
   const thinned = tables.find((table) => found.restricted.has(table.stream))

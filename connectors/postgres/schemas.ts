@@ -23,6 +23,8 @@ export class SchemaRegistry {
   /** Shape as text → schema. Bounded by the number of shape changes of a run. */
   readonly #known = new Map<string, StreamSchema>()
   readonly #choices: TypeChoices
+  /** Whether the publication sends stored generated columns; only then they are read. */
+  publishesGenerated = false
 
   constructor(choices: TypeChoices) {
     this.#choices = choices
@@ -30,7 +32,8 @@ export class SchemaRegistry {
 
   /** The schema of a table as the catalogue shows it. */
   fromTable(table: TableFacts, types: TypeCatalog): StreamSchema {
-    const { columns, key } = table
+    const { key } = table
+    const columns = table.columns.filter((column) => this.publishesGenerated || !column.isGenerated)
     return this.#register(table.stream, this.#describe(table.stream, columns, key, types), key)
   }
 

@@ -10,6 +10,7 @@ import { postgresError } from './errors.ts'
 import { statusInterval } from './feedback.ts'
 import { FirstCopy } from './first-copy.ts'
 import { formatLsn, parseLsn } from './lsn.ts'
+import { streamName } from './names.ts'
 import { needsCopy, type Opening, openServer, type SessionOptions } from './opening.ts'
 import type { RelationMessage, ResolvedRelation } from './pgoutput.ts'
 import { requireMembers } from './publication.ts'
@@ -189,7 +190,7 @@ class PostgresSession implements SourceSession {
 
   /** Which schema a relation message means for us; tables that nobody asked for are not read. */
   #resolve(relation: RelationMessage): ResolvedRelation | null {
-    const name = `${relation.schemaName}.${relation.tableName}`
+    const name = streamName(relation.schemaName, relation.tableName)
     const table = this.#tablesById.get(relation.id) ?? this.#tablesByName.get(name)
     const resumePosition = table === undefined ? undefined : this.#resume.get(table.stream)
     if (table === undefined || resumePosition === undefined) return null

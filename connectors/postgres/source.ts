@@ -11,7 +11,7 @@ import type {
   SourceView,
 } from '../../src/contracts/index.ts'
 import { SluiceError, type StreamSchema } from '../../src/model/index.ts'
-import { readAllTables, readTypes, requireTables } from './catalog.ts'
+import { readAllTables, readPublishesGenerated, readTypes, requireTables } from './catalog.ts'
 import { checkSource } from './check.ts'
 import { connect } from './connection.ts'
 import { postgresError } from './errors.ts'
@@ -55,6 +55,7 @@ class PostgresSource implements Source {
     try {
       const types = await readTypes(connection)
       const tables = await readAllTables(connection)
+      this.#schemas.publishesGenerated = await readPublishesGenerated(connection, this.#publication)
       return tables.map((table) => this.#schemas.fromTable(table, types))
     } catch (error) {
       throw postgresError(error, 'listing the tables')
@@ -71,7 +72,7 @@ class PostgresSource implements Source {
       context: this.#context,
       names: {
         slot: this.#settings.slot ?? fallback,
-        publication: this.#settings.publication ?? fallback,
+        publication: this.#publication,
       },
       schemas: this.#schemas,
       request,
@@ -90,6 +91,10 @@ class PostgresSource implements Source {
     await Promise.all(sessions.map((session) => session[Symbol.asyncDispose]()))
   }
 
+  get #publication(): string {
+    return this.#settings.publication ?? defaultSlotName(this.#context.pipeline)
+  }
+
   /**
    * The snapshot of a temporary slot: the only way Postgres can name the position of a snapshot.
    */
@@ -102,6 +107,10 @@ class PostgresSource implements Source {
     try {
       const types = await readTypes(reader.connection)
       const tables = await requireTables(reader.connection, streams)
+      this.#schemas.publishesGenerated = await readPublishesGenerated(
+        reader.connection,
+        this.#publication,
+      )
       await reader.lock(tables)
       const byName = new Map(tables.map((table) => [table.stream, table]))
       const rows = (stream: string): AsyncIterable<BlockPart> => {

@@ -2,7 +2,13 @@
 
 import type { Runtime } from '../compose.ts'
 import { type Config, nearestName } from '../config/index.ts'
-import type { PipelineSettings, Table, TableTarget } from '../contracts/index.ts'
+import type {
+  PipelineSettings,
+  Snapshot,
+  Table,
+  TableTarget,
+  WriteMode,
+} from '../contracts/index.ts'
 import { SluiceError } from '../model/index.ts'
 import type { Host } from './host.ts'
 import type { Output } from './output.ts'
@@ -98,4 +104,9 @@ function suggest(name: string, known: readonly string[], what: string): string {
   const nearest = nearestName(name, known)
   const list = `The configuration has the ${what}: ${known.join(', ')}.`
   return nearest === null ? list : `Did you mean "${nearest}"? ${list}`
+}
+
+/** The mode as it holds for the table: a table without key is appended to when nobody chose. */
+export function modeOf({ target }: FoundTable, snapshot: Snapshot | null): WriteMode {
+  return target.isModeOpen && snapshot?.schema.key.length === 0 ? 'append' : target.mode
 }

@@ -174,7 +174,7 @@ function checkStreams(pipeline: CheckedPipeline, index: number, context: Resolve
     if (seen.has(stream)) {
       addProblem(context, path, 'the stream is in this list twice', 'remove one')
     }
-    if (stream.includes('*')) {
+    if (stream.replaceAll(/"[^"]*"/g, '').includes('*')) {
       const rule = 'patterns are not supported yet'
       addProblem(context, path, rule, 'name each stream', 'SLU-CFG-1005')
     }
@@ -206,7 +206,7 @@ function resolveTargets(
     const own = stream.split('.').at(-1) ?? stream
     const namespace = pipeline.to?.namespace
     const table = merged.table ?? (namespace === undefined ? own : `${namespace}.${own}`)
-    if (!TABLE_PATTERN.test(table) && !stream.includes('*')) {
+    if (!TABLE_PATTERN.test(table)) {
       const rule = `"${table}" cannot be the name of a table`
       addProblem(context, path, rule, `set overrides["${stream}"].table`)
     }
@@ -225,6 +225,7 @@ function resolveTargets(
       table,
       root: table.replaceAll('.', '/'),
       mode,
+      ...(merged.mode === undefined && mode === 'upsert' ? { isModeOpen: true as const } : {}),
       key: merged.key ?? null,
       orderingColumn: merged.ordering ?? null,
       partitionBy: merged.partitionBy ?? [],

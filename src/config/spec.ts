@@ -250,7 +250,7 @@ const target = {
   table: tableName('Name of the table. Default: namespace and last part of the stream.').optional(),
   mode: z.enum(['upsert', 'append']).optional().meta({
     description: 'upsert keeps the newest row of each key; append keeps every record.',
-    default: 'upsert when there is a key',
+    default: 'upsert when there is a key, else append of inserts alone',
   }),
   key: columns('Key columns. Default: the key of the source.').optional(),
   ordering: text('Column whose higher value wins. Default: the order of the source.').optional(),

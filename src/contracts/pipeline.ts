@@ -31,6 +31,11 @@ export interface TableTarget {
   /** Path of the table relative to the store: `orders`, `shop/orders`. */
   readonly root: string
   readonly mode: WriteMode
+  /**
+   * Nobody chose the mode: a stream without a key becomes an append table, which takes inserts and
+   * truncates, and refuses what it could not apply.
+   */
+  readonly isModeOpen?: true
   /** Key columns; null takes the stream's own key. */
   readonly key: readonly string[] | null
   /** Integer, date or timestamp column whose higher value wins; null takes the source order. */

@@ -3,9 +3,11 @@
  */
 
 import { CHANGE_OP, CHANGE_POSITION, changeSql, OP_CODES } from '../decode/index.ts'
-import { assert, type StagedFile, userColumns } from '../model/index.ts'
+import type { Session } from '../engine/index.ts'
+import { assert, SluiceError, type StagedFile, userColumns } from '../model/index.ts'
 import { decodeFailure } from './decode-failure.ts'
 import { type LaneContext, orderingColumn, timed } from './lane-context.ts'
+import { CHANGE_TABLE, insertsOnlySql } from './stage-sql.ts'
 import { indexFile, outputFolder, stageRows } from './stager.ts'
 import type { StagedUnit, Unit } from './unit.ts'
 
@@ -18,6 +20,8 @@ export async function stageAppend(
   removeAllFiles: boolean,
 ): Promise<StagedUnit> {
   await using session = await context.engine.session()
+  const { from, truncates } = await landedRows(context, session, unit)
+  const removesAll = removeAllFiles || truncates
   const add = await timed(context.clock, unit.timingsMs, 'stage', () =>
     unit.segments.length === 0
       ? Promise.resolve([] as readonly StagedFile[])
@@ -26,7 +30,7 @@ export async function stageAppend(
           session,
           schema: unit.schema,
           split: String(unit.header.splitNumber),
-          from: landedRelation(context, unit),
+          from,
           position: CHANGE_POSITION,
           compressionLevel: context.compressionLevel,
           folder: outputFolder(context, unit),
@@ -61,7 +65,7 @@ export async function stageAppend(
     unit,
     add,
     deletes: [],
-    removeAllFiles,
+    removeAllFiles: removesAll,
     accounting: {
       read: unit.recordCount,
       applied: written,
@@ -91,11 +95,48 @@ function checkCount(context: LaneContext, unit: Unit, written: number): void {
   )
 }
 
+/** What is to be written. */
+interface LandedRows {
+  readonly from: string
+  /** The rows follow a truncate: nothing of before stays. */
+  readonly truncates: boolean
+}
+
+/**
+ * Rows of a table whose mode nobody chose must equal the stream's: a truncate empties it, and what
+ * only a key could apply is refused. Every other append table keeps what comes.
+ */
+async function landedRows(context: LaneContext, session: Session, unit: Unit): Promise<LandedRows> {
+  const { target } = context
+  const takesAll = !target.isModeOpen || target.mode === 'upsert' || unit.header.copy !== null
+  if (takesAll || unit.segments.length === 0) {
+    return { from: landedRelation(context, unit), truncates: false }
+  }
+  const found = await timed(context.clock, unit.timingsMs, 'decode', async () => {
+    const sql = `CREATE TEMP TABLE ${CHANGE_TABLE} AS FROM ${landedRelation(context, unit, true)}`
+    await session.run(sql).catch((error: unknown) => {
+      throw decodeFailure(error, context, unit)
+    })
+    return await session.query(insertsOnlySql())
+  })
+  const [refused, lastTruncate] = found.rows[0] ?? []
+  if (refused !== null && refused !== undefined) {
+    throw new SluiceError('SLU-ING-4014', {
+      message: `${target.stream} has no key, and a row of it was changed at position ${refused}`,
+      context: { stream: target.stream, table: target.table, position: String(refused) },
+    })
+  }
+  if (lastTruncate === null || lastTruncate === undefined) {
+    return { from: CHANGE_TABLE, truncates: false }
+  }
+  return { from: `${CHANGE_TABLE} WHERE rowid > ${lastTruncate}`, truncates: true }
+}
+
 /** Inserted and updated rows of all segments; deletes and truncates have no row to append. */
-function landedRelation(context: LaneContext, unit: Unit): string {
+function landedRelation(context: LaneContext, unit: Unit, withAll = false): string {
   const parts = unit.segments.map((segment) => {
     assert(
-      segment.partialCount === 0,
+      segment.partialCount === 0 || withAll,
       'SLU-ING-4009',
       `${segment.schema.stream} sends updates without all columns, ` +
         'which an append table cannot complete',
@@ -109,7 +150,7 @@ function landedRelation(context: LaneContext, unit: Unit): string {
     })
   })
   const filter =
-    context.target.mode === 'append'
+    context.target.mode === 'append' && !withAll
       ? ` WHERE ${CHANGE_OP} NOT IN (${OP_CODES.delete}, ${OP_CODES.truncate})`
       : ''
   return `(${parts.join('\nUNION ALL\n')}) AS landed${filter}`

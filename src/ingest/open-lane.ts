@@ -1,6 +1,6 @@
 /** Opens or creates a lane's table and rebuilds its key index from the newest snapshot. */
 
-import type { Snapshot, Table, TableFormat } from '../contracts/index.ts'
+import type { Snapshot, Table, TableFormat, TableTarget } from '../contracts/index.ts'
 import { literal, type Session } from '../engine/index.ts'
 import { type DataFile, SluiceError, type StreamSchema } from '../model/index.ts'
 import { createLane, isResumable, type Lane, ownCursor } from './lane.ts'
@@ -10,21 +10,36 @@ import { indexFile } from './stager.ts'
 import { createTableSchema } from './table-schema.ts'
 import { restoreTombstones } from './tombstones.ts'
 
-/** Opens the table at the target's root, creating it for the stream's schema when there is none. */
+/** A table and the target as it holds for it. */
+export interface OpenTarget {
+  readonly table: Table
+  readonly target: TableTarget
+}
+
+/**
+ * Opens the table at the target's root, creating it for the stream's schema when there is none. An
+ * open mode is settled: by the table, or by the key of the stream before there is one.
+ */
 export async function openTargetTable(
   format: TableFormat,
   context: Pick<LaneContext, 'target' | 'pipeline'>,
   stream: StreamSchema,
-): Promise<Table> {
-  const { target } = context
-  const existing = await format.open(target.root)
-  if (existing !== null) return existing
-  return format.create(target.root, {
+): Promise<OpenTarget> {
+  const existing = await format.open(context.target.root)
+  const key =
+    existing === null ? (context.target.key ?? stream.key) : (await existing.latest()).schema.key
+  const target: TableTarget =
+    context.target.isModeOpen && key.length === 0
+      ? { ...context.target, mode: 'append' }
+      : context.target
+  if (existing !== null) return { table: existing, target }
+  const table = await format.create(target.root, {
     name: target.table,
     schema: createTableSchema(stream, target),
     properties: { 'sluice.pipeline': context.pipeline, 'sluice.stream': target.stream },
     details: { pipeline: context.pipeline, stream: target.stream },
   })
+  return { table, target }
 }
 
 /** Checks that the table is this pipeline's, fills the index, and makes the lane. */

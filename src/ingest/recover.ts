@@ -42,16 +42,26 @@ export async function recover(request: RecoverRequest): Promise<Recovered> {
   const folder = spill === 'disk' ? join(request.spoolFolder, INDEX_FOLDER) : null
   const storage = createIndexStorage({ memoryBytes, folder, telemetry })
   try {
-    for (const target of settings.targets) {
+    for (const wanted of settings.targets) {
       const startMs = clock.monotonicMs()
-      const stream = request.streams.find((one) => one.stream === target.stream) as StreamSchema
-      const owner = { target, pipeline: settings.name }
-      const table = opened.use(await openTargetTable(request.format, owner, stream))
+      const stream = request.streams.find((one) => one.stream === wanted.stream) as StreamSchema
+      const pipeline = settings.name
+      const found = await openTargetTable(request.format, { target: wanted, pipeline }, stream)
+      const table = opened.use(found.table)
+      const { target } = found
+      if (target.isModeOpen && target.mode === 'append') {
+        telemetry.log('warn', 'a stream without a key is only appended to', {
+          table: target.table,
+          stream: target.stream,
+          remedy: 'an update or delete stops the pipeline: give the stream a primary key, or a key',
+        })
+      }
       const capacityHint = Number((await table.latest()).rowCount ?? 0n)
       const name = target.root.replaceAll('/', '.')
       const index = opened.use(openKeyIndex({ storage, name, capacityHint }))
       const context: LaneContext = {
-        ...owner,
+        target,
+        pipeline,
         table,
         engine: request.engine,
         index,

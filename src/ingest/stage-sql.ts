@@ -1,6 +1,6 @@
 /** SQL of staging: the only place of this room where statements are put together. Pure. */
 
-import { CHANGE_OP, CHANGE_POSITION } from '../decode/index.ts'
+import { CHANGE_OP, CHANGE_POSITION, OP_CODES } from '../decode/index.ts'
 import { fieldIds, identifier, literal } from '../engine/index.ts'
 import { FROM_OLD_ROW, keyEncoding, keyIsNullSql, keySql, orderingSql } from '../merge/index.ts'
 import {
@@ -44,6 +44,14 @@ export function changeKeysSql(schema: TableSchema, ordering: TableColumn | null)
     (${CHANGE_OP} + CASE WHEN ${isNull} THEN ${NULL_KEY_FLAG} ELSE 0 END)::UTINYINT,
     (${orderingSql(ordering, logical, CHANGE_POSITION)})::BIGINT
     FROM ${CHANGE_TABLE}`
+}
+
+/** Position of the first change that is no insert, and the row of the last truncate; NULL: none. */
+export function insertsOnlySql(): string {
+  const { update, delete: deletion, moved, truncate } = OP_CODES
+  return `SELECT
+    (min(${CHANGE_POSITION}) FILTER (${CHANGE_OP} IN (${update}, ${deletion}, ${moved})))::VARCHAR,
+    (max(rowid) FILTER (${CHANGE_OP} = ${truncate}))::VARCHAR FROM ${CHANGE_TABLE}`
 }
 
 /** What the rows of a file are written from. */

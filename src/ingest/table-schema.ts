@@ -76,16 +76,24 @@ function checkPartitionType(name: string, stream: StreamSchema): void {
   })
 }
 
+/** Names that Sluice or its engine gives a meaning of their own. */
+const RESERVED = new Set([SPLIT_COLUMN, POSITION_COLUMN, 'rowid', 'file_row_number', 'is_kept'])
+
+function isReserved(name: string): boolean {
+  const lower = name.toLowerCase()
+  return RESERVED.has(lower) || lower.startsWith('__sluice_')
+}
+
 function addedColumn(
   existing: readonly TableColumn[],
   column: SourceColumn,
   fieldId: number,
 ): TableColumn {
   const taken = existing.some((other) => other.name.toLowerCase() === column.name.toLowerCase())
-  const meta = column.name === SPLIT_COLUMN || column.name === POSITION_COLUMN
-  if (taken || meta) {
+  if (taken || isReserved(column.name)) {
+    const why = taken ? 'a column of that name is there already' : 'the name is reserved'
     throw new SluiceError('SLU-ING-4005', {
-      message: `column ${column.name} cannot be stored: a column of that name is there already`,
+      message: `column ${column.name} cannot be stored: ${why} (case does not count)`,
     })
   }
   return {

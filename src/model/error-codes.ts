@@ -326,6 +326,13 @@ export const ERROR_CODES = defineCodes({
       "Write t AT (VERSION => 3), t AT (TIMESTAMP => '2026-01-31 12:00:00'), changes('t', " +
       "3, 7), meta('t') or delta('path').",
   },
+  'SLU-ING-4014': {
+    kind: 'unsupported',
+    meaning: 'A row of a stream without a key was updated or deleted.',
+    remedy:
+      'Name columns that tell rows apart (`key`, with REPLICA IDENTITY FULL on a Postgres table) ' +
+      'and a new table; or set mode: append to keep every record and leave deletes out.',
+  },
   'SLU-ING-4009': {
     kind: 'unsupported',
     meaning: 'An append table receives updates that lack columns.',

@@ -46,7 +46,9 @@ export async function snapshotRelation(
     snapshot.schema,
     (column) => withMetaColumns || !isMetaColumn(column.name),
   )
-  return `SELECT ${columns.join(', ')} FROM (\n${scans.join('\nUNION ALL ')})`
+  // A table without columns of its own shows where its rows are from: SQL knows no empty row.
+  const shown = columns.length > 0 ? columns : namedColumns(snapshot.schema, () => true)
+  return `SELECT ${shown.join(', ')} FROM (\n${scans.join('\nUNION ALL ')})`
 }
 
 /** The parts of a scan that come from the snapshot. */

@@ -67,7 +67,14 @@ function configure(): void {
     apiVersion: 'v1',
     store: { url: './lake' },
     sources: { pg: { postgres: { url: server.url, columnTypes: Object.fromEntries(types) } } },
-    pipelines: [{ name: 'types', from: 'pg', tables: TABLES.map((table) => `public.${table}`) }],
+    pipelines: [
+      {
+        name: 'types',
+        from: 'pg',
+        tables: TABLES.map((table) => `public.${table}`),
+        commit: { every: '100ms' },
+      },
+    ],
   }
   writeFileSync(join(folder, 'sluice.yaml'), JSON.stringify(config))
 }

@@ -22,6 +22,8 @@ const ROOT = path.resolve(import.meta.dirname, '../..')
 const REAL_SUITES = ['integration', 'e2e', 'conformance', 'crash'] as const
 /** The tests of the Postgres source once more, on the versions that npm does not carry. */
 const VERSION_SUITES = FETCHED_VERSIONS.map((version) => `postgres-${version}` as const)
+/** Belongs to them too. */
+const TYPES_TEST = 'test/conformance/postgres-types.test.ts'
 const SUITE_NAMES = ['types', 'lint', 'fast', ...REAL_SUITES, ...VERSION_SUITES] as const
 /** Longest a suite may take before its process is ended: a hang must become a readable failure. */
 const SUITE_MS_MAX = 15 * 60_000
@@ -91,7 +93,7 @@ function runVersionSuite(
     const notRun = [`${suite} because it is not there (deploy/dev/fetch-postgres.sh)`]
     return Promise.resolve({ suite, passed: 0, skipped: 1, failures: [], notRun })
   }
-  const args = ['--project', 'real', 'test/integration/connectors/postgres/']
+  const args = ['--project', 'real', 'test/integration/connectors/postgres/', TYPES_TEST]
   return runVitest(suite, args, scratch, isAllRequired, { [VERSION_VARIABLE]: version })
 }
 

@@ -1,7 +1,7 @@
 /** `sluice show TABLE`: schema, key, partitions, properties, cursors. */
 
 import { type Cursor, isMetaColumn } from '../../model/index.ts'
-import { findTable, openTable, type VerbContext } from '../context.ts'
+import { findTable, modeOf, openTable, type VerbContext } from '../context.ts'
 import { EXIT } from '../exit-codes.ts'
 import {
   countText,
@@ -29,7 +29,7 @@ export async function showVerb(context: VerbContext, name: string): Promise<numb
     stream: found.target.stream,
     location: locationOf(runtime.store.url, table.root),
     tableId: snapshot.tableId,
-    mode: found.target.mode,
+    mode: modeOf(found, snapshot),
     version: snapshot.version,
     lastCommitAt: timeJson(snapshot.timestampMicros),
     rowCount: snapshot.rowCount,
@@ -54,7 +54,7 @@ export async function showVerb(context: VerbContext, name: string): Promise<numb
     ['version', `${snapshot.version} of ${timeText(snapshot.timestampMicros)}`],
     ['rows', countText(snapshot.rowCount)],
     ['files', `${countText(snapshot.fileCount)} (${sizeText(snapshot.sizeBytes)})`],
-    ['mode', found.target.mode],
+    ['mode', modeOf(found, snapshot)],
     ['key', schema.key.join(', ') || UNKNOWN],
     ['partitioned by', schema.partitionBy.join(', ') || UNKNOWN],
     ...cursors.map((entry) => cursorFact(entry, found.sourceType)),

@@ -3,7 +3,7 @@
 import type { Runtime } from '../../compose.ts'
 import type { Snapshot } from '../../contracts/index.ts'
 import { msFromMicros } from '../../model/index.ts'
-import { type FoundTable, listTables, type VerbContext } from '../context.ts'
+import { type FoundTable, listTables, modeOf, type VerbContext } from '../context.ts'
 import { asSluiceError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { agoText, countText, sizeText, timeJson, UNKNOWN } from '../format.ts'
@@ -68,7 +68,7 @@ function rowText({ found, snapshot, error }: TableRow, nowMs: number): readonly 
     sizeText(snapshot.sizeBytes),
     snapshot.version.toString(),
     agoText(msFromMicros(snapshot.timestampMicros), nowMs),
-    target.mode,
+    modeOf(found, snapshot),
     pipeline.name,
   ]
 }
@@ -80,7 +80,7 @@ function rowJson({ found, snapshot, error }: TableRow): object {
     pipeline: pipeline.name,
     stream: target.stream,
     root: target.root,
-    mode: target.mode,
+    mode: modeOf(found, snapshot),
     version: snapshot?.version ?? null,
     rowCount: snapshot?.rowCount ?? null,
     fileCount: snapshot?.fileCount ?? null,

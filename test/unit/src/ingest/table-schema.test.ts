@@ -52,6 +52,13 @@ describe('createTableSchema', () => {
     }
   })
 
+  it('refuses names that have a meaning of their own', () => {
+    for (const name of ['rowid', 'File_Row_Number', '_SLUICE_POSITION', '__sluice_op', 'ID']) {
+      const columns = stream({ id: 'long', [name]: 'string' })
+      expect(() => createTableSchema(columns, target()), name).toThrowError(`column ${name} cannot`)
+    }
+  })
+
   it('refuses to upsert without a key and to partition by what has no exact text', () => {
     expect(() => createTableSchema(stream({ id: 'long' }, []), target())).toThrowError(/no key/)
     expect(() =>
