@@ -77,7 +77,8 @@ const KEY_COLUMNS = (which: string): string => `(
   WHERE i.indrelid = c.oid AND i.${which} AND k.ordinal <= i.indnkeyatts)`
 
 const TABLES_SQL = `
-SELECT c.oid::int8::float8 AS oid, ${STREAM_SQL} AS stream, n.nspname AS schema_name, c.relname AS table_name,
+SELECT c.oid::int8::float8 AS oid, ${STREAM_SQL} AS stream,
+  n.nspname AS schema_name, c.relname AS table_name,
   c.relkind AS kind, c.relreplident AS identity,
   has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE') AS readable,
   c.reltuples::float8 AS rows_estimated,

@@ -174,7 +174,7 @@ function checkStreams(pipeline: CheckedPipeline, index: number, context: Resolve
     if (seen.has(stream)) {
       addProblem(context, path, 'the stream is in this list twice', 'remove one')
     }
-    if (stream.replaceAll(/"[^"]*"/g, '').includes('*')) {
+    if (isPattern(stream)) {
       const rule = 'patterns are not supported yet'
       addProblem(context, path, rule, 'name each stream', 'SLU-CFG-1005')
     }
@@ -206,7 +206,7 @@ function resolveTargets(
     const own = stream.split('.').at(-1) ?? stream
     const namespace = pipeline.to?.namespace
     const table = merged.table ?? (namespace === undefined ? own : `${namespace}.${own}`)
-    if (!TABLE_PATTERN.test(table)) {
+    if (!TABLE_PATTERN.test(table) && !isPattern(stream)) {
       const rule = `"${table}" cannot be the name of a table`
       addProblem(context, path, rule, `set overrides["${stream}"].table`)
     }
@@ -328,6 +328,11 @@ function checkTables(pipelines: readonly PipelineSettings[], context: ResolveCon
 function isRepeated(pipeline: PipelineSettings, position: number): boolean {
   const stream = pipeline.targets[position]?.stream
   return pipeline.targets.findIndex((target) => target.stream === stream) < position
+}
+
+/** A star outside of quotes. */
+function isPattern(stream: string): boolean {
+  return stream.replaceAll(/"[^"]*"/g, '').includes('*')
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,4 +1,4 @@
-/** Tables of every shape through the whole pipeline: identities, missing keys, partitions, names. */
+/** Tables of every shape through the whole pipeline: identities, keys, partitions, names. */
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

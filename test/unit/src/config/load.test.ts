@@ -105,6 +105,7 @@ test('fills in every default of a minimal file', () => {
       table: 'orders',
       root: 'orders',
       mode: 'upsert',
+      isModeOpen: true,
       key: null,
       orderingColumn: null,
       partitionBy: [],
