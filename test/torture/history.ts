@@ -32,6 +32,7 @@ export interface LoggedCursor {
   readonly nextPosition: bigint
   readonly phase: string
   readonly batchNumber: bigint
+  readonly identity: Readonly<Record<string, unknown>>
 }
 
 interface Add {
@@ -203,11 +204,16 @@ function rowProblems(walk: Walk, version: number, isStream: boolean): readonly s
   return problems
 }
 
-/** The live rows of the newest version as text lines, sorted: one SQL expression a column. */
-export async function liveLines(
-  root: string,
-  columns: readonly { readonly name: string; readonly sql: (column: string) => string }[],
-): Promise<readonly string[]> {
+/** A live file of the newest version, for readers that look for themselves. */
+export interface LiveFileFacts {
+  /** Quoted for SQL. */
+  readonly url: string
+  readonly vector: VectorDescriptor | null
+  readonly physicalName: (column: string) => string
+}
+
+/** The live files of the newest version. */
+export function liveFiles(root: string): readonly LiveFileFacts[] {
   const physical = new Map<string, string>()
   const live = new Map<string, VectorDescriptor | null>()
   for (const version of listVersions(root)) {
@@ -218,19 +224,31 @@ export async function liveLines(
     }
     for (const { add } of actions) if (add) live.set(add.path, add.deletionVector ?? null)
   }
+  const physicalName = (column: string): string => physical.get(column) ?? column
+  return [...live].map(([file, vector]) => ({
+    url: objectPath(root, file),
+    vector,
+    physicalName,
+  }))
+}
+
+/** The live rows of the newest version as text lines, sorted: one SQL expression a column. */
+export async function liveLines(
+  root: string,
+  columns: readonly { readonly name: string; readonly sql: (column: string) => string }[],
+): Promise<readonly string[]> {
   const instance = await DuckDBInstance.create(':memory:')
   const connection = await instance.connect()
   const lines: string[] = []
   try {
-    for (const [file, vector] of live) {
+    for (const { url, vector, physicalName } of liveFiles(root)) {
       const deleted = new Set(vector ? readVector(root, vector) : [])
-      const fields = columns.map(({ name, sql }) => {
-        const column = `"${physical.get(name) ?? name}"`
-        return `coalesce(${sql(column)}, '∅')`
-      })
+      const fields = columns.map(
+        ({ name, sql }) => `coalesce(${sql(`"${physicalName(name)}"`)}, '∅')`,
+      )
       const result = await connection.runAndReadAll(
         `SELECT file_row_number::INTEGER, concat_ws('|', ${fields.join(', ')})
-         FROM read_parquet('${objectPath(root, file)}', file_row_number = true)`,
+         FROM read_parquet('${url}', file_row_number = true)`,
       )
       for (const [row, line] of result.getRows()) {
         if (!deleted.has(Number(row))) lines.push(String(line))
@@ -289,6 +307,7 @@ function cursorsOf(actions: readonly Action[]): readonly LoggedCursor[] {
         nextPosition: BigInt(String(stored.nextPosition)),
         phase: String(stored.phase),
         batchNumber: BigInt(String(stored.batchNumber)),
+        identity: stored.identity as Record<string, unknown>,
       },
     ]
   })

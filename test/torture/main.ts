@@ -11,9 +11,11 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { runBigTransaction } from './big-transaction.ts'
+import { runCopyKills } from './copy-kills.ts'
 import { LONG_SIZE, runPostgresTorture, SHORT_SIZE, type TortureCase } from './postgres.ts'
 
 const DEFAULT_KILLS = 50
+const DEFAULT_DEPTH_KILLS = 20
 const DEFAULT_ROWS = 20_000_000
 
 /** What a case of `postgres-depth` is given. */
@@ -21,26 +23,35 @@ interface DepthOptions {
   /** Empty folder of its own. */
   readonly folder: string
   readonly rows: number
+  readonly kills: number
   readonly seed: number
   readonly print: (line: string) => void
 }
+
+/** Settings of the long form of `copyKills`. */
+const COPY_KILLS = {
+  checksVersions: false,
+  tuning: ['memory: 192MiB', 'inFlight: 32MiB'],
+  snapshot: '{ parallel: 2 }',
+} as const
 
 /** The cases of `postgres-depth`. */
 const DEPTH_CASES: Readonly<Record<string, (options: DepthOptions) => Promise<TortureCase>>> = {
   bigTransaction: (options) =>
     runBigTransaction({ ...options, isKilled: false, decodingMemory: '64MB', tuning: [] }),
+  copyKills: (options) => runCopyKills({ ...options, ...COPY_KILLS }),
 }
 
 const USAGE = `usage: npm run torture -- postgres [--kills N] [--short] [--seed N] [--json] [--keep]
        npm run torture -- postgres-depth [--case ${Object.keys(DEPTH_CASES).join('|')} …]
-         [--rows N] [--seed N] [--json] [--keep]`
+         [--rows N] [--kills N] [--seed N] [--json] [--keep]`
 
 async function main(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
     options: {
-      kills: { type: 'string', default: String(DEFAULT_KILLS) },
+      kills: { type: 'string' },
       seed: { type: 'string', default: String(Math.floor(Math.random() * 1_000_000)) },
       rows: { type: 'string', default: String(DEFAULT_ROWS) },
       case: { type: 'string', multiple: true },
@@ -51,7 +62,8 @@ async function main(args: readonly string[]): Promise<number> {
   })
   const [name] = positionals
   const names = values.case ?? Object.keys(DEPTH_CASES)
-  const areNumbers = [values.kills, values.seed, values.rows].every((text) => /^\d+$/.test(text))
+  const kills = values.kills ?? String(name === 'postgres' ? DEFAULT_KILLS : DEFAULT_DEPTH_KILLS)
+  const areNumbers = [kills, values.seed, values.rows].every((text) => /^\d+$/.test(text))
   const isKnown = name === 'postgres' || name === 'postgres-depth'
   if (!isKnown || !areNumbers || !names.every((one) => Object.hasOwn(DEPTH_CASES, one))) {
     console.error(USAGE)
@@ -66,13 +78,16 @@ async function main(args: readonly string[]): Promise<number> {
       name === 'postgres'
         ? await runPostgresTorture({
             folder,
-            kills: Number(values.kills),
+            kills: Number(kills),
             seed,
             hasZombie: !values.short,
             size: values.short ? SHORT_SIZE : LONG_SIZE,
             print,
           })
-        : await runDepth(names, { folder, rows: Number(values.rows), seed, print })
+        : await runDepth(names, {
+            ...{ folder, seed, print },
+            ...{ rows: Number(values.rows), kills: Number(kills) },
+          })
     for (const { case: title, problems } of cases) {
       for (const problem of problems) print(`${title}: ${problem}`)
     }

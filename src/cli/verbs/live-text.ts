@@ -13,15 +13,30 @@ export function copyText({ rowsCopied, rowsExpected }: Copy): string {
   return `copying ${countText(rowsCopied)} of about ${countText(rowsExpected)} (${percent}%)`
 }
 
-/** Time until the first copy is done at the present rate; null when that cannot be told. */
+/** Time until the first copies are done at the present rate; null when that cannot be told. */
 export function copyEtaMs(status: PipelineStatus): number | null {
+  const copies = status.tables.flatMap(({ copy }) => (copy === null ? [] : [copy]))
+  return etaMs(copies, status.rowsPerSecond)
+}
+
+/** Progress of one table's copy as a document: rows, rate and time left. */
+export function copyJson(copy: Copy, rowsPerSecond: number): object {
+  return { ...copy, rowsPerSecond, etaMs: etaMs([copy], rowsPerSecond) }
+}
+
+/** Progress of one table's copy with the time it takes: `copying 5 of about 9 (55%), 2s left`. */
+export function copyProgressText(copy: Copy, rowsPerSecond: number): string {
+  const leftMs = etaMs([copy], rowsPerSecond)
+  return leftMs === null ? copyText(copy) : `${copyText(copy)}, ${durationText(leftMs)} left`
+}
+
+function etaMs(copies: readonly Copy[], rowsPerSecond: number): number | null {
   let left = 0
-  for (const { copy } of status.tables) {
-    if (copy === null) continue
-    if (copy.rowsExpected === null) return null
-    left += Math.max(0, copy.rowsExpected - copy.rowsCopied)
+  for (const { rowsCopied, rowsExpected } of copies) {
+    if (rowsExpected === null) return null
+    left += Math.max(0, rowsExpected - rowsCopied)
   }
-  return status.rowsPerSecond > 0 && left > 0 ? (left / status.rowsPerSecond) * 1000 : null
+  return rowsPerSecond > 0 && left > 0 ? Math.round((left / rowsPerSecond) * 1000) : null
 }
 
 /** One line about a pipeline, time lag first. */

@@ -9,7 +9,7 @@ import { asSluiceError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { agoText, countText, durationText, positionText, UNKNOWN } from '../format.ts'
 import { cursorJson } from './cursor-json.ts'
-import { copyText } from './live-text.ts'
+import { copyJson, copyProgressText } from './live-text.ts'
 
 interface TableState {
   readonly found: FoundTable
@@ -140,7 +140,8 @@ function tableRow(view: PipelineView, table: TableState, nowMs: number): readonl
   const live = view.isRunning
     ? view.status?.tables.find((candidate) => candidate.table === found.target.table)
     : undefined
-  const phase = live?.copy ? copyText(live.copy) : (cursor?.phase ?? 'not begun')
+  const rate = view.status?.rowsPerSecond ?? 0
+  const phase = live?.copy ? copyProgressText(live.copy, rate) : (cursor?.phase ?? 'not begun')
   const sourceMs = cursor?.sourceTimeMicros == null ? null : Number(cursor.sourceTimeMicros / 1000n)
   return [
     found.target.table,
@@ -187,13 +188,16 @@ function viewJson(view: PipelineView): object {
       version,
       rowCount,
       cursor: cursor === null ? null : cursorJson(cursor),
-      copy:
-        (isRunning &&
-          status?.tables.find((candidate) => candidate.table === found.target.table)?.copy) ||
-        null,
+      copy: copyOf(view, found),
       error,
     })),
   }
+}
+
+function copyOf({ status, isRunning }: PipelineView, { target }: FoundTable): object | null {
+  if (!isRunning || status === null) return null
+  const copy = status.tables.find(({ table }) => table === target.table)?.copy ?? null
+  return copy === null ? null : copyJson(copy, status.rowsPerSecond)
 }
 
 function isoOrNull(ms: number | null | undefined): string | null {

@@ -92,7 +92,14 @@ const statusTable = z.strictObject({
   version: bigintText.nullable(),
   rowCount: bigintText.nullable(),
   cursor: cursor.nullable(),
-  copy: z.strictObject({ rowsCopied: count, rowsExpected: z.number().nullable() }).nullable(),
+  copy: z
+    .strictObject({
+      rowsCopied: count,
+      rowsExpected: z.number().nullable(),
+      rowsPerSecond: z.number().min(0),
+      etaMs: count.nullable(),
+    })
+    .nullable(),
   error: tableError,
 })
 

@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest'
-import { copyEtaMs, copyText, statusLine } from '../../../../../src/cli/verbs/live-text.ts'
+import {
+  copyEtaMs,
+  copyJson,
+  copyProgressText,
+  copyText,
+  statusLine,
+} from '../../../../../src/cli/verbs/live-text.ts'
 import type { PipelineStatus, TableStatus } from '../../../../../src/contracts/index.ts'
 
 function tableWith(copy: TableStatus['copy']): TableStatus {
@@ -46,6 +52,14 @@ test('tells how long the copy will take at the present rate', () => {
   expect(copyEtaMs(statusWith({ tables, rowsPerSecond: 0 }))).toBeNull()
   const unknown = [tableWith({ rowsCopied: 5, rowsExpected: null })]
   expect(copyEtaMs(statusWith({ tables: unknown, rowsPerSecond: 100 }))).toBeNull()
+})
+
+test('tells rate and time left of one table', () => {
+  const copy = { rowsCopied: 250, rowsExpected: 1000 }
+  expect(copyProgressText(copy, 100)).toBe('copying 250 of about 1,000 (25%), 7.5s left')
+  expect(copyProgressText(copy, 0)).toBe('copying 250 of about 1,000 (25%)')
+  expect(copyJson(copy, 100)).toEqual({ ...copy, rowsPerSecond: 100, etaMs: 7500 })
+  expect(copyJson({ ...copy, rowsExpected: null }, 100)).toMatchObject({ etaMs: null })
 })
 
 test('puts lag in time first, and the copy while it runs', () => {

@@ -1,0 +1,234 @@
+/**
+ * Case `copyKills`: the first copy of a large table is interrupted by `kill -9` again and again,
+ * while others write to the table. It must go on where it was, take no more memory than its bound,
+ * and end row for row as Postgres has it.
+ */
+
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import pg from 'pg'
+import { createSystemClock } from '../../src/observe/index.ts'
+import { startEmbeddedPostgres } from '../../src/quickstart/index.ts'
+import { startCopyLoad } from './copy-load.ts'
+import { compareOnDisk } from './disk-compare.ts'
+import { checkHistory, newestCursor } from './history.ts'
+import type { TortureCase } from './postgres.ts'
+import { createDice, type Dice } from './random.ts'
+import { type SluiceProcess, startSluice } from './sluice-process.ts'
+
+/** How large and where. */
+export interface CopyKillsOptions {
+  /** Empty folder for everything the run makes. */
+  readonly folder: string
+  readonly rows: number
+  readonly kills: number
+  readonly seed: number
+  /** Also walks over every version: holds all keys in memory. */
+  readonly checksVersions: boolean
+  /** Settings below the pipeline. */
+  readonly tuning: readonly string[]
+  /** Settings of the first copy. */
+  readonly snapshot: string
+  readonly print: (line: string) => void
+}
+
+/** Bound of resident memory apart from the key index. */
+const RSS_MB_MAX = 512
+/** What the key index promises at most for a key. */
+const INDEX_BYTES_PER_KEY = 48
+const MB = 1024 * 1024
+const POLL_MS = 50
+/** The last kill comes when so much is copied: the copy must not end before it. */
+const LAST_KILL_SHARE = 0.75
+const WAIT_MS = 3_600_000
+const PIPELINE = 'copy'
+const TABLE = 'events'
+
+const TABLE_SQL = `
+  CREATE TABLE ${TABLE} (id bigint PRIMARY KEY, customer int NOT NULL, amount numeric(12,2),
+    at timestamptz NOT NULL, state text NOT NULL, body text);
+  ALTER TABLE ${TABLE} ALTER COLUMN body SET STORAGE EXTERNAL`
+const ROWS_PER_INSERT = 1_000_000
+
+interface World {
+  readonly options: CopyKillsOptions
+  readonly dice: Dice
+  readonly client: pg.Client
+  readonly configFile: string
+  readonly root: string
+  readonly problems: string[]
+  readonly attempts: Set<string>
+  peakRssMb: number
+}
+
+/** Runs the case. */
+export async function runCopyKills(options: CopyKillsOptions): Promise<TortureCase> {
+  await using postgres = await startEmbeddedPostgres({
+    folder: path.join(options.folder, 'postgres'),
+    clock: createSystemClock(),
+    database: 'copy',
+    settings: { fsync: 'off', max_wal_size: '8GB', checkpoint_timeout: '1h' },
+  })
+  const client = new pg.Client({ connectionString: postgres.url })
+  await client.connect()
+  try {
+    await fillTable(client, options.rows)
+    options.print(`${options.rows} rows to copy`)
+    const load = await startCopyLoad(postgres.url, TABLE, options.rows, options.seed)
+    const world = createWorld(options, client, postgres.url)
+    const begunAt = performance.now()
+    const kills = await killAgainAndAgain(world)
+    await finish(world, async () => load.stop())
+    const secondsInAll = Math.round((performance.now() - begunAt) / 1000)
+    options.print(`load: ${JSON.stringify(load.counts())}`)
+    return { ...(await judge(world, kills)), secondsInAll, ...load.counts() }
+  } finally {
+    await client.end()
+  }
+}
+
+async function fillTable(client: pg.Client, rows: number): Promise<void> {
+  await client.query(TABLE_SQL)
+  for (let from = 1; from <= rows; from += ROWS_PER_INSERT) {
+    const to = Math.min(rows, from + ROWS_PER_INSERT - 1)
+    await client.query(`
+      INSERT INTO ${TABLE} SELECT n, n % 100003, n % 1000003 / 100.0,
+        '2026-01-01T00:00:00Z'::timestamptz + n * interval '1 second', 'new',
+        CASE WHEN n % 200 = 0 THEN repeat(md5(n::text), 100) END
+      FROM generate_series(${from}, ${to}) n`)
+  }
+  await client.query(`ANALYZE ${TABLE}`)
+}
+
+function createWorld(options: CopyKillsOptions, client: pg.Client, url: string): World {
+  const lake = path.join(options.folder, 'lake')
+  mkdirSync(lake, { recursive: true })
+  const configFile = path.join(options.folder, 'sluice.yaml')
+  const config = [
+    'apiVersion: v1',
+    'store: { url: ./lake }',
+    'workFolder: ./work',
+    'sources:',
+    `  database: { postgres: { url: "${url}", snapshot: ${options.snapshot} } }`,
+    'pipelines:',
+    `  - name: ${PIPELINE}`,
+    '    from: database',
+    `    tables: [public.${TABLE}]`,
+    ...options.tuning.map((line) => `    ${line}`),
+  ]
+  writeFileSync(configFile, `${config.join('\n')}\n`)
+  return {
+    ...{ options, client, configFile, problems: [], attempts: new Set<string>(), peakRssMb: 0 },
+    ...{ dice: createDice(options.seed), root: path.join(lake, TABLE) },
+  }
+}
+
+interface Kills {
+  killed: number
+  /** Kills before anything was committed in that life. */
+  beforeFirstCommit: number
+}
+
+/** Kills at growing shares of the copy, or a moment after the start: while it catches up. */
+async function killAgainAndAgain(world: World): Promise<Kills> {
+  const { options, dice, problems } = world
+  const counts: Kills = { killed: 0, beforeFirstCommit: 0 }
+  while (counts.killed < options.kills) {
+    const before = newestCursor(world.root)?.batchNumber ?? 0n
+    const sluice = startRun(world)
+    const share = (LAST_KILL_SHARE * (counts.killed + 1)) / options.kills
+    const isFar = (): boolean =>
+      sluice.ending() !== null || copiedRows(world) >= options.rows * share
+    const isEarly = dice.roll(3) === 0
+    await waitFor(isFar, isEarly ? dice.between(300, 3_000) : WAIT_MS)
+    await sluice.endedWithin(dice.between(0, 150))
+    if (phaseOf(world) === 'stream') problems.push(`complete before kill ${counts.killed + 1}`)
+    await kill(world, sluice)
+    if (problems.length > 0) break
+    counts.killed += 1
+    const commits = (newestCursor(world.root)?.batchNumber ?? 0n) - before
+    if (commits === 0n) counts.beforeFirstCommit += 1
+    const how = `after ${commits} commits, ${copiedRows(world)} rows copied`
+    options.print(`kill ${counts.killed} ${how}, peak ${world.peakRssMb} MB`)
+  }
+  return counts
+}
+
+function startRun(world: World): SluiceProcess {
+  return startSluice(world.options.folder, ['run', '--config', world.configFile])
+}
+
+async function kill(world: World, sluice: SluiceProcess): Promise<void> {
+  const early = sluice.ending()
+  if (early) world.problems.push(`ended by itself: ${early.output.slice(-800)}`)
+  notePeak(world, sluice)
+  sluice.signal('SIGKILL')
+  await sluice.ended
+}
+
+/** Lets the copy end, then the load, then the stream; ends the process with SIGTERM. */
+async function finish(world: World, stopLoad: () => Promise<void>): Promise<void> {
+  const { problems, client } = world
+  const sluice = startRun(world)
+  const look = (): boolean => {
+    notePeak(world, sluice)
+    return sluice.ending() !== null
+  }
+  await waitFor(() => look() || phaseOf(world) === 'stream')
+  await stopLoad()
+  const { rows } = await client.query("SELECT (pg_current_wal_lsn() - '0/0')::text AS position")
+  await client.query(`UPDATE ${TABLE} SET state = 'last' WHERE id = 1`)
+  const target = BigInt(rows[0].position)
+  await waitFor(() => look() || (newestCursor(world.root)?.nextPosition ?? 0n) > target)
+  const early = sluice.ending()
+  if (early) problems.push(`ended by itself: ${early.output.slice(-800)}`)
+  sluice.signal('SIGTERM')
+  await sluice.ended
+}
+
+async function judge(world: World, kills: Kills): Promise<TortureCase> {
+  const { options, problems, root, client, attempts, peakRssMb } = world
+  const compared = await compareOnDisk({ client, table: TABLE, root, folder: options.folder })
+  problems.push(...compared.examples)
+  if (compared.rows === 0) problems.push('nothing was compared')
+  if (attempts.size !== 1) problems.push(`${attempts.size} attempts that had a place, not one`)
+  const indexMb = Math.round((compared.rows * INDEX_BYTES_PER_KEY) / MB)
+  if (peakRssMb - indexMb > RSS_MB_MAX) {
+    problems.push(`${peakRssMb} MB at most, ${indexMb} of them for keys: more than ${RSS_MB_MAX}`)
+  }
+  if (options.checksVersions) {
+    const history = await checkHistory(root, { key: ['id'], conserved: null })
+    problems.push(...history.problems)
+  }
+  const { wrongRows, rows } = compared
+  return { case: 'copyKills', rows, wrongRows, ...kills, peakRssMb, indexMb, problems }
+}
+
+function notePeak(world: World, { processId }: SluiceProcess): void {
+  try {
+    const status = readFileSync(`/proc/${processId}/status`, 'utf8')
+    const peakMb = Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0) / 1024
+    world.peakRssMb = Math.max(world.peakRssMb, Math.round(peakMb))
+  } catch {
+    // The process has ended.
+  }
+}
+
+/** Rows before the place of the copy; notes the attempt that they belong to. */
+function copiedRows(world: World): number {
+  const { copyAttempt, copied } = newestCursor(world.root)?.identity ?? {}
+  if (copied === undefined) return 0
+  world.attempts.add(String(copyAttempt))
+  return Number((copied as { rowsCopied: number }).rowsCopied)
+}
+
+function phaseOf(world: World): string | undefined {
+  return newestCursor(world.root)?.phase
+}
+
+async function waitFor(condition: () => boolean, ms = WAIT_MS): Promise<void> {
+  const giveUpAt = performance.now() + ms
+  while (!condition() && performance.now() < giveUpAt) {
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS))
+  }
+}
