@@ -1,6 +1,7 @@
 /** Transactions that the server sends while they are in progress, and heartbeats. */
 
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
+import path from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {
@@ -67,6 +68,11 @@ async function startReader(more = {}, bufferBytesMax?: number) {
 }
 
 const spooled = (reader: Reader): string[] => readdirSync(reader.spoolFolder)
+
+const spooledText = (reader: Reader): string =>
+  spooled(reader)
+    .map((name) => readFileSync(path.join(reader.spoolFolder, name), 'latin1'))
+    .join('')
 
 describe('transactions in progress', () => {
   it('are kept until they commit, without what was rolled back in them', async () => {
@@ -169,10 +175,15 @@ describe('transactions in progress', () => {
     reader.session!.acknowledge(reader.nextPosition)
     await reader.close()
     await reader.open(source)
+    // The first block says that the stream has begun.
+    await reader.step()
     await client.query('UPDATE docs SET value = value + 1')
     // The shape of this table is told once, by what is then rolled back.
     await client.query('SAVEPOINT a')
     await client.query('INSERT INTO other SELECT n, n FROM generate_series(10, 3000) n')
+    // Somebody else's commit flushes the log, so that the server gets to see all of that.
+    await server.sql('CREATE TABLE elsewhere (id int)')
+    await waitFor(() => spooledText(reader).includes('other\0'))
     await client.query('ROLLBACK TO a')
     await client.query('INSERT INTO other VALUES (7, 7)')
     await client.query('COMMIT')
