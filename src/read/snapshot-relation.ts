@@ -4,7 +4,7 @@
  */
 
 import type { Snapshot, Table } from '../contracts/index.ts'
-import { type DataFile, isMetaColumn } from '../model/index.ts'
+import { assert, type DataFile, isMetaColumn } from '../model/index.ts'
 import { deletedRows } from './deleted-rows.ts'
 import { emptyScanSql, namedColumns, type ScanEntry, type ScanRequest, scanSql } from './scan.ts'
 import type { Workspace } from './workspace.ts'
@@ -51,10 +51,14 @@ export async function snapshotRelation(
   return `SELECT ${shown.join(', ')} FROM (\n${scans.join('\nUNION ALL ')})`
 }
 
-/** The parts of a scan that come from the snapshot. */
+/**
+ * The parts of a scan that come from the snapshot. Throws SLU-TAB-3010 for a table without columns,
+ * of which SQL can select nothing.
+ */
 export function scanBase(
   snapshot: Snapshot,
 ): Pick<ScanRequest, 'schema' | 'columnMapping' | 'labels'> {
+  assert(snapshot.schema.columns.length > 0, 'SLU-TAB-3010', 'the table has no columns')
   const byId = snapshot.properties['delta.columnMapping.mode'] === 'id'
   return { schema: snapshot.schema, columnMapping: byId ? 'id' : 'name', labels: [] }
 }

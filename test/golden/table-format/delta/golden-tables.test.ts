@@ -8,6 +8,7 @@ import { pathToFileURL } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Snapshot, Table } from '../../../../src/contracts/index.ts'
 import { createEngine, createParquetPort, type Engine } from '../../../../src/engine/index.ts'
+import { isSluiceError } from '../../../../src/model/index.ts'
 import { createSystemClock } from '../../../../src/observe/index.ts'
 import { openWorkspace, snapshotRelation } from '../../../../src/read/index.ts'
 import { createDeltaFormat } from '../../../../table-format/delta/index.ts'
@@ -98,6 +99,52 @@ const LIVE_FILES: Readonly<Record<string, number | null>> = {
   'v2-classic-checkpoint-parquet': 4,
 }
 
+/** Older versions whose rows another archive expects of its newest one. */
+const OLDER_VERSIONS: readonly (readonly [string, bigint, string])[] = [
+  ['time-travel-start-start20', 0n, 'time-travel-start'],
+  ['time-travel-start-start20-start40', 0n, 'time-travel-start'],
+  ['time-travel-start-start20-start40', 1n, 'time-travel-start-start20'],
+  ['time-travel-schema-changes-b', 0n, 'time-travel-schema-changes-a'],
+  ['time-travel-partition-changes-b', 0n, 'time-travel-partition-changes-a'],
+  ['snapshot-data1', 0n, 'snapshot-data0'],
+  ['snapshot-data2', 0n, 'snapshot-data0'],
+  ['snapshot-data2', 1n, 'snapshot-data1'],
+  ['snapshot-data3', 2n, 'snapshot-data2'],
+  ['snapshot-data2-deleted', 3n, 'snapshot-data3'],
+  ['snapshot-repartitioned', 4n, 'snapshot-data2-deleted'],
+  ['snapshot-repartitioned', 2n, 'snapshot-data2'],
+  ['basic-with-inserts-updates', 0n, 'basic-with-vacuum-protocol-check-feature'],
+  ['basic-with-inserts-merge', 0n, 'basic-with-vacuum-protocol-check-feature'],
+  ['basic-with-inserts-overwrite-restore', 1n, 'basic-with-inserts-overwrite-restore'],
+  ['corrupted-last-checkpoint-kernel', 0n, 'time-travel-start'],
+]
+
+/** Files that the archive left out: whatever version names them ends in SLU-STO-2005. */
+const WITHOUT_FILES = new Set([
+  'canonicalized-paths-normal-a',
+  'canonicalized-paths-normal-b',
+  'canonicalized-paths-special-a',
+  'canonicalized-paths-special-b',
+  'checkpoint',
+  'delete-re-add-same-file-different-transactions',
+  'deltalog-getChanges',
+  'log-replay-special-characters',
+  'log-replay-special-characters-a',
+  'log-replay-special-characters-b',
+  'snapshot-vacuumed',
+])
+
+/** Their schema is empty: nothing can be selected of them. */
+const WITHOUT_COLUMNS = new Set([
+  'deltalog-commit-info',
+  'deltalog-state-reconstruction-from-checkpoint-missing-metadata',
+  'deltalog-state-reconstruction-from-checkpoint-missing-protocol',
+  'update-deleted-directory',
+])
+
+/** Older versions read of each table. */
+const VERSIONS_READ_MAX = 5n
+
 /** Unpacked tables with vectors, and their live rows. */
 const DV_FOLDERS: readonly (readonly [string, number])[] = [
   ['table-with-dv-small', 8],
@@ -141,6 +188,27 @@ describe.skipIf(skipped)('golden Delta tables', () => {
     }
     const replayed = await withoutCheckpoints(inner)
     if (replayed !== null) expect(plain(replayed)).toEqual(plain(snapshot))
+  })
+
+  it.for(OLDER_VERSIONS)('reads %s at version %s as %s expects', async ([name, version, other]) => {
+    const expected = join(await unpack(other), 'expected')
+    await using table = (await openTable(join(await unpack(name), 'delta')))!
+    const snapshot = await table.snapshot({ kind: 'version', version })
+    expect(await differences({ table, snapshot, expected, timeZone: 'UTC' })).toBe(0)
+  })
+
+  const positive = names.filter((name) => REFUSED[name] === undefined && LIVE_FILES[name] !== null)
+  it.for(positive)('reads %s at its older versions or says why not', async (name) => {
+    const folder = await unpack(name)
+    await using table = (await openTable(
+      existsSync(join(folder, 'delta')) ? join(folder, 'delta') : folder,
+    ))!
+    const newest = (await table.latest()).version
+    for (let version = newest; version >= 0n && newest - version < VERSIONS_READ_MAX; version--) {
+      const counted = await countAt(table, version)
+      if (typeof counted === 'object') expect(counted.found, `${version}`).toBe(counted.said)
+      else expect(reasonsOf(name), `${version}: ${counted}`).toContain(counted)
+    }
   })
 
   it.for(DV_FOLDERS)('reads the deletion vectors of %s', async ([name, liveRows]) => {
@@ -197,6 +265,34 @@ describe.skipIf(skipped)('golden Delta tables', () => {
     expect((await crc.latest()).version).toBe(0n)
   })
 })
+
+/** Rows read and rows that the log tells of; the code where a version cannot be read. */
+async function countAt(
+  table: Table,
+  version: bigint,
+): Promise<{ readonly found: bigint; readonly said: bigint } | string> {
+  await using workspace = await openWorkspace(engine)
+  try {
+    const snapshot = await table.snapshot({ kind: 'version', version })
+    const sql = await snapshotRelation(workspace, { table, snapshot, withMetaColumns: true })
+    await workspace.define('golden', 't', sql)
+    const { rows } = await workspace.session.query('SELECT count(*) FROM golden.t')
+    const found = rows[0]?.[0] as bigint
+    return { found, said: snapshot.rowCount ?? found }
+  } catch (error) {
+    if (isSluiceError(error)) return error.code
+    throw error
+  }
+}
+
+/** Codes that a version of a table may end in. Logs that were cleaned up begin at a checkpoint. */
+function reasonsOf(name: string): readonly string[] {
+  return [
+    ...(WITHOUT_FILES.has(name) ? ['SLU-STO-2005'] : []),
+    ...(WITHOUT_COLUMNS.has(name) ? ['SLU-TAB-3010'] : []),
+    ...(name === 'only-checkpoint-files' ? ['SLU-TAB-3003'] : []),
+  ]
+}
 
 /** Gives every vector that the log adds another descriptor. */
 async function rewriteVectors(folder: string, where: object): Promise<void> {
