@@ -151,6 +151,11 @@ export interface Table extends AsyncDisposable {
    * corrupt vector.
    */
   deletedRows(file: DataFile): Promise<Uint32Array>
+  /**
+   * Looks whether data files are there and as long as the log says, before their rows are believed.
+   * Throws SLU-STO-2005, SLU-STO-2008.
+   */
+  checkFiles(files: Iterable<DataFile>): Promise<void>
   /** Path or URL under which DuckDB reads a data file. */
   readUrl(file: DataFile): string
   /** Path or URL under which DuckDB reads a staged file before a commit names it. */

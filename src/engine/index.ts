@@ -10,6 +10,7 @@ export {
   createEngine,
   type Engine,
   type EngineSettings,
+  guard,
   mapEntries,
   type ResultTable,
   type Session,

@@ -108,6 +108,7 @@ async function indexFiles(
   for (let next = files.next(); !next.done; next = files.next()) {
     const file = next.value
     const url = context.table.readUrl(file)
+    await context.table.checkFiles([file])
     const rowCount = file.statistics?.recordCount ?? (await countRows(session, url))
     await indexFile({
       session,

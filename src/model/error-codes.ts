@@ -212,7 +212,7 @@ export const ERROR_CODES = defineCodes({
   },
   'SLU-STO-2008': {
     kind: 'corrupt',
-    meaning: 'An object is shorter than what the table says about it.',
+    meaning: 'An object has another size than the table says.',
     remedy: 'Restore the object from a backup, or read an older version. Do not delete anything.',
   },
   'SLU-TAB-3001': {
@@ -282,6 +282,13 @@ export const ERROR_CODES = defineCodes({
     remedy:
       'Part of the log or a checkpoint was changed or lost: restore `_delta_log` from a backup. ' +
       'If you know that the table is right, remove the .crc file named in the message.',
+  },
+  'SLU-TAB-3014': {
+    kind: 'corrupt',
+    meaning: 'A data file is damaged: it is as long as the log says and cannot be read.',
+    remedy:
+      'Restore the file named in the message from a backup, or read an older version that does ' +
+      'not need it. Do not delete anything.',
   },
   'SLU-ING-4008': {
     kind: 'corrupt',

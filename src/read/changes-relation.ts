@@ -9,6 +9,7 @@ import {
   SluiceError,
   type TableSchema,
 } from '../model/index.ts'
+import { admitFiles } from './data-files.ts'
 import { deletedRows } from './deleted-rows.ts'
 import { emptyScanSql, namedColumns, type ScanEntry, scanColumn, scanSql } from './scan.ts'
 import { scanBase } from './snapshot-relation.ts'
@@ -54,6 +55,9 @@ export async function changesRelation(
     'the changes of a range must hold every version of it',
   )
   const readings = await collectReadings(table, versions)
+  const { whole, except, only } = readings
+  const files = [...whole, ...except, ...only].map(({ file }) => file)
+  await admitFiles(workspace, table, files)
   const mixed = mixedVersions(readings)
   const scans = (of: Readings): Promise<readonly string[]> =>
     scanReadings({ workspace, table, to }, of)

@@ -1,10 +1,11 @@
 /** SQL over tables: names, versions, changes and paths become relations, DuckDB does the rest. */
 
 import type { Clock, Snapshot, SnapshotAt, Table } from '../contracts/index.ts'
-import { type Engine, literal } from '../engine/index.ts'
-import { isSluiceError, type JsonObject, SluiceError, wrapError } from '../model/index.ts'
+import { type Engine, guard, literal } from '../engine/index.ts'
+import { type JsonObject, SluiceError, wrapError } from '../model/index.ts'
 import { type CellReader, cellReader, type SqlCell, type TypeShape } from './cell.ts'
 import { changesRelation } from './changes-relation.ts'
+import { explainFailure } from './data-files.ts'
 import { type AtClause, draftStatement } from './draft.ts'
 import { interruptOnAbort } from './interrupt.ts'
 import { snapshotRelation } from './snapshot-relation.ts'
@@ -260,13 +261,23 @@ interface Running {
   readonly rowsMax: number | undefined
   readonly signal: AbortSignal | undefined
   close(): Promise<void>
+  /** The error to report for what DuckDB threw. */
+  failed(error: unknown): Promise<SluiceError>
 }
 
 /** DuckDB's numbers of the statement kinds that only read. */
 const READING_STATEMENTS: readonly number[] = [1, 4]
 
-async function start(workspace: Workspace, text: string, running: Running): Promise<SqlResult> {
+async function start(
+  workspace: Workspace,
+  text: string,
+  bounds: Omit<Running, 'failed'>,
+): Promise<SqlResult> {
   const { connection } = workspace.session
+  const running: Running = {
+    ...bounds,
+    failed: (error) => failed(workspace, error, bounds.signal),
+  }
   let statement: Awaited<ReturnType<typeof connection.prepare>>
   try {
     statement = await connection.prepare(text)
@@ -280,12 +291,12 @@ async function start(workspace: Workspace, text: string, running: Running): Prom
     throw new SluiceError('SLU-SQL-6001', { message: 'the statement has parameters' })
   }
   try {
-    const result = await statement.stream()
+    const result = await guard(() => statement.stream())
     const types = result.columnTypes() as readonly TypeShape[]
     const names = result.columnNames()
     return createResult(() => result.fetchChunk(), names, types, running)
   } catch (error) {
-    throw failed(error, running.signal)
+    throw await running.failed(error)
   }
 }
 
@@ -298,7 +309,7 @@ function createResult(
   fetchChunk: () => Promise<RowChunk | null>,
   names: readonly string[],
   types: readonly TypeShape[],
-  { rowsMax = Number.POSITIVE_INFINITY, signal, close }: Running,
+  { rowsMax = Number.POSITIVE_INFINITY, signal, close, failed }: Running,
 ): SqlResult {
   const readers: readonly CellReader[] = types.map(cellReader)
   let isTruncated = false
@@ -306,8 +317,8 @@ function createResult(
     let left = rowsMax
     for (;;) {
       if (signal?.aborted) throw interrupted(signal)
-      const chunk = await fetchChunk().catch((error: unknown) => {
-        throw failed(error, signal)
+      const chunk = await guard(fetchChunk).catch(async (error: unknown) => {
+        throw await failed(error)
       })
       if (chunk === null || chunk.rowCount === 0) return
       isTruncated = chunk.rowCount > left
@@ -327,10 +338,17 @@ function createResult(
   }
 }
 
-function failed(error: unknown, signal: AbortSignal | undefined): SluiceError {
+async function failed(
+  workspace: Workspace,
+  error: unknown,
+  signal: AbortSignal | undefined,
+): Promise<SluiceError> {
   if (signal?.aborted) return interrupted(signal, error)
-  if (isSluiceError(error)) return error
-  return wrapError(error, 'SLU-SQL-6004', 'the query failed')
+  const coded = wrapError(error, 'SLU-SQL-6004', 'the query failed')
+  const explained = await explainFailure(workspace, coded)
+  if (!explained.code.startsWith('SLU-ENG') && explained.code !== 'SLU-BUG-9001') return explained
+  const message = `the query failed: ${explained.message}`
+  return new SluiceError('SLU-SQL-6004', { message, cause: error })
 }
 
 function interrupted(signal: AbortSignal, cause: unknown = signal.reason): SluiceError {

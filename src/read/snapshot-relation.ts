@@ -5,6 +5,7 @@
 
 import type { Snapshot, Table } from '../contracts/index.ts'
 import { assert, type DataFile, isMetaColumn } from '../model/index.ts'
+import { admitFiles } from './data-files.ts'
 import { deletedRows } from './deleted-rows.ts'
 import { emptyScanSql, namedColumns, type ScanEntry, type ScanRequest, scanSql } from './scan.ts'
 import type { Workspace } from './workspace.ts'
@@ -20,7 +21,8 @@ export interface SnapshotRelationRequest {
 /**
  * SELECT with the columns of the table in their order. Deleted positions are loaded into the
  * workspace, so the text is good for its session and as long as that lives.
- * Throws SLU-TAB-3002 on a damaged vector.
+ * Throws SLU-TAB-3002 on a damaged vector, SLU-STO-2005 and SLU-STO-2008 on files that are not what
+ * the log says.
  */
 export async function snapshotRelation(
   workspace: Workspace,
@@ -31,6 +33,7 @@ export async function snapshotRelation(
   const cut: DataFile[] = []
   for (const file of snapshot.files()) (file.deletionVector === null ? whole : cut).push(file)
   const base = scanBase(snapshot)
+  await admitFiles(workspace, table, [...whole, ...cut])
   const scans: string[] = []
   if (whole.length > 0) {
     const entries = whole.map((file) => entryOf(table, file))

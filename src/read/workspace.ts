@@ -27,6 +27,8 @@ export interface LoadedRows {
 /** A session with a database of its own, gone when disposed. */
 export interface Workspace extends AsyncDisposable {
   readonly session: Session
+  /** Urls of the data files that statements may read. */
+  readonly files: Set<string>
   /** Creates the view `view` in `schema`. Throws SLU-STO-2005 when a file it reads is not there. */
   define(schema: string, view: string, sql: string): Promise<void>
   /** Loads positions into a new temp table. */
@@ -56,6 +58,7 @@ function createWorkspace(session: Session, database: string): Workspace {
   let closed = false
   return {
     session,
+    files: new Set(),
     define: async (schema, view, sql) => {
       await session.run(`CREATE SCHEMA IF NOT EXISTS ${identifier(schema)}`)
       try {

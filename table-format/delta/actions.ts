@@ -200,7 +200,7 @@ function decodeAdd(body: LogObject): AddAction {
     kind: 'add',
     path: decodePath(textOf(body.path, 'add.path')),
     partitionValues: textMapOf(body.partitionValues, 'add.partitionValues') ?? {},
-    sizeBytes: numberOf(body.size, 'add.size'),
+    sizeBytes: countOf(body.size, 'add.size'),
     modificationTimeMs: numberOrNull(body.modificationTime) ?? 0,
     dataChange: body.dataChange !== false,
     statsJson: textOrNull(body.stats),
@@ -283,9 +283,9 @@ function decodeVector(value: LogJson | undefined): DeletionVectorDescriptor | nu
   return {
     storageType,
     pathOrInline: textOf(body.pathOrInlineDv, 'deletionVector.pathOrInlineDv'),
-    offset: numberOrNull(body.offset),
-    sizeBytes: numberOf(body.sizeInBytes, 'deletionVector.sizeInBytes'),
-    cardinality: numberOf(body.cardinality, 'deletionVector.cardinality'),
+    offset: body.offset === undefined ? null : countOrNull(body.offset, 'deletionVector.offset'),
+    sizeBytes: countOf(body.sizeInBytes, 'deletionVector.sizeInBytes'),
+    cardinality: countOf(body.cardinality, 'deletionVector.cardinality'),
   }
 }
 
@@ -420,6 +420,16 @@ function textOrNull(value: LogJson | undefined): string | null {
 function numberOf(value: LogJson | undefined, what: string): number {
   if (typeof value === 'number') return value
   throw new ShapeFault(`${what} is not a number`)
+}
+
+function countOf(value: LogJson | undefined, what: string): number {
+  const count = numberOf(value, what)
+  if (Number.isSafeInteger(count) && count >= 0) return count
+  throw new ShapeFault(`${what} is not a count`)
+}
+
+function countOrNull(value: LogJson, what: string): number | null {
+  return value === null ? null : countOf(value, what)
 }
 
 function numberOrNull(value: LogJson | undefined): number | null {

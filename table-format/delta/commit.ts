@@ -26,6 +26,7 @@ import {
 import { type Action, encodeAction, vectorId } from './actions.ts'
 import { deleteTargets, obstacleOf, planCommit, planDeletes } from './commit-plan.ts'
 import type { DeletePlan } from './commit-types.ts'
+import { withChecksum } from './entry-checksum.ts'
 import { decodeCommit } from './log.ts'
 import { checkpointPath, commitPath } from './log-path.ts'
 import { isBelow, type RowBitmap, rowsToBitmap } from './row-bitmap.ts'
@@ -138,8 +139,9 @@ export async function putLogEntry(
 }
 
 /** Actions → the bytes of a log entry. */
-export function encodeEntry(actions: readonly Action[]): Buffer {
-  return Buffer.from(`${actions.map(encodeAction).join('\n')}\n`)
+export function encodeEntry([first, ...others]: readonly Action[]): Buffer {
+  const rest = Buffer.from(others.map((action) => `${encodeAction(action)}\n`).join(''))
+  return Buffer.concat([Buffer.from(`${encodeAction(withChecksum(first!, rest))}\n`), rest])
 }
 
 /** Writes the version after `state`; null when another writer has it. */

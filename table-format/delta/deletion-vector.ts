@@ -11,6 +11,7 @@
 
 import { crc32 } from 'node:zlib'
 import { assert, type DeletionVectorDescriptor, SluiceError } from '../../src/model/index.ts'
+import { vectorPath } from './log-path.ts'
 import {
   BitmapFault,
   decodeBitmap64,
@@ -97,8 +98,11 @@ export function decodeInline(descriptor: DeletionVectorDescriptor): RowBitmap {
 /** The error for a vector that is not what its descriptor says. */
 export function corrupt(descriptor: DeletionVectorDescriptor, reason: string): SluiceError {
   const { storageType, pathOrInline, offset } = descriptor
+  const path = storageType === 'u' ? vectorPath(pathOrInline) : null
+  const file = storageType === 'i' ? 'in the log' : (path ?? pathOrInline)
+  const place = offset === null ? file : `${file} at byte ${offset}`
   return new SluiceError('SLU-TAB-3002', {
-    message: `deletion vector ${storageType}${pathOrInline}@${offset ?? ''}: ${reason}`,
+    message: `the deletion vector ${place}: ${reason}`,
     context: { storageType, pathOrInline, offset },
   })
 }

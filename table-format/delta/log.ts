@@ -1,8 +1,10 @@
 /** Reads the log of one table: commits, listings, and their order. */
 
+import { isUtf8 } from 'node:buffer'
 import type { ObjectStore } from '../../src/contracts/index.ts'
 import { SluiceError } from '../../src/model/index.ts'
 import { type Action, decodeActions } from './actions.ts'
+import { checkChecksum } from './entry-checksum.ts'
 import { commitPath, LOG_FOLDER, type LogFile, parseLogFile, versionName } from './log-path.ts'
 import type { TablePaths } from './table-paths.ts'
 
@@ -64,6 +66,9 @@ export function createTableLog(store: ObjectStore, paths: TablePaths): TableLog 
 
 /** Bytes of a commit → its actions. Throws SLU-TAB-3001 with path and line. */
 export function decodeCommit(version: bigint, bytes: Buffer, path: string): LogCommit {
+  if (!isUtf8(bytes)) {
+    throw new SluiceError('SLU-TAB-3001', { message: `${path} is not UTF-8`, context: { path } })
+  }
   const lines = bytes.toString('utf8').split('\n')
   const actions = lines.flatMap((line, index) =>
     line.trim() === '' ? [] : decodeActions(line, `line ${index + 1} of ${path}`),
@@ -71,6 +76,7 @@ export function decodeCommit(version: bigint, bytes: Buffer, path: string): LogC
   if (lines.every((line) => line.trim() === '')) {
     throw new SluiceError('SLU-TAB-3001', { message: `${path} is empty`, context: { path } })
   }
+  checkChecksum(actions, bytes, path)
   const info = actions.find((action) => action.kind === 'commitInfo')?.content
   const timestamp = info?.inCommitTimestamp
   const txnId = info?.txnId

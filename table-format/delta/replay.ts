@@ -8,7 +8,7 @@ import { isSluiceError, SluiceError } from '../../src/model/index.ts'
 import { type Checkpoint, type CheckpointReader, completeCheckpoints } from './checkpoint-read.ts'
 import { checksumFault } from './checksum.ts'
 import type { LogCommit, LogEntry, TableLog } from './log.ts'
-import { LAST_CHECKPOINT } from './log-path.ts'
+import { commitPath, LAST_CHECKPOINT } from './log-path.ts'
 import { obstacleToWriting } from './protocol.ts'
 import {
   applyActions,
@@ -232,7 +232,7 @@ function checkContiguous(entries: readonly LogEntry[], first: bigint, last: bigi
 
 function missingVersion(version: bigint): SluiceError {
   return new SluiceError('SLU-TAB-3005', {
-    message: `version ${version} is missing from the table log`,
+    message: `version ${version} is missing from the table log: ${commitPath(version)}`,
     context: { version },
   })
 }

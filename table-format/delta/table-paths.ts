@@ -12,6 +12,8 @@ export interface TablePaths {
    * store.
    */
   object(path: string): string
+  /** True for an object inside the store. */
+  holds(path: string): boolean
   /** Path in the table of an object of the store. */
   within(objectPath: string): string
   /** What DuckDB reads a data file by, wherever it lies. */
@@ -37,6 +39,7 @@ export function tablePaths(store: ObjectStore, root: string): TablePaths {
         context: { path, store: store.url },
       })
     },
+    holds: (path) => inStore(path) !== null,
     within: (objectPath) => objectPath.slice(prefix.length),
     readUrl: (path) => {
       const object = inStore(path)

@@ -15,10 +15,12 @@ import { readChanges } from './changes.ts'
 import type { CheckpointTask } from './checkpoint-write.ts'
 import type { ChecksumTask } from './checksum.ts'
 import { runCommit } from './commit.ts'
+import { corrupt } from './deletion-vector.ts'
+import { createFileCheck, type FileCheck } from './file-check.ts'
 import { LOG_FOLDER } from './log-path.ts'
 import { checkWritable } from './protocol.ts'
 import { type ReplaySources, replayAt, replayForward, replayNewest, stateAfter } from './replay.ts'
-import { bitmapToRows } from './row-bitmap.ts'
+import { bitmapToRows, isBelow } from './row-bitmap.ts'
 import { snapshotOf, stateOf } from './snapshot.ts'
 import { applyActions, completeState, type TableState } from './state.ts'
 import { versionAt } from './time-travel.ts'
@@ -57,6 +59,7 @@ class DeltaTable implements Table {
   #recent: readonly TableState[]
   #seenMs: number
   #isCommitting = false
+  readonly #fileCheck: FileCheck
 
   constructor(parts: DeltaTableParts, state: TableState) {
     this.root = parts.root
@@ -64,6 +67,7 @@ class DeltaTable implements Table {
     this.#head = state
     this.#recent = [state]
     this.#seenMs = parts.clock.nowMs()
+    this.#fileCheck = createFileCheck(parts.store, parts.sources.paths)
   }
 
   async latest(): Promise<Snapshot> {
@@ -118,7 +122,16 @@ class DeltaTable implements Table {
   }
 
   async deletedRows(file: DataFile): Promise<Uint32Array> {
-    return bitmapToRows(await this.#parts.vectors.read(file.deletionVector))
+    const { deletionVector, statistics } = file
+    const rows = await this.#parts.vectors.read(deletionVector)
+    if (deletionVector !== null && statistics !== null && !isBelow(rows, statistics.recordCount)) {
+      throw corrupt(deletionVector, `it names a row beyond the end of ${file.path}`)
+    }
+    return bitmapToRows(rows)
+  }
+
+  async checkFiles(files: Iterable<DataFile>): Promise<void> {
+    await this.#fileCheck.check(files)
   }
 
   readUrl(file: DataFile): string {

@@ -24,6 +24,9 @@ export interface VectorStoreOptions {
   readonly cacheBytesMax: number
 }
 
+/** All rows of the largest file that a vector can describe, as bits, and the heads around them. */
+const VECTOR_BYTES_MAX = 544 * 1024 * 1024
+
 /** Enough to hide a store's latency, few enough for its connections. */
 const READS_AT_ONCE = 16
 
@@ -100,7 +103,8 @@ export class VectorStore {
 
   async #readFrame(descriptor: DeletionVectorDescriptor): Promise<Buffer> {
     const { store, paths } = this.#options
-    const { storageType, pathOrInline } = descriptor
+    const { storageType, pathOrInline, sizeBytes } = descriptor
+    if (sizeBytes > VECTOR_BYTES_MAX) throw corrupt(descriptor, `it cannot have ${sizeBytes} bytes`)
     const path = storageType === 'u' ? vectorPath(pathOrInline) : decodePath(pathOrInline)
     if (path === null) throw corrupt(descriptor, 'its name is not Z85 of a UUID')
     // A descriptor without offset names the first vector of its file, after the version byte.

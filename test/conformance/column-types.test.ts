@@ -161,7 +161,7 @@ function widen(folder: string, version: number): void {
     join(folder, '_delta_log', `${String(number).padStart(20, '0')}.json`)
   const first = readFileSync(log(0), 'utf8').trim().split('\n')
   const [info, protocol, metadata] = first.map((line) => JSON.parse(line)) as [
-    { commitInfo: { inCommitTimestamp: number } },
+    { commitInfo: { inCommitTimestamp: number; sluice?: object } },
     { protocol: { readerFeatures: string[]; writerFeatures: string[] } },
     { metaData: { schemaString: string } },
   ]
@@ -176,6 +176,7 @@ function widen(folder: string, version: number): void {
   protocol.protocol.readerFeatures.push('typeWidening')
   protocol.protocol.writerFeatures.push('typeWidening')
   info.commitInfo.inCommitTimestamp += 3_600_000
+  delete info.commitInfo.sluice
   const lines = [info, protocol, metadata].map((action) => `${JSON.stringify(action)}\n`)
   writeFileSync(log(version), lines.join(''))
 }

@@ -66,6 +66,7 @@ export function createPlainTable(
       versions.slice(Number(from) + 1, Number(to) + 1).map(({ changes }) => changes),
     deletedRows: async (file: DataFile) =>
       vectors.get(file.deletionVector?.pathOrInline ?? '') ?? new Uint32Array(),
+    checkFiles: async () => {},
     readUrl: (file: DataFile) => join(folder, file.path),
     apply: async (commit: PlainCommit) => {
       const schema = commit.schema ?? newest().snapshot.schema
