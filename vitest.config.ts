@@ -11,7 +11,7 @@ export default defineConfig({
         test: {
           ...shared,
           name: 'fast',
-          include: ['test/{unit,contract,property,simulation,tidy,golden}/**/*.test.ts'],
+          include: ['test/{unit,contract,property,simulation,tidy,golden,damage}/**/*.test.ts'],
         },
       },
       {

@@ -207,8 +207,10 @@ export const ERROR_CODES = defineCodes({
   },
   'SLU-STO-2007': {
     kind: 'invalid-config',
-    meaning: 'The object store cannot be read: no permission.',
-    remedy: 'Give the user that runs Sluice read permission on the path named in the message.',
+    meaning: 'The object store cannot be read: no permission, or a loop of links.',
+    remedy:
+      'Give the user that runs Sluice read permission on the path named in the message, or ' +
+      'correct the link.',
   },
   'SLU-STO-2008': {
     kind: 'corrupt',

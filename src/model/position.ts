@@ -67,6 +67,9 @@ export function cursorToJson(cursor: Cursor): JsonObject {
   }
 }
 
+/** `BigInt` would take an empty text for zero. */
+const WHOLE_NUMBER = /^-?\d+$/
+
 /** JSON → cursor; the inverse of `cursorToJson`. Throws a `TypeError` on another shape. */
 export function cursorFromJson(json: JsonObject): Cursor {
   const { split, splitNumber, nextPosition, phase, identity, batchNumber, sourceTimeMicros } = json
@@ -74,8 +77,10 @@ export function cursorFromJson(json: JsonObject): Cursor {
     typeof split !== 'string' ||
     typeof splitNumber !== 'number' ||
     typeof nextPosition !== 'string' ||
+    !WHOLE_NUMBER.test(nextPosition) ||
     (phase !== 'copy' && phase !== 'stream') ||
     typeof batchNumber !== 'string' ||
+    !WHOLE_NUMBER.test(batchNumber) ||
     typeof identity !== 'object' ||
     identity === null ||
     Array.isArray(identity)

@@ -10,6 +10,7 @@ const NOT_WRITABLE = new Set([
   'EISDIR',
   'EEXIST',
   'ENAMETOOLONG',
+  'ELOOP',
 ])
 const FULL = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
 
