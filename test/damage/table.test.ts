@@ -114,15 +114,15 @@ const DATA: readonly Case[] = [
   ['a data file that grew', (t) => data(t, (b) => Buffer.concat([b, b])), '2008', /part-/],
   ['a data file of nothing', (t) => data(t, () => Buffer.alloc(0)), '2008', /part-/],
   ['another file in its place', (t) => data(t, () => other(t)), '2008', /part-/],
-  ['a data file of zeros', (t) => data(t, (b) => Buffer.alloc(b.length)), '3013', /part-/],
+  ['a data file of zeros', (t) => data(t, (b) => Buffer.alloc(b.length)), '3014', /part-/],
   [
     'a data file of noise',
     (t) => data(t, (b) => b.map((x) => x ^ 0x5a) as Buffer),
-    '3013',
+    '3014',
     /part-/,
   ],
-  ['a footer of noise', (t) => data(t, (b) => noise(b, b.length - 8, 4)), '3013', /part-/],
-  ['pages of noise', (t) => data(t, (b) => noise(b, 4, 60)), '3013', /part-/],
+  ['a footer of noise', (t) => data(t, (b) => noise(b, b.length - 8, 4)), '3014', /part-/],
+  ['pages of noise', (t) => data(t, (b) => noise(b, 4, 60)), '3014', /part-/],
 ]
 
 const VECTORS: readonly Case[] = [

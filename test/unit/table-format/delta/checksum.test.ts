@@ -27,6 +27,9 @@ afterAll(async () => {
 const checksum = async (world: LocalWorld, version: number): Promise<Record<string, unknown>> =>
   JSON.parse(await readFile(join(world.log, logName(version, 'crc')), 'utf8'))
 
+/** An entry without the checksum of its own lines, which would tell of the change first. */
+const unsigned = (text: string): string => text.replace(/,?"checksum":\d+/, '')
+
 async function open(world: LocalWorld) {
   const table = (await (await world.newFormat()).open('t'))!
   return table.latest()
@@ -73,7 +76,7 @@ describe('version checksums', () => {
       .filter((line) => !line.includes('"path":"f3"'))
       .join('\n')
     expect(changed).not.toBe(text)
-    await writeFile(path, changed)
+    await writeFile(path, unsigned(changed))
     await expect(open(world)).rejects.toMatchObject({
       code: 'SLU-TAB-3013',
       message: expect.stringContaining('numFiles is 2 and was 3'),
@@ -102,7 +105,7 @@ describe('version checksums', () => {
     const snapshot = await commitMany(world, 2)
     const first = join(world.log, logName(0))
     const text = await readFile(first, 'utf8')
-    await writeFile(first, text.replace(',"rowTracking"', ''))
+    await writeFile(first, unsigned(text.replace(',"rowTracking"', '')))
     const wrong = { ...(await checksum(world, 2)), numFiles: 99 }
     await writeFile(join(world.log, logName(2, 'crc')), JSON.stringify(wrong))
     expect((await open(world)).fileCount).toBe(snapshot.fileCount)
