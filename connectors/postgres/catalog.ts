@@ -43,6 +43,12 @@ export interface SlotRow {
   readonly confirmedFlushLsn: string | null
   /** reserved, extended, unreserved, lost; null when invalidated or before version 13. */
   readonly walStatus: string | null
+  /** Why it was invalidated: wal_removed, idle_timeout, …; null when not, and before version 17. */
+  readonly invalidationReason: string | null
+  /** WAL that may still be written before the slot is in danger; null when there is no limit. */
+  readonly safeWalBytes: number | null
+  /** Copied to standbys that ask for it; false before version 17. */
+  readonly isFailover: boolean
 }
 
 /** Facts of the server that do not change while connected. */
@@ -53,6 +59,8 @@ export interface ServerFacts {
   readonly walSenderTimeoutMs: number
   readonly isStandby: boolean
   readonly user: string
+  /** What slots may hold back (max_slot_wal_keep_size); null without a limit. */
+  readonly slotWalBytesMax: number | null
 }
 
 interface TableRow {
@@ -259,7 +267,9 @@ export async function readServer(connection: Connection): Promise<ServerFacts> {
       current_setting('wal_level') AS "walLevel",
       (SELECT setting::float8 FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout')
         AS "walSenderTimeoutMs",
-      pg_is_in_recovery() AS "isStandby", current_user::text AS "user"`)
+      pg_is_in_recovery() AS "isStandby", current_user::text AS "user",
+      (SELECT CASE WHEN setting::int8 < 0 THEN NULL ELSE setting::float8 * 1048576 END
+        FROM pg_catalog.pg_settings WHERE name = 'max_slot_wal_keep_size') AS "slotWalBytesMax"`)
   return rows[0]!
 }
 
@@ -268,8 +278,11 @@ export async function readSlot(connection: Connection, slot: string): Promise<Sl
   const rows = await connection.query<SlotRow>(
     `SELECT plugin::text, slot_type::text AS "slotType", database::text,
       active_pid AS "activeProcessId", restart_lsn::text AS "restartLsn",
-      confirmed_flush_lsn::text AS "confirmedFlushLsn", wal_status AS "walStatus"
-    FROM pg_catalog.pg_replication_slots WHERE slot_name = $1`,
+      confirmed_flush_lsn::text AS "confirmedFlushLsn", wal_status AS "walStatus",
+      to_jsonb(s)->>'invalidation_reason' AS "invalidationReason",
+      safe_wal_size::float8 AS "safeWalBytes",
+      coalesce((to_jsonb(s)->>'failover')::boolean, false) AS "isFailover"
+    FROM pg_catalog.pg_replication_slots s WHERE slot_name = $1`,
     [slot],
   )
   return rows[0] ?? null

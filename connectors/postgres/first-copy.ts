@@ -72,7 +72,7 @@ export class FirstCopy {
     this.#options = options
     this.#opening = opening
     this.#host = host
-    for (const stream of copyStreams(options.request)) {
+    for (const stream of copyStreams(opening.streams)) {
       this.#copies.set(stream, {
         stream,
         isBegun: false,
@@ -181,7 +181,7 @@ export class FirstCopy {
       const table = this.#tableOf(copy)
       if (this.#isCopied) copy.relations = await readCopyRelations(reader.connection, table)
       copy.rowsExpected = rowsExpected(copy.relations) ?? table.rowsEstimated
-      const cursor = this.#options.request.streams.get(stream) ?? null
+      const cursor = this.#opening.streams.get(stream) ?? null
       const mayGoOn = this.#isCopied && publishedStreams.has(stream)
       copy.interrupted = interruptedCopy(mayGoOn ? cursor : null, {
         identity,

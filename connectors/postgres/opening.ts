@@ -6,6 +6,7 @@
 import type { SourceContext, SourceMemory, SourceStart } from '../../src/contracts/index.ts'
 import {
   type Cursor,
+  isSluiceError,
   type JsonObject,
   SluiceError,
   type SourcePosition,
@@ -21,10 +22,17 @@ import {
 } from './catalog.ts'
 import { type Connection, connect } from './connection.ts'
 import { postgresError } from './errors.ts'
-import { formatLsn } from './lsn.ts'
+import { formatLsn, parseLsn } from './lsn.ts'
 import { ensurePublication, noteOfTables, readPublication, requireMembers } from './publication.ts'
 import type { SchemaRegistry } from './schemas.ts'
-import { planSlot, type ServerIdentity, type SlotPlan, slotIdentity } from './slot.ts'
+import {
+  parseTimelineHistory,
+  planSlot,
+  type ServerIdentity,
+  type SlotFacts,
+  type SlotPlan,
+  slotIdentity,
+} from './slot.ts'
 import { createSlot, type ExportedSnapshot } from './snapshot-copy.ts'
 import type { PostgresSettings } from './spec.ts'
 import type { TypeCatalog } from './types.ts'
@@ -51,6 +59,8 @@ export interface Opening {
   readonly server: ServerFacts
   readonly identity: JsonObject
   readonly tables: readonly TableFacts[]
+  /** The cursors to go on from: none where changes are missing and the copy begins anew. */
+  readonly streams: ReadonlyMap<string, Cursor | null>
   readonly types: TypeCatalog
   /** Streams that were published before this opening added any: no change of theirs is missing. */
   readonly publishedStreams: ReadonlySet<string>
@@ -78,7 +88,7 @@ export async function openServer(options: SessionOptions): Promise<Opening> {
   }
 }
 
-/** Throws SLU-SRC-1203 and 1221. */
+/** Throws SLU-SRC-1203, 1221 and 1223. */
 export function requireUsableServer(server: ServerFacts): void {
   if (server.versionNumber < VERSION_MIN) {
     throw new SluiceError('SLU-SRC-1221', {
@@ -88,9 +98,8 @@ export function requireUsableServer(server: ServerFacts): void {
     })
   }
   if (server.isStandby) {
-    throw new SluiceError('SLU-SRC-1221', {
+    throw new SluiceError('SLU-SRC-1223', {
       message: 'the server is a standby; copy and stream must come from the primary',
-      remedy: 'Point the url of the source at the primary.',
     })
   }
   if (server.walLevel !== 'logical') {
@@ -108,20 +117,20 @@ async function openSlot(
   server: ServerFacts,
 ): Promise<Opening> {
   const { settings, context, names, request } = options
-  const streams = [...request.streams.keys()]
-  const cursors = [...request.streams.values()].filter((cursor) => cursor !== null)
   const system = await identifySystem(replication)
   const note = await request.memory.read()
-  const plan = planSlot({
+  const { plan, streams } = planOpening(options, {
     slot: names.slot,
     database: system.database,
     server: system.identity,
+    endPosition: system.endPosition,
+    departures: await readDepartures(replication, system.identity.timeline),
     note,
     found: await readSlot(connection, names.slot),
-    cursors,
+    cursors: [...request.streams.values()].filter((cursor) => cursor !== null),
   })
-  const copied = new Set(copyStreams(request))
-  const wanted = await requireTables(connection, streams)
+  const copied = new Set(copyStreams(streams))
+  const wanted = await requireTables(connection, [...streams.keys()])
   const followed = wanted.filter((table) => !copied.has(table.stream))
   await requireMembers({ connection, name: names.publication, tables: followed, note })
   const published = await readPublication(connection, names.publication, server.versionNumber)
@@ -135,6 +144,7 @@ async function openSlot(
   })
   options.schemas.publishesGenerated = await readPublishesGenerated(connection, names.publication)
   const snapshot = await makeSlot(options, connection, replication, plan, system.identity)
+  if (plan.kind === 'use') await noteTimeline(options, system.identity)
   await noteTables(request.memory, wanted)
   return {
     connection,
@@ -142,11 +152,37 @@ async function openSlot(
     server,
     identity: slotIdentity(names.slot, system.identity),
     tables: wanted,
+    streams,
     types: await readTypes(connection),
     publishedStreams: published?.streams ?? new Set(),
     snapshot,
     confirmedPosition: plan.kind === 'use' ? plan.confirmedPosition : (snapshot?.position ?? 0n),
   }
+}
+
+/** What a lost slot means is decided here: the error, or no cursor at all. */
+function planOpening(
+  { settings, context, request }: SessionOptions,
+  facts: SlotFacts,
+): { readonly plan: SlotPlan; readonly streams: ReadonlyMap<string, Cursor | null> } {
+  try {
+    return { plan: planSlot(facts), streams: request.streams }
+  } catch (error) {
+    if (settings.onSlotLost !== 'resync' || !isSlotLoss(error)) throw error
+    context.telemetry.log('warn', 'changes are missing: every table is copied again', {
+      slot: facts.slot,
+      code: error.code,
+      reason: error.message,
+    })
+    const cursors = facts.cursors.map((cursor) => ({ ...cursor, phase: 'copy' as const }))
+    const streams = new Map([...request.streams.keys()].map((stream) => [stream, null]))
+    return { plan: planSlot({ ...facts, cursors }), streams }
+  }
+}
+
+/** A slot that is gone or moved; not another server or history, which may be a mistake. */
+function isSlotLoss(error: unknown): error is SluiceError {
+  return isSluiceError(error, 'SLU-SRC-1211') || isSluiceError(error, 'SLU-SRC-1212')
 }
 
 /**
@@ -192,22 +228,57 @@ async function makeSlot(
   return snapshot
 }
 
-async function identifySystem(
-  replication: Connection,
-): Promise<{ identity: ServerIdentity; database: string }> {
+/**
+ * Remembers that the tables go on along the server's timeline: from now on they hold more than the
+ * one before had, and only this note tells that it was checked.
+ */
+async function noteTimeline(options: SessionOptions, server: ServerIdentity): Promise<void> {
+  const { names, request, context } = options
+  const note = await request.memory.read()
+  if (note?.timeline === server.timeline) return
+  context.telemetry.log('warn', 'the server has a new timeline, and holds all that the tables do', {
+    slot: names.slot,
+    timeline: server.timeline,
+  })
+  const more = { kind: 'postgres', publication: names.publication, state: 'followed' }
+  await request.memory.write({ ...note, ...more, ...slotIdentity(names.slot, server) })
+}
+
+interface SystemFacts {
+  readonly identity: ServerIdentity
+  readonly database: string
+  readonly endPosition: SourcePosition
+}
+
+async function identifySystem(replication: Connection): Promise<SystemFacts> {
   const rows = await replication.query<{
     systemid: string
     /** int4 until version 14, int8 (as text) since. */
     timeline: number | string
+    xlogpos: string
     dbname: string
   }>('IDENTIFY_SYSTEM')
-  const { systemid, timeline, dbname } = rows[0]!
-  return { identity: { systemIdentifier: systemid, timeline: Number(timeline) }, database: dbname }
+  const { systemid, timeline, xlogpos, dbname } = rows[0]!
+  return {
+    identity: { systemIdentifier: systemid, timeline: Number(timeline) },
+    database: dbname,
+    endPosition: parseLsn(xlogpos),
+  }
+}
+
+/** The first timeline has no history. */
+async function readDepartures(
+  replication: Connection,
+  timeline: number,
+): Promise<ReadonlyMap<number, SourcePosition>> {
+  if (timeline === 1) return new Map()
+  const rows = await replication.query<{ content: string | Buffer }>(`TIMELINE_HISTORY ${timeline}`)
+  return parseTimelineHistory(String(rows[0]?.content ?? ''))
 }
 
 /** Streams whose copy is not complete. */
-export function copyStreams(request: SourceStart): string[] {
-  return [...request.streams].filter(([, cursor]) => needsCopy(cursor)).map(([stream]) => stream)
+export function copyStreams(streams: SourceStart['streams']): string[] {
+  return [...streams].filter(([, cursor]) => needsCopy(cursor)).map(([stream]) => stream)
 }
 
 /** True when the table behind the cursor has no complete copy. */

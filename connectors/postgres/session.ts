@@ -11,7 +11,7 @@ import { statusInterval } from './feedback.ts'
 import { FirstCopy } from './first-copy.ts'
 import { formatLsn, parseLsn } from './lsn.ts'
 import { streamName } from './names.ts'
-import { needsCopy, type Opening, openServer, type SessionOptions } from './opening.ts'
+import { copyStreams, needsCopy, type Opening, openServer, type SessionOptions } from './opening.ts'
 import type { RelationMessage, ResolvedRelation } from './pgoutput.ts'
 import { requireMembers } from './publication.ts'
 import { requireNotMoved } from './slot.ts'
@@ -51,7 +51,7 @@ class PostgresSession implements SourceSession {
   constructor(options: SessionOptions, opening: Opening) {
     this.#options = options
     this.#opening = opening
-    for (const [stream, cursor] of options.request.streams) {
+    for (const [stream, cursor] of opening.streams) {
       if (cursor !== null && !needsCopy(cursor)) this.#resume.set(stream, cursor.nextPosition)
     }
     for (const table of opening.tables) this.#noteTable(table)
@@ -61,6 +61,13 @@ class PostgresSession implements SourceSession {
       resumeAt: (stream, position) => this.#resume.set(stream, position),
       openStream: (bufferBytesMax) => this.#startStream(bufferBytesMax),
     })
+  }
+
+  get copiesAgain(): readonly string[] {
+    const { streams } = this.#options.request
+    return copyStreams(this.#opening.streams).filter(
+      (stream) => !needsCopy(streams.get(stream) ?? null),
+    )
   }
 
   async *blocks(): AsyncGenerator<SourceBlock, void> {

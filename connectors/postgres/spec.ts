@@ -38,9 +38,13 @@ export const postgresSettingsSchema = z.strictObject({
     .default(true)
     .meta({ description: 'Create the publication and add missing tables; false: only check it.' }),
   onSlotLost: z
-    .literal('stop')
+    .enum(['stop', 'resync'])
     .default('stop')
-    .meta({ description: 'What to do when the slot is gone and changes are missing: stop.' }),
+    .meta({
+      description:
+        'When the slot is lost and changes are missing: stop, or resync (every table is copied ' +
+        'again in place from a new slot).',
+    }),
   columnTypes: z
     .record(
       z.string(),

@@ -21,9 +21,9 @@ export interface VerbContext {
   loadConfig(): Promise<Config>
   /**
    * Opens the parts behind the configuration; the caller disposes them. Log lines go to stderr or
-   * to `onLog`.
+   * to `onLog`. `change` makes of the configuration what this command runs with.
    */
-  openRuntime(onLog?: (line: string) => void): Promise<Runtime>
+  openRuntime(onLog?: (line: string) => void, change?: (config: Config) => Config): Promise<Runtime>
   /** Path of the configuration, not read yet. Throws SLU-CFG-1006. */
   configPath(): string
 }

@@ -1,6 +1,6 @@
 /** One command from arguments to exit code. */
 
-import { openRuntime, type Runtime, sourceSpecs } from '../compose.ts'
+import { openRuntime, sourceSpecs } from '../compose.ts'
 import { type Config, findConfig, loadConfig, readTerminalEnvironment } from '../config/index.ts'
 import { SluiceError } from '../model/index.ts'
 import { createTelemetry, isLogLevel } from '../observe/index.ts'
@@ -47,12 +47,13 @@ function createContext(host: Host, globals: GlobalOptions, usage: string): VerbC
   }
   const isLong = /^(run|dev)\b/.test(usage)
   const level = logLevel(environment.logLevel, output, isLong)
-  const openRuntimeOnce = async (onLog?: (line: string) => void): Promise<Runtime> => {
+  const openRuntimeOnce: VerbContext['openRuntime'] = async (onLog, change) => {
     const stream = onLog === undefined ? host.stderr : { write: onLog }
     const format = host.stderr.isTTY === true ? 'text' : 'json'
     const telemetry = createTelemetry({ level, format, stream, clock: host.clock })
     const readerThreads = READER_THREADS
-    return openRuntime(await loadOnce(), { clock: host.clock, telemetry, readerThreads })
+    const config = await loadOnce()
+    return openRuntime(change?.(config) ?? config, { clock: host.clock, telemetry, readerThreads })
   }
   return { host, output, configPath, loadConfig: loadOnce, openRuntime: openRuntimeOnce }
 }

@@ -34,7 +34,16 @@ export interface VerbSpec {
   run(context: VerbContext, parsed: Parsed): Promise<number>
 }
 
+const ON_SLOT_LOST: OptionSpec = {
+  flags: '--on-slot-lost <what>',
+  meaning: 'a lost Postgres slot: stop, or resync every table in place (overrides the setting)',
+  parse: ['stop', 'resync'],
+}
+
 const DAY = 'Days, hours, minutes, seconds: 10s, 5m.'
+
+const slotPolicy = ({ onSlotLost }: Parsed['options']): { readonly onSlotLost?: string } =>
+  typeof onSlotLost === 'string' ? { onSlotLost } : {}
 
 /** Commands in the order of the help. */
 export const VERBS: readonly VerbSpec[] = [
@@ -56,11 +65,11 @@ export const VERBS: readonly VerbSpec[] = [
     usage: 'dev',
     group: 'Start',
     summary: 'run all pipelines with a live view and what to try next',
-    options: [],
+    options: [ON_SLOT_LOST],
     examples: [['sluice dev -c sluice.yaml', 'run what the file declares']],
-    run: async (context) => {
+    run: async (context, { options }) => {
       const { runVerb } = await import('./verbs/run.ts')
-      return runVerb(context, undefined, { showsLive: true, death: null })
+      return runVerb(context, undefined, { showsLive: true, death: null, ...slotPolicy(options) })
     },
   },
   {
@@ -105,7 +114,10 @@ export const VERBS: readonly VerbSpec[] = [
     details:
       'Ctrl-C or SIGTERM commits the open batch and exits 0; a second exits at once (130, 143).\n' +
       'Either way nothing is lost or doubled: the next start goes on from the last commit.',
-    options: [{ flags: '--once', meaning: 'catch up with where the source stands now, then exit' }],
+    options: [
+      { flags: '--once', meaning: 'catch up with where the source stands now, then exit' },
+      ON_SLOT_LOST,
+    ],
     examples: [
       ['sluice run', 'run everything'],
       ['sluice run shop --once', 'from cron: catch up and exit'],
@@ -116,8 +128,27 @@ export const VERBS: readonly VerbSpec[] = [
         import('./death-wish.ts'),
       ])
       const once = options.once === true
-      return runVerb(context, args[0], { once, showsLive: false, death: readDeathWish(context) })
+      const death = readDeathWish(context)
+      return runVerb(context, args[0], { once, showsLive: false, death, ...slotPolicy(options) })
     },
+  },
+  {
+    usage: 'resync <tables...>',
+    group: 'Run',
+    summary: 'copy tables again in place, without a gap, when they can no longer be trusted',
+    details:
+      'The next run of the pipeline makes the copy, then goes on with the changes; one that\n' +
+      'runs starts over by itself with its next commit of the table. Readers see the old rows\n' +
+      'until the copy is complete, and later by version: t AT (VERSION => n), as printed.',
+    options: [{ flags: '--dry-run', meaning: 'only say what would be done' }],
+    examples: [
+      ['sluice resync orders --dry-run', 'what would it do?'],
+      ['sluice resync orders customers', 'then: sluice run'],
+    ],
+    run: async (context, { args, options }) =>
+      (await import('./verbs/resync.ts')).resyncVerb(context, args.flat() as string[], {
+        isDryRun: options.dryRun === true,
+      }),
   },
   {
     usage: 'status [pipeline]',

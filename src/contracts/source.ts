@@ -155,6 +155,11 @@ export interface SourceSession extends AsyncDisposable {
    */
   acknowledge(nextPosition: SourcePosition): void
   progress(): SourceProgress
+  /**
+   * Streams whose cursor says `stream` and which this session copies all the same, because changes
+   * are missing: their cursors must say `copy` before a block is taken. None when absent.
+   */
+  readonly copiesAgain?: readonly string[]
 }
 
 /** A configured source. Constructing does nothing; `check`, `discover`, `start` connect. */

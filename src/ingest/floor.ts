@@ -25,6 +25,11 @@ export interface Floor {
   reached(split: string, position: SourcePosition): Promise<void>
   /** Writes the newest floor whatever the time. */
   settle(): Promise<void>
+  /**
+   * Until the newest floor should be written although nothing more arrives: the source would else
+   * keep what an idle table no longer needs. Null when there is nothing to write.
+   */
+  dueInMs(): number | null
 }
 
 /** The position before which every table is complete; null while one is not copied yet. */
@@ -63,6 +68,9 @@ export function createFloor(request: FloorRequest, session: SourceSession): Floo
     failpoints.hit('acknowledged')
   }
 
+  const isBehind = (position: SourcePosition): boolean =>
+    lanes.some((lane) => (lane.durableCursor as Cursor).nextPosition < position)
+
   return {
     reached: async (split, position) => {
       const isCopying = lanes.some(
@@ -70,17 +78,21 @@ export function createFloor(request: FloorRequest, session: SourceSession): Floo
       )
       if (isCopying) return
       newest = { split, position }
-      const isBehind = lanes.some((lane) => (lane.durableCursor as Cursor).nextPosition < position)
       const isDue = clock.monotonicMs() - lastWriteMs >= FLOOR_INTERVAL_MS
-      if (isBehind && isDue) await write(split, position)
+      if (isBehind(position) && isDue) await write(split, position)
       acknowledge(split)
     },
     settle: async () => {
       if (newest === null) return
       const { split, position } = newest
-      const isBehind = lanes.some((lane) => (lane.durableCursor as Cursor).nextPosition < position)
-      if (isBehind) await write(split, position)
+      if (isBehind(position)) await write(split, position)
       acknowledge(split)
+    },
+    dueInMs: () => {
+      if (newest === null || !isBehind(newest.position)) return null
+      const written = log.notes.floors.get(newest.split)
+      if (written !== undefined && written >= newest.position) return null
+      return Math.max(0, lastWriteMs + FLOOR_INTERVAL_MS - clock.monotonicMs())
     },
   }
 }

@@ -15,3 +15,4 @@ export {
   type RunEnd,
 } from './pipeline.ts'
 export { openPipelineLog, type PipelineLog, type PipelineNotes } from './pipeline-log.ts'
+export { requestCopy } from './recopy.ts'

@@ -17,6 +17,7 @@ import { stageAppend } from './append-unit.ts'
 import { createCommitParts } from './commit-parts.ts'
 import { followSchema } from './follow-schema.ts'
 import { type LaneContext, timed } from './lane-context.ts'
+import { isCopyRequest, isCopyRequested, recopyCursor, requestCopy } from './recopy.ts'
 import { stageRewrite } from './rewrite-unit.ts'
 import { tombstoneDetails } from './tombstones.ts'
 import {
@@ -58,6 +59,8 @@ export interface Lane {
    * part that does makes one commit of them all.
    */
   submit(header: BatchHeader, segments: readonly LandedSegment[]): Promise<void>
+  /** Before the first unit: stores that the table is to be copied again. */
+  copyAgain(): Promise<void>
 }
 
 /** What the last submitted unit will have made of the table. */
@@ -83,6 +86,8 @@ export function createLane(context: LaneContext, snapshot: Snapshot): Lane {
   const parts = createCommitParts()
   let commitTail: Promise<unknown> = Promise.resolve()
   const counters = { commits: 0, rowsApplied: 0 }
+  /** A copy takes the place of a whole one: readers see that until the new one is complete. */
+  let isReplacing = false
 
   async function commit(previous: Promise<unknown>, work: Promise<StagedUnit>): Promise<void> {
     const staged = parts.take(await afterBoth(previous, work))
@@ -113,22 +118,28 @@ export function createLane(context: LaneContext, snapshot: Snapshot): Lane {
     },
     submit: (header, segments) => {
       const restartsCopy = header.copy?.first === true && !planned.isEmpty
-      const { rewrite, unit } = planUnit({ planned, context, restartsCopy }, header, segments)
+      isReplacing ||= restartsCopy && isCopyRequested(planned.cursor)
+      const isHeld = isReplacing && header.copy?.complete !== true
+      if (!isHeld) isReplacing = false
+      const own = { ...header, endsCommit: header.endsCommit && !isHeld }
+      const { rewrite, unit } = planUnit({ planned, context, restartsCopy }, own, segments)
       if (rewrite !== null) {
         const previous = commitTail
-        commitTail = commit(
-          previous,
-          staging.rewrite(
-            rewrite,
-            previous.then(() => latest),
-          ),
-        )
+        const base = previous.then(() => latest)
+        commitTail = commit(previous, staging.rewrite(rewrite, base))
         commitTail.catch(() => undefined)
       }
       const committed = commit(commitTail, staging.stage(unit, restartsCopy))
       commitTail = committed
       committed.catch(() => undefined)
       return committed
+    },
+    copyAgain: async () => {
+      if (durableCursor?.phase !== 'stream') return
+      const { table, pipeline } = context
+      latest = await requestCopy({ table, pipeline, base: latest, cursor: durableCursor })
+      durableCursor = recopyCursor(durableCursor)
+      planned.cursor = durableCursor
     },
   }
 }
@@ -381,6 +392,12 @@ async function commitStaged(
     case 'committed':
       return outcome.snapshot
     case 'fenced':
+      if (isCopyRequest(outcome.expected, outcome.found)) {
+        throw new SluiceError('SLU-ING-4015', {
+          message: `${table} is to be copied again`,
+          context: { table },
+        })
+      }
       throw new SluiceError('SLU-ING-4001', {
         message:
           `the cursor of ${table} was moved by another instance of ` +

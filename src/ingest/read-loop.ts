@@ -52,8 +52,10 @@ export async function readAll(request: ReadRequest): Promise<'drained' | 'source
     signal,
   })
   request.onReading()
+  const copiesAgain = new Set(session.copiesAgain)
+  for (const lane of lanes) if (copiesAgain.has(lane.context.target.stream)) await lane.copyAgain()
   board.watch(lanes, () => session.progress())
-  const reached = lowestComplete([...streams.values()])
+  const reached = copiesAgain.size > 0 ? null : lowestComplete([...streams.values()])
   if (reached !== null) board.floor(reached)
   const worker = createWorker(request, session)
   try {
@@ -95,7 +97,7 @@ async function pump(
   const blocks = session.blocks()[Symbol.asyncIterator]()
   let waiting = Promise.withResolvers<void>()
   const wake = (): void => waiting.resolve()
-  worker.onFailure(wake)
+  worker.onChange(wake)
   let arrived: IteratorResult<SourceBlock> | null = null
   let failure: unknown = null
   const fetch = (): void => {

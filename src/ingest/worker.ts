@@ -23,8 +23,8 @@ export interface WorkerRequest {
 
 /** Batches from blocks to acknowledgement. */
 export interface Worker {
-  /** Calls back once when a batch failed. */
-  onFailure(callback: () => void): void
+  /** Calls back when a batch failed, or `dueInMs` has a new answer. */
+  onChange(callback: () => void): void
   throwIfFailed(): void
   dueInMs(): number | null
   take(block: SourceBlock): Promise<void>
@@ -40,10 +40,9 @@ export function createWorker(request: WorkerRequest, session: SourceSession): Wo
   const batcher = createBatcher(request.spoolFolder, settings.commit, clock, failpoints)
   const floor = createFloor(request, session)
   const laneOf = new Map(request.lanes.map((lane) => [lane.context.target.stream, lane]))
-  const inWork = new Set<Promise<void>>()
-  let failure: unknown = null
-  let failed = (): void => undefined
-  let finishTail: Promise<void> = Promise.resolve()
+  const line = createLine()
+  let isSettling = false
+  let changed = (): void => undefined
 
   async function finish(batch: SealedBatch, previous: Promise<void>): Promise<void> {
     const tableCount = await commitBatch(batch, laneOf)
@@ -53,31 +52,37 @@ export function createWorker(request: WorkerRequest, session: SourceSession): Wo
     if (tableCount > 0) board.committed(batch.recordCount)
     // A copy is complete for its own stream only: the others may still need what lies below.
     if (copy === null) await floor.reached(split, nextPosition)
+    if (floor.dueInMs() !== null) changed()
+  }
+
+  /** In its turn: the log of the pipeline is written by one at a time. */
+  function settleFloor(): void {
+    isSettling = true
+    line.join(async (previous) => {
+      await previous
+      await floor.settle()
+      isSettling = false
+    })
   }
 
   async function seal(): Promise<void> {
     const batch = await batcher.seal()
-    while (inWork.size >= BATCHES_IN_WORK_MAX) await Promise.race(inWork)
-    const finished = finish(batch, finishTail)
-    finishTail = finished
-    inWork.add(finished)
-    finished.then(
-      () => inWork.delete(finished),
-      (error: unknown) => {
-        failure ??= error
-        failed()
-      },
-    )
+    await line.hasRoom()
+    line.join((previous) => finish(batch, previous))
   }
 
   return {
-    onFailure: (callback) => {
-      failed = callback
+    onChange: (callback) => {
+      changed = callback
+      line.onFailure(callback)
     },
-    throwIfFailed: () => {
-      if (failure !== null) throw failure
+    throwIfFailed: () => line.throwIfFailed(),
+    dueInMs: () => {
+      const floorInMs = isSettling ? null : floor.dueInMs()
+      const batchInMs = batcher.dueInMs()
+      if (floorInMs === null || batchInMs === null) return floorInMs ?? batchInMs
+      return Math.min(floorInMs, batchInMs)
     },
-    dueInMs: () => batcher.dueInMs(),
     take: async (block) => {
       noteBlock(board, block)
       if (batcher.separates(block)) await seal()
@@ -86,15 +91,62 @@ export function createWorker(request: WorkerRequest, session: SourceSession): Wo
     },
     sealIfReady: async () => {
       if (batcher.isReady()) await seal()
+      if (!isSettling && floor.dueInMs() === 0) settleFloor()
     },
     drain: async () => {
       if (batcher.canSeal) await seal()
-      await finishTail
+      await line.end()
       await floor.settle()
     },
     discard: async () => {
-      await Promise.allSettled(inWork)
+      await line.settled()
       await batcher.discard()
+    },
+  }
+}
+
+/** Work that overlaps, and whose ends come in the order in which it joined. */
+interface Line {
+  join(work: (previous: Promise<void>) => Promise<void>): void
+  /** Waits while as much is in work as may be. */
+  hasRoom(): Promise<void>
+  /** Resolves or rejects with the last of it. */
+  end(): Promise<void>
+  settled(): Promise<void>
+  onFailure(callback: () => void): void
+  throwIfFailed(): void
+}
+
+function createLine(): Line {
+  const inWork = new Set<Promise<void>>()
+  let tail: Promise<void> = Promise.resolve()
+  let failure: unknown = null
+  let failed = (): void => undefined
+  return {
+    join: (work) => {
+      const joined = work(tail)
+      tail = joined
+      inWork.add(joined)
+      joined.then(
+        () => inWork.delete(joined),
+        (error: unknown) => {
+          failure ??= error
+          failed()
+        },
+      )
+    },
+    hasRoom: async () => {
+      while (inWork.size >= BATCHES_IN_WORK_MAX) await Promise.race(inWork)
+    },
+    end: () => tail,
+    settled: async () => {
+      await Promise.allSettled(inWork)
+    },
+    onFailure: (callback) => {
+      failed = callback
+    },
+    throwIfFailed: () => {
+      if (failure !== null) throw failure
     },
   }
 }

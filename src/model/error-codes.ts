@@ -371,6 +371,11 @@ export const ERROR_CODES = defineCodes({
       'Raise commit.partRows and commit.partBytes, so that the transaction fits one part, until ' +
       'it is read.',
   },
+  'SLU-ING-4015': {
+    kind: 'conflict',
+    meaning: 'Somebody asked for a fresh copy of the table while its pipeline runs.',
+    remedy: 'Nothing to do: the pipeline starts over and copies it.',
+  },
   'SLU-CLI-8001': {
     kind: 'invalid-config',
     meaning: 'The command line is wrong: an unknown command, option or argument.',

@@ -68,25 +68,32 @@ export const POSTGRES_ERROR_CODES = defineCodes({
   'SLU-SRC-1211': {
     kind: 'gap',
     meaning: 'The replication slot was dropped or invalidated: changes are missing.',
-    remedy: 'The tables must be copied again. They stay readable as they are; nothing is changed.',
+    remedy:
+      'Changes are missing, so the pipeline stopped; the tables stay readable as they are. ' +
+      'Copy them again in place: sluice run --on-slot-lost resync.',
   },
   'SLU-SRC-1212': {
     kind: 'gap',
-    meaning: 'Somebody moved the replication slot past changes that no table holds yet.',
+    meaning:
+      'The replication slot stands past changes that no table holds yet: moved, or made anew.',
     remedy:
-      'Stop the other reader of the slot; the tables must be copied again. They stay readable.',
+      'Stop the other reader of the slot, then copy the tables again in place: ' +
+      'sluice run --on-slot-lost resync. They stay readable.',
   },
   'SLU-SRC-1213': {
     kind: 'gap',
     meaning: 'The server is not the one the tables were copied from: its system id differs.',
     remedy:
-      'Point the url at the former server, or use a new pipeline name to copy into new tables.',
+      'Point the url at the former server; or, when this replaces it, copy again in place: ' +
+      'sluice resync TABLE for every table. Nothing was read.',
   },
   'SLU-SRC-1214': {
     kind: 'gap',
-    meaning: 'The server has moved to another timeline (failover or restore from a backup).',
+    meaning:
+      'The server lacks changes that the tables hold: restored, or failed over without them.',
     remedy:
-      'Changes may be missing or undone on the new timeline: the tables must be copied again.',
+      'Point the url at the right server; or compare (sluice verify TABLE) and copy again in ' +
+      'place: sluice resync TABLE. Nothing was changed.',
   },
   'SLU-SRC-1215': {
     kind: 'fenced',
@@ -100,7 +107,8 @@ export const POSTGRES_ERROR_CODES = defineCodes({
     meaning:
       'A table was taken out of the publication, or dropped and made again: changes are missing.',
     remedy:
-      'The table must be copied again, by a pipeline of a new name. The old table stays readable.',
+      'Copy the table again in place: sluice resync TABLE. Until then it stays readable, and ' +
+      'nothing is changed.',
   },
   'SLU-SRC-1217': {
     kind: 'transient',
@@ -121,6 +129,13 @@ export const POSTGRES_ERROR_CODES = defineCodes({
     kind: 'invalid-config',
     meaning: 'A column cannot become the type that columnTypes names for it.',
     remedy: 'Use text, which holds every value; decimal(p,s) is for numeric columns only.',
+  },
+  'SLU-SRC-1223': {
+    kind: 'transient',
+    meaning: 'The server is a standby; copy and stream must come from the primary.',
+    remedy:
+      'Point the url at the primary, or at a name that follows it. Sluice retries, since a ' +
+      'failover may be under way. Nothing is lost.',
   },
   'SLU-SRC-1224': {
     kind: 'transient',

@@ -1,6 +1,7 @@
 /** `sluice run [PIPELINE]` and `sluice dev`: the pipelines of the configuration, until Ctrl-C. */
 
 import type { DeathWish, Runtime } from '../../compose.ts'
+import type { Config } from '../../config/index.ts'
 import type { PipelineStatus } from '../../contracts/index.ts'
 import { formatDurationMs } from '../../model/index.ts'
 import { findPipelines, type VerbContext } from '../context.ts'
@@ -15,6 +16,8 @@ export interface RunVerbOptions {
   /** Show the live lines: `dev` always, `run` on a terminal. */
   readonly showsLive: boolean
   readonly death: DeathWish | null
+  /** Overrides the setting of every Postgres source for this run. */
+  readonly onSlotLost?: string
 }
 
 /**
@@ -39,7 +42,10 @@ export async function runVerb(
         ? 'lines'
         : 'quiet'
   const view = createLiveView(host.stderr, host.clock, mode)
-  await using runtime = await context.openRuntime((line) => view.above(line))
+  await using runtime = await context.openRuntime(
+    (line) => view.above(line),
+    (loaded) => withOnSlotLost(loaded, options.onSlotLost),
+  )
   await runtime.probeStore()
   greet(context, runtime, view)
   signal.addEventListener('abort', () =>
@@ -57,6 +63,16 @@ export async function runVerb(
   view.end()
   report(context, ends, host.clock.monotonicMs() - startedMs)
   return exitCodeOfEnds(ends)
+}
+
+function withOnSlotLost(config: Config, onSlotLost: string | undefined): Config {
+  if (onSlotLost === undefined) return config
+  const sources = config.sources.map((source) =>
+    source.type === 'postgres'
+      ? { ...source, settings: { ...(source.settings as object), onSlotLost } }
+      : source,
+  )
+  return { ...config, sources }
 }
 
 function greet({ host, output }: VerbContext, runtime: Runtime, view: LiveView): void {

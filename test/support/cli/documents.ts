@@ -228,6 +228,19 @@ export const DOCUMENTS = {
     table: z.string(),
     commit: z.strictObject({ ...commitShape, commitInfo: z.record(z.string(), z.unknown()) }),
   }),
+  resync: document('resync', {
+    dryRun: z.boolean(),
+    tables: z.array(
+      z.strictObject({
+        table: z.string(),
+        pipeline: z.string(),
+        stream: z.string(),
+        version: bigintText,
+        rowCount: bigintText.nullable(),
+        isNew: z.boolean(),
+      }),
+    ),
+  }),
   sql: document('sql', {
     columns: z.array(z.strictObject({ name: z.string(), type: z.string() })),
     rows: z.array(z.array(z.unknown())),

@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import type { SlotRow } from '../../../../connectors/postgres/catalog.ts'
-import { planSlot, type SlotFacts, slotIdentity } from '../../../../connectors/postgres/slot.ts'
+import {
+  parseTimelineHistory,
+  planSlot,
+  type SlotFacts,
+  slotIdentity,
+} from '../../../../connectors/postgres/slot.ts'
 import type { Cursor } from '../../../../src/model/index.ts'
 
 const server = { systemIdentifier: '71', timeline: 1 }
@@ -13,6 +18,9 @@ const row: SlotRow = {
   restartLsn: '0/100',
   confirmedFlushLsn: '0/200',
   walStatus: 'reserved',
+  invalidationReason: null,
+  safeWalBytes: null,
+  isFailover: false,
 }
 const cursor = (nextPosition: bigint, phase: Cursor['phase'] = 'stream'): Cursor => ({
   split: 'slot',
@@ -27,6 +35,8 @@ const facts = (more: Partial<SlotFacts>): SlotFacts => ({
   slot: 's',
   database: 'shop',
   server,
+  endPosition: 0x1000n,
+  departures: new Map(),
   note: identity,
   found: row,
   cursors: [],
@@ -85,9 +95,52 @@ describe('the decision about a slot', () => {
     expect(codeOf({ found, cursors: [cursor(0x1ffn)] })).toBe('use')
   })
 
-  it('stops on another server and on another timeline', () => {
+  it('says why the slot was invalidated and what keeps it from happening again', () => {
+    const errorOf = (invalidationReason: string | null): { message: string; remedy: string } => {
+      const found = { ...row, walStatus: 'lost', restartLsn: null, invalidationReason }
+      try {
+        planSlot(facts({ found, cursors: [cursor(0x200n)] }))
+      } catch (error) {
+        return error as { message: string; remedy: string }
+      }
+      throw new Error('nothing was thrown')
+    }
+    expect(errorOf('idle_timeout').remedy).toContain('SET idle_replication_slot_timeout')
+    expect(errorOf('wal_removed').remedy).toContain('SET max_slot_wal_keep_size')
+    expect(errorOf(null).message).toContain('max_slot_wal_keep_size')
+    expect(errorOf('something_new').message).toContain('something_new')
+    expect(errorOf('idle_timeout').remedy).toContain('--on-slot-lost resync')
+  })
+
+  it('stops on another server', () => {
     const cursors = [cursor(0x200n)]
     expect(codeOf({ cursors, server: { ...server, systemIdentifier: '72' } })).toBe('SLU-SRC-1213')
-    expect(codeOf({ cursors, server: { ...server, timeline: 2 } })).toBe('SLU-SRC-1214')
+  })
+
+  it('follows a server to a new timeline only when it has all that the tables hold', () => {
+    const onSecond = { ...server, timeline: 2 }
+    const departures = parseTimelineHistory('1\t0/200\tno recovery target specified\n\n')
+    const at = (position: bigint, more: Partial<SlotFacts> = {}): string =>
+      codeOf({ cursors: [cursor(position)], server: onSecond, departures, ...more })
+    expect(at(0x200n)).toBe('use')
+    expect(at(0x201n)).toBe('SLU-SRC-1214')
+    expect(at(0x200n, { departures: new Map() })).toBe('SLU-SRC-1214')
+    expect(at(0x200n, { server: { ...server, timeline: 3 } })).toBe('use')
+  })
+
+  it('believes the note, not the old cursor of an idle table, about the last timeline', () => {
+    const note = { ...identity, timeline: 2 }
+    const departures = parseTimelineHistory('1\t0/200\tx\n2\t0/400\tx\n')
+    const at = (position: bigint, timeline: number): string =>
+      codeOf({ cursors: [cursor(position)], note, server: { ...server, timeline }, departures })
+    expect(at(0x300n, 2)).toBe('use')
+    expect(at(0x300n, 3)).toBe('use')
+    expect(at(0x401n, 3)).toBe('SLU-SRC-1214')
+    expect(codeOf({ cursors: [cursor(0x300n)], note })).toBe('SLU-SRC-1214')
+  })
+
+  it('stops when the log of the server ends before the tables do', () => {
+    expect(codeOf({ cursors: [cursor(0x1000n)] })).toBe('use')
+    expect(codeOf({ cursors: [cursor(0x1001n)] })).toBe('SLU-SRC-1214')
   })
 })
