@@ -8,6 +8,16 @@ import type { Connection } from './connection.ts'
 import { STREAM_SQL } from './names.ts'
 import type { TypeCatalog, TypeRow } from './types.ts'
 
+/** A column as the catalogue describes it. */
+export interface TableColumnFacts {
+  readonly attnum: number
+  readonly name: string
+  readonly typeOid: number
+  readonly typmod: number
+  /** Stored, and computed from others: read only where the publication publishes it. */
+  readonly isGenerated: boolean
+}
+
 /** A table as the catalogue describes it. */
 export interface TableFacts {
   readonly oid: number
@@ -22,13 +32,7 @@ export interface TableFacts {
   readonly readable: boolean
   /** Null when never analysed. */
   readonly rowsEstimated: number | null
-  readonly columns: readonly {
-    readonly name: string
-    readonly typeOid: number
-    readonly typmod: number
-    /** Stored, and computed from others: read only where the publication publishes it. */
-    readonly isGenerated: boolean
-  }[]
+  readonly columns: readonly TableColumnFacts[]
   /** Key columns in key order: the identity index's where one is chosen, else the primary key's. */
   readonly key: readonly string[]
 }
@@ -72,7 +76,13 @@ interface TableRow {
   readonly identity: string
   readonly readable: boolean
   readonly rows_estimated: number
-  readonly columns: { name: string; type: number; typmod: number; generated: boolean }[] | null
+  readonly columns: readonly {
+    readonly attnum: number
+    readonly name: string
+    readonly type: number
+    readonly typmod: number
+    readonly generated: boolean
+  }[] | null
   readonly primary_key: string[] | null
   readonly identity_key: string[] | null
 }
@@ -91,7 +101,7 @@ SELECT c.oid::int8::float8 AS oid, ${STREAM_SQL} AS stream,
   has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE') AS readable,
   c.reltuples::float8 AS rows_estimated,
   (SELECT json_agg(json_build_object(
-      'name', a.attname, 'type', a.atttypid::int8, 'typmod', a.atttypmod,
+      'attnum', a.attnum, 'name', a.attname, 'type', a.atttypid::int8, 'typmod', a.atttypmod,
       'generated', a.attgenerated = 's') ORDER BY a.attnum)
     FROM pg_catalog.pg_attribute a
     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -247,6 +257,21 @@ export async function readPublishesGenerated(
   return rows.length > 0
 }
 
+/** Every attribute that a table has or had, in the order of their numbers; none when it is gone. */
+export async function readAttributes(
+  connection: Connection,
+  oid: number,
+): Promise<readonly (TableColumnFacts & { readonly isDropped: boolean })[]> {
+  return await connection.query(
+    `SELECT attnum::int, attname::text AS name, atttypid::int8::float8 AS "typeOid",
+      atttypmod AS typmod, attisdropped AS "isDropped", attgenerated = 's' AS "isGenerated"
+    FROM pg_catalog.pg_attribute
+    WHERE attrelid = $1::int8::oid AND attnum > 0 AND attgenerated IN ('', 's')
+    ORDER BY attnum`,
+    [oid],
+  )
+}
+
 /** Every type the server knows. */
 export async function readTypes(connection: Connection): Promise<TypeCatalog> {
   const rows = await connection.query<TypeRow>(`
@@ -326,7 +351,8 @@ function tableFacts(row: TableRow): TableFacts {
     identity: row.identity,
     readable: row.readable,
     rowsEstimated: row.rows_estimated >= 0 ? row.rows_estimated : null,
-    columns: (row.columns ?? []).map(({ name, type, typmod, generated }) => ({
+    columns: (row.columns ?? []).map(({ attnum, name, type, typmod, generated }) => ({
+      attnum,
       name,
       typeOid: type,
       typmod,

@@ -91,6 +91,8 @@ export class PgoutputDecoder {
   /** Bytes landed since the last `takeParts`. */
   landedBytes = 0
   inTransaction = false
+  /** Lines of the open transaction. */
+  openLines = 0
   /** End of the last whole transaction: where a reader goes on. */
   nextPosition: SourcePosition
   /** Commit time of the newest transaction seen, epoch micros. */
@@ -171,6 +173,7 @@ export class PgoutputDecoder {
     this.#position = bytes.readBigUInt64BE(start)
     const micros = bytes.readBigInt64BE(start + 8) + POSTGRES_EPOCH_MICROS
     this.inTransaction = true
+    this.openLines = 0
     this.sourceTimeMicros = micros
     this.#mayskip = this.#position < this.#resumePositionMax
     this.#prefixLength = this.#prefix.write(`\t${this.#position}\t${micros}`, 'latin1')
@@ -332,6 +335,7 @@ export class PgoutputDecoder {
     target[at++] = LINE_FEED
     landing.length = at
     landing.recordCount++
+    this.openLines++
     if (partial) landing.partialCount++
     this.landedBytes += at - lineStart
   }
@@ -401,6 +405,12 @@ function identityDiffers(bytes: Buffer, relation: Relation, before: Tuple, after
     if (bytes.compare(bytes, right, right + length, left, left + length) !== 0) return true
   }
   return false
+}
+
+/** A relation message, from its first byte on. Throws SLU-SRC-1220 when it is not one. */
+export function relationMessage(bytes: Buffer, start: number, end: number): RelationMessage {
+  const [message] = readRelation(bytes, start + 1, end)
+  return message
 }
 
 function readRelation(bytes: Buffer, start: number, end: number): [RelationMessage, number] {

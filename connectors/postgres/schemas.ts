@@ -1,7 +1,8 @@
 /** Shapes of the streams as seen so far: gives each new shape of a stream the next schema id. */
 
 import { SluiceError, type SourceColumn, type StreamSchema } from '../../src/model/index.ts'
-import type { TableFacts } from './catalog.ts'
+import type { TableColumnFacts, TableFacts } from './catalog.ts'
+import { type AttributeFacts, identifyColumns, type KnownColumn } from './column-identity.ts'
 import type { RelationMessage } from './pgoutput.ts'
 import {
   columnType,
@@ -18,6 +19,14 @@ export interface TypeChoices {
   readonly unfitValues: 'stop' | 'null'
 }
 
+interface DescribedColumn {
+  /** Null when it is not known. */
+  readonly attnum: number | null
+  readonly name: string
+  readonly typeOid: number
+  readonly typmod: number
+}
+
 /** Lives as long as the source, so that ids stay unique when a session is opened again. */
 export class SchemaRegistry {
   /** Shape as text → schema. Bounded by the number of shape changes of a run. */
@@ -25,6 +34,10 @@ export class SchemaRegistry {
   readonly #choices: TypeChoices
   /** Whether the publication sends stored generated columns; only then they are read. */
   publishesGenerated = false
+  /** Table → its columns as of the newest relation message. */
+  readonly #columns = new Map<number, readonly KnownColumn[]>()
+  /** Relation message as text → the attnums of its columns. Bounded as `#known` is. */
+  readonly #ids = new Map<string, readonly (number | null)[]>()
 
   constructor(choices: TypeChoices) {
     this.#choices = choices
@@ -33,7 +46,7 @@ export class SchemaRegistry {
   /** The schema of a table as the catalogue shows it. */
   fromTable(table: TableFacts, types: TypeCatalog): StreamSchema {
     const { key } = table
-    const columns = table.columns.filter((column) => this.publishesGenerated || !column.isGenerated)
+    const columns = this.#published(table.columns)
     return this.#register(table.stream, this.#describe(table.stream, columns, key, types), key)
   }
 
@@ -43,8 +56,57 @@ export class SchemaRegistry {
    */
   fromRelation(relation: RelationMessage, table: TableFacts, types: TypeCatalog): StreamSchema {
     const key = relationKey(relation, table)
-    const columns = this.#describe(table.stream, relation.columns, key, types)
+    const ids = this.#ids.get(JSON.stringify(relation))
+    const numbered = relation.columns.map((column, index) => ({
+      ...column,
+      attnum: ids?.[index] ?? null,
+    }))
+    const columns = this.#describe(table.stream, numbered, key, types)
     return this.#register(table.stream, columns, key)
+  }
+
+  /** The columns of a table as the catalogue shows them, as `know` takes them. */
+  columnsOf(table: TableFacts, types: TypeCatalog): readonly KnownColumn[] {
+    return this.#published(table.columns).map(({ attnum, name, typeOid, typmod }) => ({
+      id: attnum,
+      name,
+      type: sourceTypeName(typeOid, typmod, types),
+    }))
+  }
+
+  /** The columns of a table as they were before the next relation message about it. */
+  know(oid: number, columns: readonly KnownColumn[]): void {
+    this.#columns.set(oid, columns)
+  }
+
+  /**
+   * Finds out which columns a relation message is about, from the attributes that its table has
+   * now; to be called before `fromRelation`, in the order of the stream.
+   */
+  learn(
+    relation: RelationMessage,
+    attributes: readonly (TableColumnFacts & { readonly isDropped: boolean })[],
+    types: TypeCatalog,
+  ): void {
+    const named = <Column extends { typeOid: number; typmod: number }>(column: Column) => ({
+      ...column,
+      type: sourceTypeName(column.typeOid, column.typmod, types),
+    })
+    const announced = relation.columns.map(named)
+    const facts: readonly AttributeFacts[] = this.#published(attributes).map(named)
+    const known = this.#columns.get(relation.id) ?? null
+    const ids = identifyColumns(announced, known, facts)
+    this.#ids.set(JSON.stringify(relation), ids)
+    const columns = announced.map(({ name, type }, index) => ({
+      name,
+      type,
+      id: ids[index] ?? null,
+    }))
+    this.#columns.set(relation.id, columns)
+  }
+
+  #published<Column extends TableColumnFacts>(columns: readonly Column[]): readonly Column[] {
+    return columns.filter(({ isGenerated }) => this.publishesGenerated || !isGenerated)
   }
 
   #register(
@@ -63,16 +125,17 @@ export class SchemaRegistry {
   /** Columns lose NOT NULL without a word in the stream, so only key columns promise a value. */
   #describe(
     stream: string,
-    columns: readonly { name: string; typeOid: number; typmod: number }[],
+    columns: readonly DescribedColumn[],
     key: readonly string[],
     types: TypeCatalog,
   ): SourceColumn[] {
     const { columnTypes, unfitValues } = this.#choices
-    return columns.map(({ name, typeOid, typmod }) => {
+    return columns.map(({ attnum, name, typeOid, typmod }) => {
       const column = `${stream}.${name}`
       const choice = Object.hasOwn(columnTypes, column) ? columnTypes[column] : undefined
       const type = columnType(typeOid, typmod, types)
       return {
+        id: attnum,
         name,
         sourceType: sourceTypeName(typeOid, typmod, types),
         nullable: !key.includes(name),

@@ -5,7 +5,7 @@
 
 import type { SourceBlock, SourceProgress, SourceSession } from '../../src/contracts/index.ts'
 import { isSluiceError, SluiceError, type SourcePosition } from '../../src/model/index.ts'
-import { quote, readFlushLsn, readSlot, type TableFacts } from './catalog.ts'
+import { quote, readAttributes, readFlushLsn, readSlot, type TableFacts } from './catalog.ts'
 import { postgresError } from './errors.ts'
 import { statusInterval } from './feedback.ts'
 import { FirstCopy } from './first-copy.ts'
@@ -54,7 +54,12 @@ class PostgresSession implements SourceSession {
     for (const [stream, cursor] of opening.streams) {
       if (cursor !== null && !needsCopy(cursor)) this.#resume.set(stream, cursor.nextPosition)
     }
-    for (const table of opening.tables) this.#noteTable(table)
+    for (const table of opening.tables) {
+      this.#noteTable(table)
+      const columns = options.request.columns?.get(table.stream)
+      const known = columns?.some(({ id }) => id !== null) === true ? columns : null
+      options.schemas.know(table.oid, known ?? options.schemas.columnsOf(table, opening.types))
+    }
     this.#copy = new FirstCopy(options, opening, {
       tableOf: (stream) => this.#tablesByName.get(stream) as TableFacts,
       refresh: (table) => this.#noteTable(table),
@@ -140,6 +145,7 @@ class PostgresSession implements SourceSession {
       startPosition,
       confirmedPosition: this.#opening.confirmedPosition,
       resolve: (relation) => this.#resolve(relation),
+      learn: (relation) => this.#learn(relation),
       identity,
       bufferBytesMax,
       spoolFolder: request.spoolFolder,
@@ -193,6 +199,13 @@ class PostgresSession implements SourceSession {
           : found
       }
     }
+  }
+
+  /** Looks up today's attributes of the table that a relation message is about. */
+  async #learn(relation: RelationMessage): Promise<void> {
+    if (!this.#tablesById.has(relation.id)) return
+    const { connection, types } = this.#opening
+    this.#options.schemas.learn(relation, await readAttributes(connection, relation.id), types)
   }
 
   /** Which schema a relation message means for us; tables that nobody asked for are not read. */

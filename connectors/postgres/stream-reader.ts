@@ -9,7 +9,12 @@ import { BlockQueue } from './block-queue.ts'
 import { type CopySocket, frameError } from './connection.ts'
 import { postgresError } from './errors.ts'
 import { encodeStatus, Feedback } from './feedback.ts'
-import { PgoutputDecoder, type RelationResolver } from './pgoutput.ts'
+import {
+  PgoutputDecoder,
+  type RelationMessage,
+  type RelationResolver,
+  relationMessage,
+} from './pgoutput.ts'
 import { eachMessage, type SpooledTransaction, TransactionSpool } from './transaction-spool.ts'
 
 /** The one split of a Postgres source. */
@@ -26,6 +31,8 @@ const GATHER_MS = 2
 /** An idle source tells how far it is complete at most so often. */
 const IDLE_INTERVAL_MS = 100
 const XLOG_HEADER_BYTES = 25
+/** First byte of a relation message. */
+const RELATION = 0x52
 
 /** What a reader is made of. */
 export interface StreamReaderOptions {
@@ -36,6 +43,8 @@ export interface StreamReaderOptions {
   /** What the slot has confirmed already. */
   readonly confirmedPosition: SourcePosition
   readonly resolve: RelationResolver
+  /** Asked about each relation message before it is decoded, in order. */
+  readonly learn: (relation: RelationMessage) => Promise<void>
   readonly identity: JsonObject
   readonly bufferBytesMax: number
   /** Where transactions are kept that the server sends while they are in progress, and how much. */
@@ -186,14 +195,28 @@ export class StreamReader {
         spool.abort(bytes.readUInt32BE(start + 1), bytes.readUInt32BE(start + 5))
         return
       case 0x63: // c
-        this.#isReplaying = true
-        this.#options.socket.pause()
-        this.#replayTask = this.#replay(spool.commit(bytes, start, end))
+        this.#hold(this.#replay(spool.commit(bytes, start, end)))
         return
       default:
         if (spool.isInRun) spool.append(bytes, start, end)
+        else if (bytes[start] === RELATION) this.#hold(this.#learnFirst(bytes, start, end))
         else this.#decode(bytes, start, end)
     }
+  }
+
+  /** Nothing more is decoded before the task is done; what comes meanwhile waits. */
+  #hold(task: Promise<void>): void {
+    this.#isReplaying = true
+    this.#options.socket.pause()
+    this.#replayTask = this.#release(task)
+  }
+
+  async #learnFirst(bytes: Buffer, start: number, end: number): Promise<void> {
+    const message = Buffer.from(bytes.subarray(start, end))
+    // A new shape begins a block, so that what came before it can be committed without it.
+    if (this.#decoder.landedBytes > 0) this.#cut()
+    await this.#options.learn(relationMessage(message, 0, message.length))
+    this.#decode(message, 0, message.length)
   }
 
   #decode(bytes: Buffer, start: number, end: number): void {
@@ -202,17 +225,28 @@ export class StreamReader {
     else if (this.#queue.isStarved) this.#planFlush()
   }
 
-  /** Decodes a transaction from the spool, as if it came now; then what came meanwhile. */
+  /** Decodes a transaction from the spool, as if it came now. */
   async #replay(transaction: SpooledTransaction): Promise<void> {
+    await using spooled = transaction
+    this.#decode(spooled.begin, 0, spooled.begin.length)
+    for await (const run of spooled.runs()) {
+      const relations: RelationMessage[] = []
+      eachMessage(run, (start, end) => {
+        if (run[start] === RELATION) relations.push(relationMessage(run, start, end))
+      })
+      for (const relation of relations) await this.#options.learn(relation)
+      eachMessage(run, (start, end) => this.#decode(run, start, end))
+      await this.#queue.room()
+      if (this.#stop.signal.aborted) return
+    }
+    this.#decode(spooled.commit, 0, spooled.commit.length)
+  }
+
+  /** Waits for the task, then takes what came meanwhile. */
+  async #release(task: Promise<void>): Promise<void> {
     try {
-      await using spooled = transaction
-      this.#decode(spooled.begin, 0, spooled.begin.length)
-      for await (const run of spooled.runs()) {
-        eachMessage(run, (start, end) => this.#decode(run, start, end))
-        await this.#queue.room()
-        if (this.#stop.signal.aborted) return
-      }
-      this.#decode(spooled.commit, 0, spooled.commit.length)
+      await task
+      if (this.#stop.signal.aborted) return
       this.#isReplaying = false
       while (this.#held.length > 0 && !this.#isReplaying) {
         const frame = this.#held.shift() as Buffer
@@ -220,7 +254,7 @@ export class StreamReader {
       }
       if (!this.#isReplaying && !this.#queue.isPaused) this.#options.socket.resume()
     } catch (error) {
-      this.#queue.fail(postgresError(error, 'reading a large transaction'))
+      this.#queue.fail(postgresError(error, 'reading the stream'))
     }
   }
 
@@ -250,7 +284,7 @@ export class StreamReader {
       splitNumber: SPLIT_NUMBER,
       parts,
       nextPosition,
-      endsTransaction: !decoder.inTransaction,
+      endsTransaction: !decoder.inTransaction || decoder.openLines === 0,
       copy: null,
       identity: this.#options.identity,
       sourceTimeMicros: parts.length > 0 ? decoder.sourceTimeMicros : null,

@@ -1,6 +1,13 @@
 /** Seam: a source of changes. Implemented by every folder of connectors/. */
 
-import type { Cursor, JsonObject, SourcePosition, SplitId, StreamSchema } from '../model/index.ts'
+import type {
+  ColumnOrigin,
+  Cursor,
+  JsonObject,
+  SourcePosition,
+  SplitId,
+  StreamSchema,
+} from '../model/index.ts'
 import type { Clock } from './clock.ts'
 import type { Telemetry } from './telemetry.ts'
 
@@ -132,6 +139,8 @@ export interface SourceStart {
    * every key that changed in part. It may as well begin from empty, with a new attempt.
    */
   readonly streams: ReadonlyMap<string, Cursor | null>
+  /** Stream → the columns that the table behind it has of it, as of its cursor. */
+  readonly columns?: ReadonlyMap<string, readonly ColumnOrigin[]>
   readonly memory: SourceMemory
   /** Upper bound of bytes read and not yet taken through `blocks()`. */
   readonly bufferBytesMax: number

@@ -5,6 +5,7 @@ import type { LandedSegment } from '../decode/index.ts'
 import { KeyGroups } from '../merge/index.ts'
 import {
   assert,
+  type ColumnOrigin,
   type CommitOperation,
   type Cursor,
   type JsonObject,
@@ -51,6 +52,8 @@ export interface Lane {
   readonly context: LaneContext
   /** The cursor that is durable in the table; null before its first commit. */
   readonly durableCursor: Cursor | null
+  /** The columns of the stream that the table has, those that are gone left out. */
+  readonly origins: readonly ColumnOrigin[]
   readonly status: LaneStatus
   /**
    * Plans a unit now and resolves when it is committed. Units of one lane commit in call order;
@@ -107,6 +110,10 @@ export function createLane(context: LaneContext, snapshot: Snapshot): Lane {
     context,
     get durableCursor() {
       return durableCursor
+    },
+    get origins() {
+      const origins = planned.schema.columns.flatMap(({ origin }) => origin ?? [])
+      return origins.filter(({ isGone }) => !isGone)
     },
     get status() {
       return {

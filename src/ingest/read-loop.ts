@@ -46,6 +46,7 @@ export async function readAll(request: ReadRequest): Promise<'drained' | 'source
   const signal = AbortSignal.any([request.signal, stop.signal])
   await using session = await source.start({
     streams,
+    columns: new Map(lanes.map((lane) => [lane.context.target.stream, lane.origins])),
     memory: sourceMemory(log),
     bufferBytesMax: settings.inFlightBytesMax,
     spoolFolder: request.spoolFolder,

@@ -356,6 +356,7 @@ describe('changes', () => {
     ])
     expect(shapes.map((schema) => schema.schemaId)).toEqual([1, 2, 3, 4, 5])
     expect(shapes[1]!.columns[2]).toEqual({
+      id: 3,
       name: 'b',
       type: { kind: 'decimal', precision: 8, scale: 3 },
       sourceType: 'numeric(8,3)',
