@@ -76,13 +76,15 @@ interface TableRow {
   readonly identity: string
   readonly readable: boolean
   readonly rows_estimated: number
-  readonly columns: readonly {
-    readonly attnum: number
-    readonly name: string
-    readonly type: number
-    readonly typmod: number
-    readonly generated: boolean
-  }[] | null
+  readonly columns:
+    | readonly {
+        readonly attnum: number
+        readonly name: string
+        readonly type: number
+        readonly typmod: number
+        readonly generated: boolean
+      }[]
+    | null
   readonly primary_key: string[] | null
   readonly identity_key: string[] | null
 }

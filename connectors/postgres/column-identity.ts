@@ -3,10 +3,10 @@
  * `attnum`. Pure.
  *
  * Certain is: attnums are given in growing order and never again; a relation message has its
- * columns in that order; a column that lived before and lives now lived in between; a column that is there
- * was born after all smaller ones. Taken for granted is that nobody drops a column and adds one of
- * the same name and type while the changes before that are unread. What stays open after that is
- * answered with null, never with a guess.
+ * columns in that order; a column that lived before and lives now lived in between; a column that
+ * is there was born after all smaller ones. Taken for granted is that nobody drops a column and
+ * adds one of the same name and type while the changes before that are unread. What stays open
+ * after that is answered with null, never with a guess.
  */
 
 /** A column as it was when its stream was last understood. */

@@ -79,12 +79,7 @@ interface Planned {
 export function createLane(context: LaneContext, snapshot: Snapshot): Lane {
   let latest = snapshot
   let durableCursor = ownCursor(context, snapshot)
-  const planned: Planned = {
-    schema: snapshot.schema,
-    cursor: durableCursor,
-    isEmpty: snapshot.fileCount === 0,
-    isMidCommit: false,
-  }
+  const planned = plannedFrom(snapshot, durableCursor)
   const staging = createStaging(context)
   const parts = createCommitParts()
   let commitTail: Promise<unknown> = Promise.resolve()
@@ -112,8 +107,7 @@ export function createLane(context: LaneContext, snapshot: Snapshot): Lane {
       return durableCursor
     },
     get origins() {
-      const origins = planned.schema.columns.flatMap(({ origin }) => origin ?? [])
-      return origins.filter(({ isGone }) => !isGone)
+      return originsOf(planned.schema)
     },
     get status() {
       return {
@@ -131,9 +125,8 @@ export function createLane(context: LaneContext, snapshot: Snapshot): Lane {
       const own = { ...header, endsCommit: header.endsCommit && !isHeld }
       const { rewrite, unit } = planUnit({ planned, context, restartsCopy }, own, segments)
       if (rewrite !== null) {
-        const previous = commitTail
-        const base = previous.then(() => latest)
-        commitTail = commit(previous, staging.rewrite(rewrite, base))
+        const base = commitTail.then(() => latest)
+        commitTail = commit(commitTail, staging.rewrite(rewrite, base))
         commitTail.catch(() => undefined)
       }
       const committed = commit(commitTail, staging.stage(unit, restartsCopy))
@@ -149,6 +142,11 @@ export function createLane(context: LaneContext, snapshot: Snapshot): Lane {
       planned.cursor = durableCursor
     },
   }
+}
+
+function plannedFrom(snapshot: Snapshot, cursor: Cursor | null): Planned {
+  const { schema, fileCount } = snapshot
+  return { schema, cursor, isEmpty: fileCount === 0, isMidCommit: false }
 }
 
 /** A unit, and what must be committed before it: the rows there are, in wider types. */
@@ -425,6 +423,10 @@ async function commitStaged(
       return never
     }
   }
+}
+
+function originsOf({ columns }: TableSchema): readonly ColumnOrigin[] {
+  return columns.flatMap(({ origin }) => (origin?.isGone === false ? origin : []))
 }
 
 function schemaDetails(changes: readonly SchemaChange[]): JsonObject {
