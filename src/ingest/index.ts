@@ -14,5 +14,6 @@ export {
   type PipelineParts,
   type RunEnd,
 } from './pipeline.ts'
-export { openPipelineLog, type PipelineLog, type PipelineNotes } from './pipeline-log.ts'
+export { openPipelineLog, type PipelineLog } from './pipeline-log.ts'
+export type { PipelineNotes } from './pipeline-log-entry.ts'
 export { requestCopy } from './recopy.ts'

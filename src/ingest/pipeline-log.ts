@@ -1,23 +1,28 @@
 /**
  * The pipeline's own small log: the floor (position up to which all its tables are complete) and
  * the source's notes.
- * Layout: `_sluice/<pipeline>/<20 digits>.json`, created if absent, newest wins.
+ * Layout: `_sluice/<pipeline>/<20 digits>.json`, created if absent, newest wins. An entry that
+ * cannot be read is never passed over: a floor or a note that is missing could look like a slot
+ * that moved. Whoever removes it decides so; the entry before it then counts.
  */
 
 import type { ObjectStore } from '../contracts/index.ts'
-import { type JsonObject, SluiceError, type SourcePosition, type SplitId } from '../model/index.ts'
+import { SluiceError } from '../model/index.ts'
 import { PIPELINE_LOG_ENTRIES_MAX } from './limits.ts'
-
-/** Newest content of the log. */
-export interface PipelineNotes {
-  readonly floors: ReadonlyMap<SplitId, SourcePosition>
-  readonly sourceMemory: JsonObject | null
-}
+import {
+  type PipelineLogEntry,
+  type PipelineNotes,
+  parseEntry,
+  printEntry,
+} from './pipeline-log-entry.ts'
 
 /** The log of one pipeline, opened by one instance. */
 export interface PipelineLog {
   readonly notes: PipelineNotes
-  /** Durable when it returns. Throws SLU-ING-4001 when another instance wrote in between. */
+  /**
+   * Durable when it returns. Throws SLU-ING-4001 when another instance wrote in between, and
+   * SLU-ING-4008 when what stands in its place cannot be read.
+   */
   write(notes: PipelineNotes): Promise<void>
 }
 
@@ -29,7 +34,10 @@ export function pipelineLogFolder(pipeline: string): string {
 const entryPath = (pipeline: string, version: bigint): string =>
   `${pipelineLogFolder(pipeline)}/${version.toString().padStart(20, '0')}.json`
 
-/** Reads the newest entry. `instance` is a unique id of this run, to recognise its own writes. */
+/**
+ * Reads the newest entry. `instance` is a unique id of this run, to recognise its own writes.
+ * Throws SLU-ING-4008 when it cannot be read.
+ */
 export async function openPipelineLog(
   store: ObjectStore,
   pipeline: string,
@@ -45,8 +53,7 @@ export async function openPipelineLog(
     write: async (next) => {
       const target = version + 1n
       const path = entryPath(pipeline, target)
-      const bytes = Buffer.from(JSON.stringify(notesToJson(next, instance)))
-      await createOwn(store, path, bytes, pipeline, instance)
+      if (!(await createOwn(store, path, { instance, notes: next }))) throw fenced(pipeline)
       // A stalled instance could re-create a version that was cleaned away: newer entries tell.
       const newest = await newestVersion(store, pipeline, path)
       if (newest !== null && newest > target) throw fenced(pipeline)
@@ -58,25 +65,30 @@ export async function openPipelineLog(
   }
 }
 
-/** Creates the entry; an unknown outcome is resolved by reading it back. */
+/**
+ * Creates the entry; an unknown outcome is resolved by reading it back. False when another instance
+ * holds its place.
+ */
 async function createOwn(
   store: ObjectStore,
   path: string,
-  bytes: Buffer,
-  pipeline: string,
-  instance: string,
-): Promise<void> {
+  entry: PipelineLogEntry,
+): Promise<boolean> {
+  const bytes = printEntry(entry)
   let failure: unknown = null
   try {
-    if ((await store.putIfAbsent(path, bytes)) === 'created') return
+    if ((await store.putIfAbsent(path, bytes)) === 'created') return true
   } catch (error) {
     failure = error
   }
   const present = await store.get(path)
-  if (present === null) throw failure
-  const json = JSON.parse(present.toString()) as { instance?: unknown }
-  if (json.instance !== instance || !present.equals(bytes)) throw fenced(pipeline)
+  if (present === null) throw failure ?? unreadable(store, path, NO_FILE)
+  if (present.equals(bytes)) return true
+  checkedEntry(store, path, present)
+  return false
 }
+
+const NO_FILE = 'no file stands there'
 
 function fenced(pipeline: string): SluiceError {
   return new SluiceError('SLU-ING-4001', {
@@ -107,30 +119,22 @@ async function readNotes(
   version: bigint,
 ): Promise<PipelineNotes> {
   if (version < 0n) return { floors: new Map(), sourceMemory: null }
-  const bytes = await store.get(entryPath(pipeline, version))
-  try {
-    const json = JSON.parse((bytes as Buffer).toString()) as {
-      floors: Record<string, string>
-      sourceMemory: JsonObject | null
-    }
-    const floors = Object.entries(json.floors).map(
-      ([split, position]) => [split, BigInt(position)] as const,
-    )
-    return { floors: new Map(floors), sourceMemory: json.sourceMemory }
-  } catch (cause) {
-    throw new SluiceError('SLU-ING-4008', {
-      message: `${entryPath(pipeline, version)} is not an entry of a pipeline log`,
-      cause,
-    })
-  }
+  const path = entryPath(pipeline, version)
+  const bytes = await store.get(path)
+  if (bytes === null) throw unreadable(store, path, NO_FILE)
+  return checkedEntry(store, path, bytes).notes
 }
 
-function notesToJson(notes: PipelineNotes, instance: string): JsonObject {
-  return {
-    instance,
-    floors: Object.fromEntries(
-      [...notes.floors].map(([split, position]) => [split, position.toString()]),
-    ),
-    sourceMemory: notes.sourceMemory,
-  }
+function checkedEntry(store: ObjectStore, path: string, bytes: Buffer): PipelineLogEntry {
+  const entry = parseEntry(bytes)
+  if (typeof entry === 'string') throw unreadable(store, path, entry)
+  return entry
+}
+
+function unreadable(store: ObjectStore, path: string, fault: string): SluiceError {
+  const url = store.readUrl(path)
+  return new SluiceError('SLU-ING-4008', {
+    message: `${url} is not an entry of a pipeline log: ${fault}`,
+    context: { url },
+  })
 }

@@ -294,8 +294,11 @@ export const ERROR_CODES = defineCodes({
   },
   'SLU-ING-4008': {
     kind: 'corrupt',
-    meaning: 'The log of the pipeline cannot be read.',
-    remedy: 'Restore the file named in the message; the tables themselves are not touched.',
+    meaning: 'The newest entry of the log of the pipeline is damaged; its tables are not touched.',
+    remedy:
+      'Restore the file named in the message, or remove that one file: the pipeline goes on from ' +
+      'the entry before it or from the cursors in its tables. Nothing is skipped: it stops when ' +
+      'the source no longer has what it needs then.',
   },
   'SLU-SQL-6001': {
     kind: 'invalid-config',
