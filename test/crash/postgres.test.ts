@@ -25,7 +25,7 @@ beforeAll(async () => {
     size: SHORT_SIZE,
     print,
   })
-}, 300_000)
+}, 900_000)
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
