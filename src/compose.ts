@@ -118,11 +118,13 @@ export async function runPipeline(
   } finally {
     ended.abort()
     await publishing
-    publish()
   }
 }
 
-/** A status that cannot be written is told once and does not stop the pipeline. */
+/**
+ * Publishes until the end, and at the end once more. A status that cannot be written is told once;
+ * it stops no pipeline and takes the place of no error.
+ */
 async function publishUntil(
   ended: AbortSignal,
   { clock, telemetry }: Runtime,

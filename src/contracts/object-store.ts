@@ -22,7 +22,7 @@ export interface ObjectStore extends AsyncDisposable {
   get(path: string): Promise<Buffer | null>
   /** `length` bytes from `offset`. Throws SLU-STO-2005 when there is no such object. */
   getRange(path: string, offset: number, length: number): Promise<Buffer>
-  /** Size and time; null when there is none. */
+  /** Size and time; null when there is none. Throws SLU-STO-2007 when it may not be read. */
   head(path: string): Promise<ObjectEntry | null>
   /** Creates or overwrites. */
   put(path: string, bytes: Uint8Array): Promise<void>

@@ -152,8 +152,8 @@ export interface Table extends AsyncDisposable {
    */
   deletedRows(file: DataFile): Promise<Uint32Array>
   /**
-   * Looks whether data files are there and as long as the log says, before their rows are believed.
-   * Throws SLU-STO-2005, SLU-STO-2008.
+   * Looks whether data files are there, may be read and are as long as the log says, before their
+   * rows are believed. Throws SLU-STO-2005, SLU-STO-2007, SLU-STO-2008.
    */
   checkFiles(files: Iterable<DataFile>): Promise<void>
   /** Path or URL under which DuckDB reads a data file. */

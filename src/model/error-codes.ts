@@ -44,10 +44,12 @@ export const ERROR_CODES = defineCodes({
   },
   'SLU-STO-2001': {
     kind: 'invalid-config',
-    meaning: 'The object store cannot be written: no permission, read-only, or not a folder.',
+    meaning:
+      'The object store or the work folder cannot be written: no permission, read-only, or not a ' +
+      'folder.',
     remedy:
-      'Give the user that runs Sluice write permission, or set another store.url. Nothing ' +
-      'was lost.',
+      'Give the user that runs Sluice write permission on what the message names, or set another ' +
+      'store.url or workFolder. Nothing was lost.',
   },
   'SLU-STO-2002': {
     kind: 'transient',

@@ -2,6 +2,8 @@
 
 import type { FileHandle } from 'node:fs/promises'
 import {
+  access,
+  constants,
   copyFile,
   link,
   mkdir,
@@ -79,7 +81,10 @@ class LocalObjectStore implements ObjectStore {
   }
 
   async head(path: string): Promise<ObjectEntry | null> {
-    return entryOf(this.#file(path), path)
+    const file = this.#file(path)
+    const entry = await entryOf(file, path)
+    if (entry !== null) await checkReadable(file)
+    return entry
   }
 
   async put(path: string, bytes: Uint8Array): Promise<void> {
@@ -242,6 +247,15 @@ async function entryOf(file: string, path: string): Promise<ObjectEntry | null> 
     return { path, sizeBytes: found.size, modificationTimeMs: Math.floor(found.mtimeMs) }
   } catch (error) {
     if (isMissing(error)) return null
+    throw readError(error, file)
+  }
+}
+
+/** The engine reads by itself and does not tell a missing right from a broken disk. */
+async function checkReadable(file: string): Promise<void> {
+  try {
+    await access(file, constants.R_OK)
+  } catch (error) {
     throw readError(error, file)
   }
 }
