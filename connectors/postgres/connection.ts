@@ -3,13 +3,15 @@
  * COPY.
  */
 
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import pg from 'pg'
 import type { Clock, SourceContext } from '../../src/contracts/index.ts'
 import { SluiceError } from '../../src/model/index.ts'
 import { postgresError, serverError } from './errors.ts'
 import { type FrameHandler, FrameSplitter, readServerMessage } from './frames.ts'
 import type { PostgresSettings } from './spec.ts'
+import { readTransport, type Transport, transportError } from './transport.ts'
 
 /**
  * Values must look the same whatever the server's defaults are, and no limit of the server may end
@@ -49,28 +51,64 @@ export interface ConnectionPurpose {
 }
 
 interface ClientInside {
-  readonly connection: { readonly stream: Socket }
+  readonly connection: {
+    readonly stream: Socket
+    once(event: 'authenticationSASL', listener: () => void): void
+  }
 }
 
-/** Opens a connection with our session settings. Throws by `errors.ts`. */
+/** Opens a connection with our session settings. Throws by `errors.ts` and `transport.ts`. */
 export async function connect(purpose: ConnectionPurpose): Promise<Connection> {
+  const transport = readTransport(purpose.settings.url)
+  const first = await attempt(purpose, transport)
+  if (first !== 'no TLS') return first
+  return (await attempt(purpose, { ...transport, mode: 'disable', tls: null })) as Connection
+}
+
+/** `no TLS`: the server offers none, and the url is content without. */
+async function attempt(
+  purpose: ConnectionPurpose,
+  transport: Transport,
+): Promise<Connection | 'no TLS'> {
   const { settings, context, replication } = purpose
+  const socket = new Socket()
+  let answer = ''
+  if (transport.tls !== null) {
+    socket.once('data', (chunk: Buffer) => {
+      answer = chunk.toString('latin1', 0, 1)
+    })
+  }
   const client = new pg.Client({
-    connectionString: settings.url,
-    ...(settings.password === undefined ? {} : { password: settings.password }),
+    connectionString: transport.url,
+    stream: () => socket,
+    ssl: transport.tls ?? false,
+    enableChannelBinding: transport.tls !== null && transport.bindsChannel,
     connectionTimeoutMillis: settings.connectTimeoutMs,
     application_name: `sluice ${context.pipeline}`,
     keepAlive: true,
     ...(replication ? { replication: 'database' } : {}),
   })
+  // Not in the options: there the url, without a password, would win.
+  if (settings.password !== undefined) client.password = settings.password
   const connection = new PostgresConnection(client, context.clock, purpose.signal)
+  const inside = (client as unknown as ClientInside).connection
+  let isAsked = false
+  inside.once('authenticationSASL', () => {
+    isAsked = true
+  })
   try {
     await client.connect()
     await client.query(SESSION_SETTINGS.map((setting) => `SET ${setting}`).join('; '))
     return connection
   } catch (error) {
+    const { stream } = inside
     await connection.close()
-    throw postgresError(error, 'connecting to Postgres')
+    if (answer === 'N' && transport.mode === 'prefer') return 'no TLS'
+    if (isAsked && !client.password) {
+      const message = 'the server wants a password, and the source has none'
+      throw new SluiceError('SLU-SRC-1201', { message, cause: error })
+    }
+    throw transportError({ error, transport, answer, stream })
   }
 }
 
@@ -142,6 +180,8 @@ type DataListener = (chunk: Buffer) => void
  * kernel gather.
  */
 const FULL_READ_BYTES = 32 * 1024
+/** Over TLS a read is one record, and Postgres fills no larger ones than its send buffer. */
+const FULL_RECORD_BYTES = 8 * 1024
 const GATHER_MS = 1
 
 /**
@@ -153,6 +193,7 @@ export class CopySocket {
   readonly #socket: Socket
   readonly #clock: Clock
   readonly #ownListeners: DataListener[]
+  readonly #fullReadBytes: number
   #splitter: FrameSplitter | null = null
   #onFailure: ((error: SluiceError) => void) | null = null
   #released = false
@@ -162,6 +203,7 @@ export class CopySocket {
   constructor(socket: Socket, clock: Clock) {
     this.#socket = socket
     this.#clock = clock
+    this.#fullReadBytes = socket instanceof TLSSocket ? FULL_RECORD_BYTES : FULL_READ_BYTES
     this.#ownListeners = socket.listeners('data') as DataListener[]
     socket.removeAllListeners('data')
     socket.on('data', this.#onData)
@@ -225,7 +267,7 @@ export class CopySocket {
   readonly #onData = (chunk: Buffer): void => {
     try {
       this.#splitter?.push(chunk)
-      if (chunk.length < FULL_READ_BYTES && !this.#isGathering && !this.#released) {
+      if (chunk.length < this.#fullReadBytes && !this.#isGathering && !this.#released) {
         void this.#gather()
       }
     } catch (error) {

@@ -49,6 +49,11 @@ export function sqlStateOf(error: unknown): string {
   return readProperty(error, 'code')
 }
 
+/** The code that the runtime or the server gave an error; empty when there is none. */
+export function errorCodeOf(error: unknown): string {
+  return readProperty(error, 'code')
+}
+
 /** A state without rule is the server's word (1209); no state at all is the network's. */
 function codeFor(state: string, without: ErrorCode): ErrorCode {
   if (state === '') return without

@@ -16,8 +16,14 @@ export const postgresSettingsSchema = z.strictObject({
     .string()
     .regex(/^postgres(ql)?:\/\//, { error: 'must begin with postgres://' })
     .meta({
-      description: 'Connection URL: postgres://user[:password]@host[:port]/database[?sslmode=…].',
-      examples: ['postgres://sluice@db.example:5432/shop'],
+      description:
+        'Connection URL: postgres://user[:password]@host[:port]/database[?…] with sslmode ' +
+        '(disable, prefer, require, verify-ca, verify-full; default prefer), sslrootcert, ' +
+        'sslcert, sslkey, sslpassword and channel_binding as in libpq.',
+      examples: [
+        'postgres://sluice@db.example:5432/shop',
+        'postgres://sluice@db.example/shop?sslmode=verify-full&sslrootcert=/etc/sluice/ca.pem',
+      ],
     }),
   password: z.string().optional().meta({
     description: 'Password, when it is not in the url: `${PGPASSWORD}` keeps it out of files.',

@@ -149,6 +149,27 @@ export const POSTGRES_ERROR_CODES = defineCodes({
     meaning: 'The work folder cannot keep a transaction that is in progress: no space, no right.',
     remedy: 'Make room in workFolder, or set streaming: off, so that the server keeps it.',
   },
+  'SLU-SRC-1226': {
+    kind: 'invalid-config',
+    meaning: 'The connection URL, or a certificate that it names, cannot be used.',
+    remedy:
+      'Correct the url of the source: postgres://user@host:5432/database?sslmode=verify-full' +
+      '&sslrootcert=/path/ca.pem; the files must be PEM and readable for Sluice.',
+  },
+  'SLU-SRC-1227': {
+    kind: 'invalid-config',
+    meaning: 'The certificate of the server does not hold: authority, name or time.',
+    remedy:
+      'Set sslrootcert to the authority that signed it, or connect by a name that it holds. ' +
+      'Nothing was sent, no password either.',
+  },
+  'SLU-SRC-1228': {
+    kind: 'invalid-config',
+    meaning: 'The url wants TLS, and the server offers none, or none that both sides know.',
+    remedy:
+      "Switch it on: ALTER SYSTEM SET ssl = 'on'; with ssl_cert_file and ssl_key_file, then " +
+      'SELECT pg_reload_conf(); or, in a network you trust, sslmode=disable. Nothing was sent.',
+  },
   'SLU-SRC-1290': {
     kind: 'invalid-config',
     meaning: 'The embedded Postgres did not start.',
