@@ -119,7 +119,7 @@ function certificateRemedy(code: string): string {
     )
   }
   if (code === 'CERT_HAS_EXPIRED' || code === 'CERT_NOT_YET_VALID') {
-    return 'Renew the certificate of the server (ssl_cert_file), or set its clock. Nothing was sent.'
+    return 'Renew the certificate of the server (ssl_cert_file), or set its clock.'
   }
   return (
     'Set sslrootcert to the certificate of the authority that signed it (PEM). When that is the ' +
