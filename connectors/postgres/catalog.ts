@@ -287,6 +287,10 @@ export async function readTypes(connection: Connection): Promise<TypeCatalog> {
   return new Map(rows.map((row) => [row.oid, row]))
 }
 
+const SLOT_WAL_LIMIT = `
+  (SELECT CASE WHEN setting::int8 < 0 THEN NULL ELSE setting::float8 * 1048576 END
+    FROM pg_catalog.pg_settings WHERE name = 'max_slot_wal_keep_size')`
+
 /** Server-wide facts. */
 export async function readServer(connection: Connection): Promise<ServerFacts> {
   const rows = await connection.query<ServerFacts>(`
@@ -295,8 +299,7 @@ export async function readServer(connection: Connection): Promise<ServerFacts> {
       (SELECT setting::float8 FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout')
         AS "walSenderTimeoutMs",
       pg_is_in_recovery() AS "isStandby", current_user::text AS "user",
-      (SELECT CASE WHEN setting::int8 < 0 THEN NULL ELSE setting::float8 * 1048576 END
-        FROM pg_catalog.pg_settings WHERE name = 'max_slot_wal_keep_size') AS "slotWalBytesMax"`)
+      ${SLOT_WAL_LIMIT} AS "slotWalBytesMax"`)
   return rows[0]!
 }
 
@@ -313,6 +316,12 @@ export async function readSlot(connection: Connection, slot: string): Promise<Sl
     [slot],
   )
   return rows[0] ?? null
+}
+
+/** `max_slot_wal_keep_size` of now, in bytes: it may be changed at any time; null: no limit. */
+export async function readSlotWalLimit(connection: Connection): Promise<number | null> {
+  const rows = await connection.query<{ bytes: number | null }>(`SELECT ${SLOT_WAL_LIMIT} AS bytes`)
+  return rows[0]!.bytes
 }
 
 /** The newest position that is safe on the server's disk, as text. */

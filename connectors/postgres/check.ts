@@ -17,6 +17,7 @@ import { postgresError } from './errors.ts'
 import { requireUsableServer } from './opening.ts'
 import { planPublication, publicationSql, readPublication } from './publication.ts'
 import { defaultSlotName, lintPostgresSettings, type PostgresSettings } from './spec.ts'
+import { walWarning } from './wal-budget.ts'
 
 interface Limits {
   readonly slots_max: number
@@ -190,7 +191,24 @@ async function checkOwnObjects(
           seen: `${publication} lacks ${plan.kind === 'create' ? 'everything' : 'tables'}`,
           remedy: `${sql};`,
         }
-  return [publicationCheck, ok('replication slot', describeSlot(slotName, slot))]
+  const warning = walWarning({
+    slot: slotName,
+    leftBytes: slot?.safeWalBytes ?? null,
+    limitBytes: server.slotWalBytesMax,
+    warnShare: settings.walBudgetWarn,
+  })
+  const budget: SourceCheck[] =
+    warning === null
+      ? []
+      : [
+          {
+            name: 'WAL budget',
+            status: 'warn',
+            seen: `${warning.code} ${warning.message}`,
+            remedy: warning.remedy,
+          },
+        ]
+  return [publicationCheck, ok('replication slot', describeSlot(slotName, slot)), ...budget]
 }
 
 function describeSlot(name: string, slot: SlotRow | null): string {

@@ -3,9 +3,21 @@
  * slot.
  */
 
-import type { SourceBlock, SourceProgress, SourceSession } from '../../src/contracts/index.ts'
+import type {
+  SourceBlock,
+  SourceProgress,
+  SourceSession,
+  SourceWarning,
+} from '../../src/contracts/index.ts'
 import { isSluiceError, SluiceError, type SourcePosition } from '../../src/model/index.ts'
-import { quote, readAttributes, readFlushLsn, readSlot, type TableFacts } from './catalog.ts'
+import {
+  quote,
+  readAttributes,
+  readFlushLsn,
+  readSlot,
+  readSlotWalLimit,
+  type TableFacts,
+} from './catalog.ts'
 import { postgresError } from './errors.ts'
 import { statusInterval } from './feedback.ts'
 import { FirstCopy } from './first-copy.ts'
@@ -16,6 +28,7 @@ import type { RelationMessage, ResolvedRelation } from './pgoutput.ts'
 import { requireMembers } from './publication.ts'
 import { requireNotMoved } from './slot.ts'
 import { StreamReader } from './stream-reader.ts'
+import { walWarning } from './wal-budget.ts'
 
 /** Errors after which the server had better keep transactions in progress itself. */
 const SPOOL_CODES = ['SLU-SRC-1224', 'SLU-SRC-1225'] as const
@@ -43,6 +56,7 @@ class PostgresSession implements SourceSession {
   readonly #tablesByName = new Map<string, TableFacts>()
   #reader: StreamReader | null = null
   #endPosition: SourcePosition | null = null
+  #warning: SourceWarning | null = null
   /** Acknowledged before the stream began. */
   #acknowledged: SourcePosition = 0n
   #pollTask: Promise<void> = Promise.resolve()
@@ -108,6 +122,7 @@ class PostgresSession implements SourceSession {
     return {
       endPosition: streamEnd === null || (polled ?? 0n) > streamEnd ? polled : streamEnd,
       copies: this.#copy.progress(),
+      warnings: this.#warning === null ? [] : [this.#warning],
     }
   }
 
@@ -218,6 +233,28 @@ class PostgresSession implements SourceSession {
     return { schema, resumePosition }
   }
 
+  /** Says so once when the budget runs low, and once when it is well again. */
+  async #lookAtBudget(): Promise<void> {
+    const { settings, context, names } = this.#options
+    const { connection } = this.#opening
+    const slot = await readSlot(connection, names.slot)
+    const warning = walWarning({
+      slot: names.slot,
+      leftBytes: slot?.safeWalBytes ?? null,
+      limitBytes: await readSlotWalLimit(connection),
+      warnShare: settings.walBudgetWarn,
+    })
+    if (warning !== null && this.#warning === null) {
+      const { message, ...fields } = warning
+      context.telemetry.log('warn', message, { pipeline: context.pipeline, ...fields })
+    }
+    if (warning === null && this.#warning !== null) {
+      const fields = { pipeline: context.pipeline, slot: names.slot }
+      context.telemetry.log('info', 'the slot has WAL enough again', fields)
+    }
+    this.#warning = warning
+  }
+
   /**
    * Where the server's log ends, for progress; failures of the connection show on the stream
    * itself. A table that leaves the publication falls silent, which nothing in the stream tells: so
@@ -237,6 +274,7 @@ class PostgresSession implements SourceSession {
           await connection.query("SELECT pg_logical_emit_message(false, 'sluice', '')")
         }
         this.#endPosition = parseLsn(await readFlushLsn(connection))
+        await this.#lookAtBudget()
         if (poll % POLLS_PER_CHECK === 0 && this.#reader !== null) {
           const name = this.#options.names.publication
           await requireMembers({ connection, name, tables, note: null })

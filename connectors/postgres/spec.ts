@@ -51,6 +51,15 @@ export const postgresSettingsSchema = z.strictObject({
         'When the slot is lost and changes are missing: stop, or resync (every table is copied ' +
         'again in place from a new slot).',
     }),
+  walBudgetWarn: z
+    .string()
+    .regex(/^(100|[1-9]?[0-9])%$/, { error: 'must be a share such as 50%' })
+    .default('50%')
+    .meta({
+      description:
+        'Warn (log, status, check) when less than this share of max_slot_wal_keep_size is left ' +
+        'to the slot. 0%: never.',
+    }),
   columnTypes: z
     .record(
       z.string(),

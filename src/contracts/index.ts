@@ -40,6 +40,7 @@ export type {
   SourceSession,
   SourceStart,
   SourceView,
+  SourceWarning,
 } from './source.ts'
 export type {
   CommitOutcome,

@@ -4,6 +4,7 @@
  */
 
 import type { SourcePosition } from '../model/index.ts'
+import type { SourceWarning } from './source.ts'
 
 /** How changes are written. */
 export type WriteMode = 'upsert' | 'append'
@@ -140,4 +141,6 @@ export interface PipelineStatus {
     readonly message: string
     readonly remedy: string
   } | null
+  /** What the source warns of, as last seen. */
+  readonly warnings: readonly SourceWarning[]
 }

@@ -109,6 +109,14 @@ export interface SourceCheck {
   readonly remedy: string
 }
 
+/** What needs attention while everything still goes on. */
+export interface SourceWarning {
+  readonly code: string
+  readonly message: string
+  /** What is at stake and what to run. */
+  readonly remedy: string
+}
+
 /** How far the source is, as last seen. */
 export interface SourceProgress {
   /** End of the source (newest position it could deliver); null when unknown. */
@@ -120,6 +128,8 @@ export interface SourceProgress {
     readonly rowsExpected: number | null
     readonly complete: boolean
   }[]
+  /** None when absent. */
+  readonly warnings?: readonly SourceWarning[]
 }
 
 /** Small durable notes of a source in the pipeline's own log: slot ownership and identity. */

@@ -116,6 +116,7 @@ function render(
     recordsRead: facts.recordsRead,
     lastCommitAtMs: facts.lastCommitAtMs,
     lastError: facts.lastError,
+    warnings: progress?.warnings ?? [],
   }
 }
 

@@ -170,6 +170,13 @@ export const POSTGRES_ERROR_CODES = defineCodes({
       "Switch it on: ALTER SYSTEM SET ssl = 'on'; with ssl_cert_file and ssl_key_file, then " +
       'SELECT pg_reload_conf(); or, in a network you trust, sslmode=disable. Nothing was sent.',
   },
+  'SLU-SRC-1229': {
+    kind: 'transient',
+    meaning: 'A warning: the slot has used up much of max_slot_wal_keep_size.',
+    remedy:
+      'Let the pipeline catch up, or raise max_slot_wal_keep_size. When nothing is left, ' +
+      'Postgres invalidates the slot and every table must be copied again.',
+  },
   'SLU-SRC-1290': {
     kind: 'invalid-config',
     meaning: 'The embedded Postgres did not start.',

@@ -62,6 +62,7 @@ function parseWritten(json: Json): WrittenStatus | null {
     status: {
       ...(status as unknown as PipelineStatus),
       state: status.state as PipelineState,
+      warnings: (status.warnings ?? []) as PipelineStatus['warnings'],
       tables,
       floorPosition: bigintOrNull(status.floorPosition),
       endPosition: bigintOrNull(status.endPosition),

@@ -53,5 +53,6 @@ export function statusLine(status: PipelineStatus): string {
   parts.push(`${countText(Math.round(status.rowsPerSecond))} rows/s`)
   parts.push(`${countText(status.commits)} commits`)
   if (status.lastError !== null) parts.push(`${status.lastError.code} ${status.lastError.message}`)
+  for (const { code, message } of status.warnings) parts.push(`warning ${code} ${message}`)
   return parts.join(' · ')
 }

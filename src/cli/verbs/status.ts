@@ -159,6 +159,12 @@ function noteErrors(context: VerbContext, view: PipelineView): void {
     const { code, message, remedy } = lastError
     context.output.note(`\n${view.settings.name}: ${code}  ${message}\n  remedy:  ${remedy}`)
   }
+  const warnings = view.isRunning ? (view.status?.warnings ?? []) : []
+  for (const { code, message, remedy } of warnings) {
+    context.output.note(
+      `\n${view.settings.name}: warning ${code}  ${message}\n  remedy:  ${remedy}`,
+    )
+  }
   for (const { found, error } of view.tables) {
     if (error !== null)
       context.output.note(`${found.target.table}: ${error.code}  ${error.message}`)
@@ -182,6 +188,7 @@ function viewJson(view: PipelineView): object {
     observedAt: isoOrNull(status?.observedAtMs),
     lastCommitAt: isoOrNull(status?.lastCommitAtMs),
     lastError: status?.lastError ?? null,
+    warnings: isRunning ? (status?.warnings ?? []) : [],
     tables: view.tables.map(({ found, version, rowCount, cursor, error }) => ({
       table: found.target.table,
       stream: found.target.stream,

@@ -118,6 +118,7 @@ const pipelineStatus = z.strictObject({
   observedAt: time.nullable(),
   lastCommitAt: time.nullable(),
   lastError,
+  warnings: z.array(z.strictObject({ code, message: z.string(), remedy: z.string() })),
   tables: z.array(statusTable),
 })
 

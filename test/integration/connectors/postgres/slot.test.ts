@@ -2,15 +2,22 @@ import { execFile } from 'node:child_process'
 import { rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import {
+  createPostgresSource,
+  postgresSettingsSchema,
+} from '../../../../connectors/postgres/index.ts'
+import type { SourceCheck, Telemetry } from '../../../../src/contracts/index.ts'
 import { isSluiceError, type SluiceError } from '../../../../src/model/index.ts'
 import { testedVersion } from '../../../support/postgres-versions.ts'
 import {
+  clock,
   createSource,
   currentPosition,
   Reader,
   resetServer,
   runSql,
+  silent,
   startServer,
   type TestServer,
 } from './harness.ts'
@@ -114,6 +121,47 @@ describe('a slot that the server gave up', () => {
     const error = await failureOf(reader)
     expect(error.code).toBe('SLU-SRC-1211')
     expect(error.remedy).toContain('SET idle_replication_slot_timeout')
+  })
+})
+
+describe('a slot whose WAL budget runs low', () => {
+  afterEach(() => setting('max_slot_wal_keep_size', '-1'))
+
+  const budgetOf = async (walBudgetWarn: string): Promise<SourceCheck | undefined> => {
+    await using source = createSource(server.url, { walBudgetWarn })
+    const checks = await source.check([ORDERS])
+    return checks.find(({ name }) => name === 'WAL budget')
+  }
+
+  it('is told by check, the log and the progress before anything is lost', async () => {
+    const reader = await copied()
+    await setting('max_slot_wal_keep_size', '64')
+    expect(await budgetOf('50%')).toBeUndefined()
+    for (let message = 0; message < 10; message++) {
+      await server.sql(`SELECT pg_logical_emit_message(false, 'x', repeat('x', 5000000))`)
+    }
+    const found = await budgetOf('50%')
+    expect(found).toMatchObject({ status: 'warn', seen: expect.stringContaining('SLU-SRC-1229') })
+    expect(found?.remedy).toContain("max_slot_wal_keep_size = '128MB'")
+    expect(await budgetOf('0%')).toBeUndefined()
+
+    const logged = Promise.withResolvers<unknown>()
+    const telemetry: Telemetry = {
+      ...silent,
+      log: (level, message, fields) => {
+        if (level === 'warn') logged.resolve({ message, code: fields?.code })
+      },
+    }
+    const settings = postgresSettingsSchema.parse({ url: server.url })
+    const context = { name: 'pg', pipeline: 'test', clock, telemetry }
+    await using source = createPostgresSource(settings, context)
+    await reader.open(source)
+    const step = reader.step()
+    const message = expect.stringContaining('slot sluice_test has')
+    expect(await logged.promise).toEqual({ message, code: 'SLU-SRC-1229' })
+    expect(reader.session?.progress().warnings).toMatchObject([{ code: 'SLU-SRC-1229' }])
+    await reader.close()
+    await step
   })
 })
 

@@ -26,6 +26,7 @@ function statusOf(pipeline: string, part: Partial<PipelineStatus> = {}): Pipelin
     recordsRead: 0,
     lastCommitAtMs: null,
     lastError: null,
+    warnings: [],
     ...part,
   }
 }

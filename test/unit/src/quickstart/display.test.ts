@@ -33,6 +33,7 @@ const status: PipelineStatus = {
   recordsRead: 5,
   lastCommitAtMs: 0,
   lastError: null,
+  warnings: [],
 }
 
 const view = (more: Partial<PipelineStatus>): QuickstartView => ({

@@ -36,6 +36,7 @@ function statusWith(part: Partial<PipelineStatus>): PipelineStatus {
     recordsRead: 0,
     lastCommitAtMs: null,
     lastError: null,
+    warnings: [],
     ...part,
   }
 }
@@ -75,4 +76,11 @@ test('puts lag in time first, and the copy while it runs', () => {
 test('tells the last error with its code', () => {
   const lastError = { code: 'SLU-SRC-1200', message: 'gone', remedy: 'wait' }
   expect(statusLine(statusWith({ state: 'retrying', lastError }))).toContain('SLU-SRC-1200 gone')
+})
+
+test('ends with what the source warns of', () => {
+  const warnings = [{ code: 'SLU-SRC-1229', message: 'slot a has 3 MB left', remedy: 'raise it' }]
+  expect(statusLine(statusWith({ warnings }))).toMatch(
+    /3 commits · warning SLU-SRC-1229 slot a has 3 MB left$/,
+  )
 })
