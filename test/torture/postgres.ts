@@ -134,7 +134,7 @@ function createWorld(options: TortureOptions, client: pg.Client, url: string): W
     `  - name: ${PIPELINE}`,
     '    from: database',
     `    tables: [${tables}]`,
-    '    commit: { every: 200ms, maxRows: 20000, partRows: 400 }',
+    '    commit: { every: 200ms, maxRows: 20000, partRows: 100 }',
     '    memory: 256MiB',
     '    inFlight: 16MiB',
   ]
