@@ -100,6 +100,12 @@ export function parseVersion(text: string, what: string): bigint {
   })
 }
 
+/** The table at the version of that text; the newest without. Throws SLU-CLI-8001, SLU-TAB-3003. */
+export async function snapshotAt(table: Table, text: string | undefined): Promise<Snapshot> {
+  if (text === undefined) return table.latest()
+  return table.snapshot({ kind: 'version', version: parseVersion(text, 'the version') })
+}
+
 function suggest(name: string, known: readonly string[], what: string): string {
   const nearest = nearestName(name, known)
   const list = `The configuration has the ${what}: ${known.join(', ')}.`

@@ -208,6 +208,44 @@ export const VERBS: readonly VerbSpec[] = [
       (await import('./verbs/commit.ts')).commitVerb(context, args[0] ?? '', args[1] ?? ''),
   },
   {
+    usage: 'files <table>',
+    group: 'Tables',
+    summary: 'data files of a table: size, rows, deleted rows, partition',
+    options: [
+      { flags: '--limit <n>', meaning: 'how many files', parse: 'count', byDefault: 100 },
+      { flags: '--version <n>', meaning: 'files of this version; the newest unless told' },
+    ],
+    examples: [
+      ['sluice files orders', ''],
+      ['sluice files orders --version 3 --json | jq -r .files[].path', 'as it was'],
+    ],
+    run: async (context, { args, options }) =>
+      (await import('./verbs/files.ts')).filesVerb(context, args[0] ?? '', {
+        ...options,
+        limit: options.limit as number,
+      }),
+  },
+  {
+    usage: 'stats <table>',
+    group: 'Tables',
+    summary: 'how a table lies: file sizes, deleted rows, partitions, write amplification',
+    options: [
+      {
+        flags: '--commits <n>',
+        meaning: 'commits that the write amplification is taken from',
+        parse: 'count',
+        byDefault: 1000,
+      },
+      { flags: '--limit <n>', meaning: 'partitions to list', parse: 'count', byDefault: 20 },
+    ],
+    examples: [['sluice stats orders', 'is it time to compact?']],
+    run: async (context, { args, options }) =>
+      (await import('./verbs/stats.ts')).statsVerb(context, args[0] ?? '', {
+        commits: options.commits as number,
+        limit: options.limit as number,
+      }),
+  },
+  {
     usage: 'verify <table>',
     group: 'Tables',
     summary: 'compare a table with its source at one position, row for row',

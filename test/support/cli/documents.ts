@@ -8,6 +8,8 @@ const code = z.string().regex(/^SLU-[A-Z]{3}-\d{4}$/)
 const count = z.number().int().min(0)
 const tableError = z.strictObject({ code, message: z.string() }).nullable()
 
+const partition = z.record(z.string(), z.string().nullable())
+
 const document = <Shape extends z.ZodRawShape>(kind: string, shape: Shape) =>
   z.strictObject({ schemaVersion: z.literal(1), kind: z.literal(kind), ...shape })
 
@@ -241,6 +243,66 @@ export const DOCUMENTS = {
         isNew: z.boolean(),
       }),
     ),
+  }),
+  files: document('files', {
+    table: z.string(),
+    version: bigintText,
+    fileCount: count,
+    sizeBytes: count,
+    files: z.array(
+      z.strictObject({
+        path: z.string(),
+        sizeBytes: count,
+        rowCount: count.nullable(),
+        deletedRows: count,
+        modifiedAt: time,
+        partition,
+      }),
+    ),
+  }),
+  stats: document('stats', {
+    table: z.string(),
+    version: bigintText,
+    fileCount: count,
+    sizeBytes: count,
+    rowCount: bigintText.nullable(),
+    deletedRows: count,
+    deletedShare: z.number().min(0).max(1).nullable(),
+    filesWithVector: count,
+    smallFiles: count,
+    smallFileBytes: count,
+    fileSizeBytes: z.strictObject({
+      min: count,
+      p10: count,
+      p50: count,
+      avg: count,
+      p95: count,
+      max: count,
+    }),
+    histogram: z.array(
+      z.strictObject({
+        fromBytes: count,
+        toBytes: count.nullable(),
+        count,
+        sizeBytes: count,
+      }),
+    ),
+    partitionCount: count,
+    partitions: z.array(
+      z.strictObject({
+        partition,
+        fileCount: count,
+        sizeBytes: count,
+        rowCount: count.nullable(),
+      }),
+    ),
+    writing: z.strictObject({
+      commits: count,
+      addedBytes: count,
+      addedRows: count,
+      changedRows: count,
+      amplification: z.number().nullable(),
+    }),
   }),
   sql: document('sql', {
     columns: z.array(z.strictObject({ name: z.string(), type: z.string() })),
