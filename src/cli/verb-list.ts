@@ -208,6 +208,19 @@ export const VERBS: readonly VerbSpec[] = [
       (await import('./verbs/commit.ts')).commitVerb(context, args[0] ?? '', args[1] ?? ''),
   },
   {
+    usage: 'history <table>',
+    group: 'Tables',
+    summary: 'every version that changed the columns, with the position in the source',
+    options: [
+      { flags: '--limit <n>', meaning: 'how many versions', parse: 'count', byDefault: 50 },
+    ],
+    examples: [['sluice history orders', 'when did this column appear, and from where?']],
+    run: async (context, { args, options }) =>
+      (await import('./verbs/history.ts')).historyVerb(context, args[0] ?? '', {
+        limit: options.limit as number,
+      }),
+  },
+  {
     usage: 'files <table>',
     group: 'Tables',
     summary: 'data files of a table: size, rows, deleted rows, partition',

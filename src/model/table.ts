@@ -1,6 +1,7 @@
 /** The nouns of a stored table: files, vectors, snapshots' plain parts, timeline entries. */
 
 import type { Cursor, JsonObject } from './position.ts'
+import type { TableSchema } from './schema.ts'
 
 /**
  * Statistics of one data file, in Delta's shape: physical column name → value, members of structs
@@ -114,6 +115,11 @@ export interface TimelineEntry {
   readonly cursors: readonly Cursor[]
   /** Milliseconds per step of the journey, when the writer recorded them. */
   readonly stepTimingsMs: Readonly<Record<string, number>>
+  /**
+   * The schema that this commit sets; null when it keeps the one before. Throws SLU-TAB-3010 on a
+   * type that is not known: older versions may have had one.
+   */
+  schema(): TableSchema | null
   /** The commit's own details as stored. */
   readonly commitInfo: JsonObject
 }

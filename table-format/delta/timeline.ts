@@ -10,6 +10,7 @@ import type { AddAction, RemoveAction } from './actions.ts'
 import { accountingFromJson } from './commit-info.ts'
 import { cursorsIn } from './cursors.ts'
 import type { LogCommit, TableLog } from './log.ts'
+import { schemaOf } from './schema-json.ts'
 import { recordCountOf } from './statistics.ts'
 
 const OPERATIONS: ReadonlySet<string> = new Set<CommitOperation>([
@@ -52,6 +53,7 @@ function entryOf(commit: LogCommit, timestampMicros: bigint): TimelineEntry {
   const added = adds.filter((action) => !removedPaths.has(action.path))
   const removed = removes.filter((action) => !addedPaths.has(action.path))
   const info = actions.find((action) => action.kind === 'commitInfo')?.content ?? {}
+  const metadata = actions.findLast((action) => action.kind === 'metaData')
   const own = objectOf(info.sluice)
   const operation = textOf(own?.operation)
   return {
@@ -69,6 +71,7 @@ function entryOf(commit: LogCommit, timestampMicros: bigint): TimelineEntry {
     accounting: accountingFromJson(own?.accounting),
     cursors: cursorsIn(actions),
     stepTimingsMs: numbersOf(own?.stepTimingsMs),
+    schema: () => (metadata === undefined ? null : schemaOf(metadata)),
     commitInfo: info,
   }
 }

@@ -132,6 +132,14 @@ const column = z.strictObject({
   meta: z.boolean(),
 })
 
+const schemaDifference = z.strictObject({
+  kind: z.enum(['added', 'dropped', 'renamed', 'retyped', 'nullability', 'key', 'partitions']),
+  column: z.string().nullable(),
+  fieldId: count.nullable(),
+  from: z.string().nullable(),
+  to: z.string().nullable(),
+})
+
 /** Kind of a document → its schema. */
 export const DOCUMENTS = {
   error: document('error', {
@@ -241,6 +249,21 @@ export const DOCUMENTS = {
         version: bigintText,
         rowCount: bigintText.nullable(),
         isNew: z.boolean(),
+      }),
+    ),
+  }),
+  history: document('history', {
+    table: z.string(),
+    oldestVersion: bigintText.nullable(),
+    schemas: z.array(
+      z.strictObject({
+        version: bigintText,
+        time,
+        operation: commitShape.operation,
+        position: bigintText.nullable(),
+        columnCount: count,
+        differences: z.array(schemaDifference).nullable(),
+        notes: z.array(z.string()),
       }),
     ),
   }),

@@ -389,7 +389,9 @@ describe.each(stores)('table on %s', (_name, openStore) => {
       deletionVectors: 1,
     })
     expect((await table.timeline({ limit: 1, beforeVersionExclusive: 2n }))[0]?.version).toBe(1n)
-    expect(await table.entry(1n)).toEqual(second)
+    expect(await table.entry(1n)).toEqual({ ...second, schema: expect.any(Function) })
+    expect((await table.entry(0n))?.schema()?.columns.length).toBeGreaterThan(0)
+    expect(second?.schema()).toBeNull()
     expect(await table.entry(3n)).toBeNull()
   })
 

@@ -18,6 +18,7 @@ function entry(version: bigint, operation: CommitOperation): TimelineEntry {
     accounting: null,
     cursors: [],
     stepTimingsMs: { stage: 3, commit: 4 },
+    schema: () => null,
     commitInfo: {},
   }
 }

@@ -1,0 +1,28 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { parseDocument } from '../../../../support/cli/documents.ts'
+import { createOrdersLake, type OrdersLake } from '../../../../support/cli/orders-lake.ts'
+
+let lake: OrdersLake
+beforeAll(async () => {
+  lake = await createOrdersLake()
+})
+afterAll(() => lake[Symbol.dispose]())
+
+const sluice = (...args: readonly string[]) => lake.sluice(...args)
+
+test('adds up to the table', async () => {
+  const { stdout } = await sluice('stats', 'orders', '--json')
+  const stats = parseDocument('stats', stdout)
+  expect(stats).toMatchObject({ rowCount: '2', partitionCount: 2, smallFiles: stats.fileCount })
+  const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0)
+  expect(sum(stats.histogram.map(({ count }) => count))).toBe(stats.fileCount)
+  expect(sum(stats.partitions.map(({ sizeBytes }) => sizeBytes))).toBe(stats.sizeBytes)
+  expect(sum(stats.partitions.map(({ rowCount }) => rowCount ?? 0))).toBe(2)
+  expect(stats.writing).toMatchObject({ changedRows: 5, addedRows: 5, amplification: 1 })
+})
+
+test('draws a table without partitions too', async () => {
+  const { stdout } = await sluice('stats', 'events')
+  expect(stdout).toContain('file size')
+  expect(stdout).not.toContain('partition')
+})
