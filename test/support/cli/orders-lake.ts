@@ -29,7 +29,7 @@ export interface OrdersLake extends Disposable {
 }
 
 /**
- * Versions of orders: 1 three inserts, 2 an update and a delete, 3 a new column and an insert, 4
+ * Versions of orders: 1 four inserts, 2 an update and a delete, 3 a new column and an insert, 4
  * the delete of that row. Versions of events: 1 the numbers 1, 1, 2; 2 the numbers 2, 3.
  */
 export async function createOrdersLake(): Promise<OrdersLake> {
@@ -49,6 +49,7 @@ export async function createOrdersLake(): Promise<OrdersLake> {
   await orders(
     { shop: 'a', id: 1, name: 'one', op: 'put' },
     { shop: 'a', id: 2, name: 'two', op: 'put' },
+    { shop: 'a', id: 3, name: 'three', op: 'put' },
     { shop: 'b', id: 1, name: 'other', op: 'put' },
   )
   await orders({ shop: 'a', id: 1, name: 'ONE', op: 'put' }, { shop: 'a', id: 2, op: 'del' })

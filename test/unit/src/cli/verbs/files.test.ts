@@ -20,6 +20,7 @@ test('lists the files of a version with rows, deleted rows and partition', async
   const rows = files.map((file) => [file.partition.shop, file.rowCount, file.deletedRows])
   expect(rows.toSorted()).toEqual([
     ['a', 1, 0],
+    ['a', 1, 2],
     ['b', 1, 0],
   ])
 })

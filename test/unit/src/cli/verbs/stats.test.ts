@@ -13,12 +13,13 @@ const sluice = (...args: readonly string[]) => lake.sluice(...args)
 test('adds up to the table', async () => {
   const { stdout } = await sluice('stats', 'orders', '--json')
   const stats = parseDocument('stats', stdout)
-  expect(stats).toMatchObject({ rowCount: '2', partitionCount: 2, smallFiles: stats.fileCount })
+  expect(stats).toMatchObject({ rowCount: '3', partitionCount: 2, smallFiles: stats.fileCount })
+  expect(stats).toMatchObject({ deletedRows: 2, deletedShare: 0.4, filesWithVector: 1 })
   const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0)
   expect(sum(stats.histogram.map(({ count }) => count))).toBe(stats.fileCount)
   expect(sum(stats.partitions.map(({ sizeBytes }) => sizeBytes))).toBe(stats.sizeBytes)
-  expect(sum(stats.partitions.map(({ rowCount }) => rowCount ?? 0))).toBe(2)
-  expect(stats.writing).toMatchObject({ changedRows: 5, addedRows: 5, amplification: 1 })
+  expect(sum(stats.partitions.map(({ rowCount }) => rowCount ?? 0))).toBe(3)
+  expect(stats.writing).toMatchObject({ changedRows: 6, addedRows: 6, amplification: 1 })
 })
 
 test('draws a table without partitions too', async () => {
