@@ -73,17 +73,30 @@ export function cursorActions(request: {
 function parseCursor(domain: string, text: string): Cursor {
   const json = parsePlainObject(text)
   try {
-    return cursorFromJson(json ?? ({} as JsonObject))
+    const cursor = cursorFromJson(json ?? ({} as JsonObject))
+    if (pipelineOf(domain, cursor.split) !== '') return cursor
   } catch (error) {
-    throw new SluiceError('SLU-TAB-3001', {
-      message: `the metadata domain ${domain} does not hold a cursor`,
-      context: { domain },
-      cause: error,
-    })
+    throw noCursor(domain, error)
   }
+  throw noCursor(domain, null)
 }
 
-/** Pipeline and split may both hold dots; the split is known from the cursor. */
+function noCursor(domain: string, cause: unknown): SluiceError {
+  return new SluiceError('SLU-TAB-3001', {
+    message: `the metadata domain ${domain} does not hold a cursor`,
+    remedy:
+      'Restore the log of the table from a backup, or copy the stream into a table of a new ' +
+      'name. The rows stay readable.',
+    context: { domain },
+    ...(cause === null ? {} : { cause }),
+  })
+}
+
+/**
+ * Pipeline and split may both hold dots; the split is known from the cursor. Empty when the domain
+ * is not one of that split: under another name the cursor would be of nobody.
+ */
 function pipelineOf(domain: string, split: string): string {
+  if (!domain.endsWith(`.${split}`)) return ''
   return domain.slice(DOMAIN_PREFIX.length, domain.length - split.length - 1)
 }
