@@ -1,7 +1,7 @@
 /** What the loop does about an error, by its kind. */
 
 import type { SluiceError } from '../model/index.ts'
-import { RETRY_DELAY_MS_MAX, RETRY_DELAY_MS_MIN, RETRY_FOR_MS_MAX } from './limits.ts'
+import { GOOD_LIFE_MS, RETRY_DELAY_MS_MAX, RETRY_DELAY_MS_MIN, RETRY_FOR_MS_MAX } from './limits.ts'
 
 /**
  * `restart` drops everything in memory and recovers from the tables; `stop` ends the pipeline with
@@ -23,4 +23,13 @@ export function decideOnError(
   const exponential = RETRY_DELAY_MS_MIN * 2 ** Math.min(attempt - 1, 20)
   const delayMs = Math.min(exponential, RETRY_DELAY_MS_MAX) * (0.75 + jitter / 2)
   return { kind: 'restart', delayMs }
+}
+
+/**
+ * True when a life that read from its source for `readMs` and made no commit was a good one all the
+ * same: its source had nothing to commit, and then failed. A failing store is no sign of a good
+ * life, however long the source was read before.
+ */
+export function endsGoodLife(error: SluiceError, readMs: number): boolean {
+  return readMs >= GOOD_LIFE_MS && error.code.startsWith('SLU-SRC-')
 }

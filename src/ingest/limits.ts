@@ -19,8 +19,8 @@ export const RETRY_DELAY_MS_MAX = 10_000
 export const RETRY_FOR_MS_MAX = 15 * 60_000
 
 /**
- * A life that read from its source for this long was a good one: what ends it begins a new series
- * of tries. An idle pipeline makes no commits to tell.
+ * A life that read from its source for this long was a good one: when the source then fails, a new
+ * series of tries begins. An idle pipeline makes no commits to tell.
  */
 export const GOOD_LIFE_MS = 60_000
 

@@ -15,9 +15,9 @@ import type {
 } from '../contracts/index.ts'
 import { createEngine } from '../engine/index.ts'
 import { assert, SluiceError, wrapError } from '../model/index.ts'
-import { decideOnError } from './error-policy.ts'
+import { decideOnError, endsGoodLife } from './error-policy.ts'
 import { type Failpoints, noFailpoints, withStoreFailpoints } from './failpoints.ts'
-import { GOOD_LIFE_MS, SPOOL_FOLDER } from './limits.ts'
+import { SPOOL_FOLDER } from './limits.ts'
 import { openPipelineLog } from './pipeline-log.ts'
 import { readAll } from './read-loop.ts'
 import { recover } from './recover.ts'
@@ -86,7 +86,7 @@ async function runWithRestarts(
       const error = wrapError(thrown, 'SLU-BUG-9001', 'the pipeline failed')
       const { commits } = board.snapshot()
       const nowMs = clock.monotonicMs()
-      if (commits > commitsSeen || nowMs - readingSinceMs >= GOOD_LIFE_MS) {
+      if (commits > commitsSeen || endsGoodLife(error, nowMs - readingSinceMs)) {
         commitsSeen = commits
         attempt = 0
         failingSinceMs = null

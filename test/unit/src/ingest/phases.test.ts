@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { decideOnError } from '../../../../src/ingest/error-policy.ts'
+import { decideOnError, endsGoodLife } from '../../../../src/ingest/error-policy.ts'
 import { errorEvent, nextPhase, type PHASES } from '../../../../src/ingest/phases.ts'
 import { ERROR_CODES, type ErrorCode, SluiceError } from '../../../../src/model/index.ts'
 
@@ -79,5 +79,16 @@ describe('decideOnError', () => {
         kind: 'stop',
       })
     }
+  })
+})
+
+describe('endsGoodLife', () => {
+  it('believes a life that read for a minute until its source failed, and no other', () => {
+    const away = new SluiceError('SLU-SRC-1200', { message: 'away' })
+    const full = new SluiceError('SLU-STO-2001', { message: 'full' })
+    expect(endsGoodLife(away, 60_000)).toBe(true)
+    expect(endsGoodLife(away, 59_999)).toBe(false)
+    expect(endsGoodLife(away, Number.NEGATIVE_INFINITY)).toBe(false)
+    expect(endsGoodLife(full, 3_600_000)).toBe(false)
   })
 })
