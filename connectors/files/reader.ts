@@ -44,7 +44,7 @@ export interface FolderRead {
 interface Progress {
   place: FolderPlace
   position: SourcePosition
-  /** Buffers of `partBytesMax` that receivers gave back. */
+  /** Buffers that receivers gave back, the smallest first. */
   readonly spare: Buffer[]
 }
 
@@ -195,15 +195,21 @@ function nextBuffer(
 ): Buffer {
   const wanted = Math.min(read.partBytesMax, Math.max(wantedBytes + 1, READ_BYTES_MIN))
   const size = Math.max(wanted, atLeastBytes)
-  const spare = size === read.partBytesMax ? progress.spare.pop() : undefined
-  return spare ?? Buffer.allocUnsafeSlow(size)
+  const { spare } = progress
+  const found = spare.findIndex((buffer) => buffer.length >= size)
+  if (found >= 0) return spare.splice(found, 1)[0] as Buffer
+  // Files of like size ask for the same power of two, and so for the same buffers.
+  const roomy = Math.min(2 ** Math.ceil(Math.log2(size)), read.partBytesMax)
+  return Buffer.allocUnsafeSlow(Math.max(size, roomy))
 }
 
-/** Keeps a part's memory for the next read when it has the usual size. */
-function keepSpare(read: FolderRead, progress: Progress, bytes: Buffer): void {
+/** Keeps a part's memory for later reads; of too many, the smallest goes. */
+function keepSpare(read: FolderRead, { spare }: Progress, bytes: Buffer): void {
   const { buffer } = bytes
-  if (buffer.byteLength !== read.partBytesMax || progress.spare.length >= SPARE_BUFFERS_MAX) return
-  progress.spare.push(Buffer.from(buffer))
+  if (buffer.byteLength < READ_BYTES_MIN || buffer.byteLength > read.partBytesMax) return
+  spare.push(Buffer.from(buffer))
+  spare.sort((left, right) => left.length - right.length)
+  if (spare.length > SPARE_BUFFERS_MAX) spare.shift()
 }
 
 async function fillBuffer(
