@@ -4,6 +4,7 @@
  */
 
 import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
 import type {
   Clock,
   ObjectStore,
@@ -17,7 +18,7 @@ import { createEngine } from '../engine/index.ts'
 import { assert, SluiceError, wrapError } from '../model/index.ts'
 import { decideOnError, endsGoodLife } from './error-policy.ts'
 import { type Failpoints, noFailpoints, withStoreFailpoints } from './failpoints.ts'
-import { SPOOL_FOLDER } from './limits.ts'
+import { HEAP_GROWING_PERCENT, SPOOL_FOLDER } from './limits.ts'
 import { openPipelineLog } from './pipeline-log.ts'
 import { readAll } from './read-loop.ts'
 import { recover } from './recover.ts'
@@ -70,6 +71,7 @@ async function runWithRestarts(
   signal: AbortSignal,
 ): Promise<RunEnd> {
   const { clock, telemetry, settings } = parts
+  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWING_PERCENT}`)
   let attempt = 0
   let failingSinceMs: number | null = null
   let commitsSeen = 0
