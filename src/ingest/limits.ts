@@ -46,7 +46,7 @@ export const STATISTICS_STRING_LENGTH_MAX = 32
 export const IDLE_AFTER_MS = 5_000
 
 /**
- * How much garbage may gather between two full collections, in per cent of what lives. The heap of a
- * worker is small; V8's own estimate of a few megabytes would make every other batch pay for one.
+ * How much garbage may gather between two full collections, in per cent of what lives. The heap of
+ * a worker is small; V8's own estimate of a few megabytes would make every other batch pay for one.
  */
 export const HEAP_GROWING_PERCENT = 200
