@@ -113,7 +113,9 @@ describe('a slot that the server gave up', () => {
     expect(reader.model(ORDERS).rows.size).toBe(2)
   })
 
-  it.runIf(testedVersion() >= 18)('says so when nobody read it for too long', async () => {
+  // The setting came with 18; before, there is nothing to provoke.
+  const on18 = testedVersion() >= 18 ? [true] : []
+  it.each(on18)('says so when nobody read it for too long', async () => {
     const reader = await copied()
     await setting('idle_replication_slot_timeout', '1')
     await untilLost('SELECT 1')
