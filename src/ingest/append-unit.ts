@@ -6,9 +6,9 @@ import { CHANGE_OP, CHANGE_POSITION, changeSql, OP_CODES } from '../decode/index
 import type { Session } from '../engine/index.ts'
 import { assert, SluiceError, type StagedFile, userColumns } from '../model/index.ts'
 import { decodeFailure } from './decode-failure.ts'
-import { type LaneContext, orderingColumn, timed } from './lane-context.ts'
+import { type LaneContext, timed } from './lane-context.ts'
 import { CHANGE_TABLE, insertsOnlySql } from './stage-sql.ts'
-import { indexFile, outputFolder, stageRows } from './stager.ts'
+import { indexStaged, outputFolder, stageRows } from './stager.ts'
 import type { StagedUnit, Unit } from './unit.ts'
 
 /**
@@ -45,21 +45,9 @@ export async function stageAppend(
   checkCount(context, unit, written)
   if (context.target.mode === 'upsert') {
     if (removeAllFiles) await context.index.clear()
-    await timed(context.clock, unit.timingsMs, 'index', async () => {
-      for (const file of add) {
-        await indexFile({
-          session,
-          schema: unit.schema,
-          ordering: orderingColumn(context, unit.schema),
-          url: context.table.stagedUrl(file.path),
-          ordinal: context.ordinals.ordinalOf(file.path),
-          rowCount: file.statistics.recordCount,
-          deletedRows: new Uint32Array(0),
-          index: context.index,
-          scratch: context.scratch,
-        })
-      }
-    })
+    await timed(context.clock, unit.timingsMs, 'index', () =>
+      indexStaged(context, unit.schema, session, add),
+    )
   }
   return {
     unit,

@@ -12,8 +12,8 @@ import {
   type StagedFile,
   userColumns,
 } from '../model/index.ts'
-import { type LaneContext, orderingColumn, timed } from './lane-context.ts'
-import { indexFile, outputFolder, stageRows } from './stager.ts'
+import { type LaneContext, timed } from './lane-context.ts'
+import { indexStaged, outputFolder, stageRows } from './stager.ts'
 import { emptyStagedUnit, type StagedUnit, type Unit } from './unit.ts'
 
 const GONE_TABLE = 'gone'
@@ -30,7 +30,9 @@ export async function stageRewrite(
     const staged = await timed(context.clock, unit.timingsMs, 'stage', () =>
       rewriteFile(context, unit, session, file),
     )
-    if (context.target.mode === 'upsert') await indexFiles(context, unit, session, staged)
+    if (context.target.mode === 'upsert') {
+      await indexStaged(context, unit.schema, session, staged)
+    }
     add.push(...staged)
   }
   context.failpoints.hit('staged')
@@ -72,25 +74,4 @@ async function liveRows(session: Session, unit: Unit, url: string): Promise<stri
   })
   return `(SELECT ${[...columns, SPLIT_COLUMN, POSITION_COLUMN].join(', ')} FROM ${file} AS stored
     ANTI JOIN ${GONE_TABLE} ON ${GONE_TABLE}."row" = stored.file_row_number) AS live`
-}
-
-async function indexFiles(
-  context: LaneContext,
-  unit: Unit,
-  session: Session,
-  files: readonly StagedFile[],
-): Promise<void> {
-  for (const file of files) {
-    await indexFile({
-      session,
-      schema: unit.schema,
-      ordering: orderingColumn(context, unit.schema),
-      url: context.table.stagedUrl(file.path),
-      ordinal: context.ordinals.ordinalOf(file.path),
-      rowCount: file.statistics.recordCount,
-      deletedRows: new Uint32Array(0),
-      index: context.index,
-      scratch: context.scratch,
-    })
-  }
 }

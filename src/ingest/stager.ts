@@ -16,7 +16,7 @@ import {
   type TableSchema,
 } from '../model/index.ts'
 import type { FileOrdinals } from '../state/index.ts'
-import type { LaneContext } from './lane-context.ts'
+import { type LaneContext, orderingColumn } from './lane-context.ts'
 import type { Scratch } from './scratch.ts'
 import { keyKind, storedKeysSql, type WriteQuery, writeSql } from './stage-sql.ts'
 import { type ColumnFacts, fileStatistics } from './statistics.ts'
@@ -108,7 +108,30 @@ function partitionValue(value: SqlValue): string | null {
   return String(value)
 }
 
-/** Reads a stored file's keys back and points the index at its rows. Returns the number of rows. */
+/** Points the index at the rows of files that were just staged: all of them are live. */
+export async function indexStaged(
+  context: LaneContext,
+  schema: TableSchema,
+  session: Session,
+  files: readonly StagedFile[],
+): Promise<void> {
+  const { table, ordinals, index, scratch } = context
+  for (const { path, statistics } of files) {
+    await indexFile({
+      session,
+      schema,
+      ordering: orderingColumn(context, schema),
+      url: table.stagedUrl(path),
+      ordinal: ordinals.ordinalOf(path),
+      rowCount: statistics.recordCount,
+      deletedRows: new Uint32Array(0),
+      index,
+      scratch,
+    })
+  }
+}
+
+/** Reads a stored file's keys back and points the index at its live rows. */
 export async function indexFile(options: {
   readonly session: Session
   readonly schema: TableSchema

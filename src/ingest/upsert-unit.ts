@@ -19,7 +19,7 @@ import { CHANGE_TABLE, changeKeysSql, KEEP_TABLE, keyKind, NULL_KEY_FLAG } from 
 import {
   checkPlaces,
   groupDeletes,
-  indexFile,
+  indexStaged,
   outputFolder,
   plainPath,
   stageRows,
@@ -199,23 +199,10 @@ async function settlePlaces(
   const ordering = orderingColumn(context, schema)
   const written = add.reduce((sum, file) => sum + file.statistics.recordCount, 0)
   assert(written === plan.keep.length, 'SLU-BUG-9001', 'rows were lost on the way to their file')
-  for (const file of add) {
-    const url = context.table.stagedUrl(file.path)
-    if (expectedKeys !== null) {
-      await checkPlaces({ session, schema, ordering, url, expectedKeys })
-      continue
-    }
-    await indexFile({
-      session,
-      schema,
-      ordering,
-      url,
-      ordinal: context.ordinals.ordinalOf(file.path),
-      rowCount: file.statistics.recordCount,
-      deletedRows: new Uint32Array(0),
-      index: context.index,
-      scratch: context.scratch,
-    })
+  if (expectedKeys === null) return indexStaged(context, schema, session, add)
+  for (const { path } of add) {
+    const url = context.table.stagedUrl(path)
+    await checkPlaces({ session, schema, ordering, url, expectedKeys })
   }
 }
 
