@@ -14,6 +14,7 @@ import type { ColumnType, TableColumn } from '../../src/model/index.ts'
 import { createSystemClock } from '../../src/observe/index.ts'
 import { createDeltaFormat } from '../../table-format/delta/index.ts'
 import { createLocalObjectStore } from '../../table-format/object-store/index.ts'
+import { commitRequest, newColumn } from '../support/table-format/requests.ts'
 
 /** A table to make or to open. */
 export interface OpenJob {
@@ -172,32 +173,12 @@ async function commitDeletes(table: Table): Promise<readonly number[]> {
 }
 
 async function commit(table: Table, changes: Partial<CommitRequest>): Promise<void> {
-  const base = await table.latest()
-  const outcome = await table.commit({
-    base,
-    operation: 'ingest',
-    pipeline: null,
-    cursors: [],
-    add: [],
-    deletes: [],
-    removeAllFiles: false,
-    schema: null,
-    accounting: null,
-    stepTimingsMs: {},
-    details: {},
-    ...changes,
-  })
+  const outcome = await table.commit(commitRequest(await table.latest(), changes))
   if (outcome.kind !== 'committed') throw new Error(`the commit ended as ${outcome.kind}`)
 }
 
 function columns(): readonly TableColumn[] {
-  return Object.entries(COLUMNS).map(([name, type]) => ({
-    name,
-    type,
-    physicalName: '',
-    fieldId: 0,
-    nullable: true,
-  }))
+  return Object.entries(COLUMNS).map(([name, type]) => newColumn(name, type))
 }
 
 async function openFormat(folder: string) {

@@ -6,7 +6,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Table, TableFormat } from '../../../src/contracts/index.ts'
+import type { CommitRequest, Snapshot, Table, TableFormat } from '../../../src/contracts/index.ts'
 import {
   createEngine,
   createParquetPort,
@@ -18,6 +18,7 @@ import type { RowDeletes, TableSchema } from '../../../src/model/index.ts'
 import { createSystemClock } from '../../../src/observe/index.ts'
 import { createDeltaFormat } from '../../../table-format/delta/index.ts'
 import { createLocalObjectStore } from '../../../table-format/object-store/index.ts'
+import { commitRequest } from '../table-format/requests.ts'
 
 /** An engine, a store and a format over a temporary folder. */
 export interface Lake extends AsyncDisposable {
@@ -91,7 +92,7 @@ export async function commitRows(
 ): Promise<bigint> {
   let base = await table.latest()
   if (schema !== undefined) {
-    base = await commit(table, { base, schema })
+    base = await commit(table, base, { schema })
   }
   const uniqueName = `${++stagedCount}`
   const add =
@@ -110,26 +111,15 @@ export async function commitRows(
           compressionLevel: 1,
         })
   const deletes = deleteWhere === undefined ? [] : await rowsWhere(lake, table, deleteWhere)
-  return (await commit(table, { base, add, deletes })).version
+  return (await commit(table, base, { add, deletes })).version
 }
 
-type Changes = Pick<Parameters<Table['commit']>[0], 'base'> &
-  Partial<Parameters<Table['commit']>[0]>
-
-async function commit(table: Table, changes: Changes): ReturnType<Table['latest']> {
-  const outcome = await table.commit({
-    operation: 'ingest',
-    pipeline: null,
-    cursors: [],
-    add: [],
-    deletes: [],
-    removeAllFiles: false,
-    schema: null,
-    accounting: null,
-    stepTimingsMs: {},
-    details: {},
-    ...changes,
-  })
+async function commit(
+  table: Table,
+  base: Snapshot,
+  changes: Partial<CommitRequest>,
+): Promise<Snapshot> {
+  const outcome = await table.commit(commitRequest(base, changes))
   if (outcome.kind !== 'committed') throw new Error(`the commit ended as ${outcome.kind}`)
   return outcome.snapshot
 }
