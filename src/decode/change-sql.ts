@@ -1,7 +1,13 @@
 /** The change relation of a landed file, as SQL. One row a record, in the order of the file. */
 
 import { duckType, identifier, literal } from '../engine/index.ts'
-import type { ColumnType, SourceColumn, StreamSchema, TableColumn } from '../model/index.ts'
+import {
+  type ColumnType,
+  isWholeNumber,
+  type SourceColumn,
+  type StreamSchema,
+  type TableColumn,
+} from '../model/index.ts'
 import { copyTextFieldType, copyTextValue } from './copy-text.ts'
 
 /** Column of the change relation: what happened, as a number of `OP_CODES`. UTINYINT. */
@@ -152,20 +158,18 @@ function jsonLinesSql(query: ChangeQuery): string {
   return `SELECT ${select.join(',\n  ')}\nFROM ${relation}`
 }
 
-const WHOLE_NUMBERS: ReadonlySet<ColumnType> = new Set(['byte', 'short', 'integer', 'long'])
-
 /** Times are read as text: casting that is cheaper than the JSON reader's own way to a time. */
 const TIMES: ReadonlySet<ColumnType> = new Set(['timestamp', 'timestamp_ntz', 'date'])
 
 /** Whole numbers are read as text: the JSON reader would round 1.5 to 2 and take true for 1. */
 function jsonReadType(type: ColumnType): string {
-  return WHOLE_NUMBERS.has(type) || TIMES.has(type) ? 'VARCHAR' : duckType(type)
+  return isWholeNumber(type) || TIMES.has(type) ? 'VARCHAR' : duckType(type)
 }
 
 /** The value of a member. A fraction in a whole-number column is refused; 2.0 is 2. */
 function jsonValue({ name, type }: SourceColumn): string {
   const value = identifier(name)
-  if (!WHOLE_NUMBERS.has(type)) return value
+  if (!isWholeNumber(type)) return value
   const shown = `'${name.replaceAll("'", "''")}: ' || ${value}[1:40]`
   return `CASE WHEN NOT contains(${value}, '.') THEN ${value}
     WHEN regexp_full_match(${value}, '-?[0-9]+\\.0+') THEN split_part(${value}, '.', 1)

@@ -1,7 +1,7 @@
 /** SQL over key and ordering columns. The same text is used on changes and on stored rows. */
 
 import { identifier } from '../engine/index.ts'
-import type { ColumnType, TableColumn } from '../model/index.ts'
+import { isWholeNumber, type TableColumn } from '../model/index.ts'
 
 /**
  * How a key becomes the 128 bits that the index knows it by.
@@ -12,15 +12,13 @@ import type { ColumnType, TableColumn } from '../model/index.ts'
  */
 export type KeyEncoding = 'number' | 'digest'
 
-const WHOLE_NUMBERS: ReadonlySet<ColumnType> = new Set(['byte', 'short', 'integer', 'long'])
-
 /**
  * The encoding of a key. Tombstones are stored as digests, so tables that keep them use digests
  * throughout.
  */
 export function keyEncoding(key: readonly TableColumn[], keepsTombstones: boolean): KeyEncoding {
   const [first, ...others] = key
-  const isNumber = first !== undefined && others.length === 0 && WHOLE_NUMBERS.has(first.type)
+  const isNumber = first !== undefined && others.length === 0 && isWholeNumber(first.type)
   return isNumber && !keepsTombstones ? 'number' : 'digest'
 }
 
