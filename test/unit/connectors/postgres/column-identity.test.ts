@@ -62,6 +62,9 @@ const ROWS: readonly Row[] = [
   ['of two that are gone, which had this name?', '1a 2b 3c', 'a x', '1a 2- 3-', [1, null]],
   ['something was not understood before, today it is plain', '1a ?b', 'a b', '1a 2- 3b', [1, 3]],
   ['what cannot be', '1a', 'a b c', '1a 2b', [null, null, null]],
+  ['one that lived before and lives today is not told', '1a 2b', 'a', '1a 2b', [null]],
+  ['one that lives today and is older than another is not told', null, 'b', '1a 2b', [null]],
+  ['a number that was gone before comes again', '1a 3c', 'a x c', '1a 2- 3c', [null, null, null]],
 ]
 
 describe('identifyColumns', () => {

@@ -13,6 +13,7 @@ test('takes percentiles from sizes that are there', () => {
     p95: 190,
     max: 200,
   })
+  expect(distributionOf(Float64Array.of(1, 2, 9))).toMatchObject({ p10: 1, p50: 2, p95: 9 })
   const one = { min: 7, p10: 7, p50: 7, avg: 7, p95: 7, max: 7 }
   expect(distributionOf(Float64Array.of(7))).toEqual(one)
   expect(distributionOf(new Float64Array())).toMatchObject({ min: 0, p50: 0, avg: 0, max: 0 })

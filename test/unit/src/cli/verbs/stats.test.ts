@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { writingOf } from '../../../../../src/cli/verbs/stats.ts'
+import { NO_RECORDS } from '../../../../../src/ingest/unit.ts'
 import { parseDocument } from '../../../../support/cli/documents.ts'
 import { createOrdersLake, type OrdersLake } from '../../../../support/cli/orders-lake.ts'
+import { timelineEntry } from '../../../../support/cli/timeline-entry.ts'
 
 let lake: OrdersLake
 beforeAll(async () => {
@@ -26,4 +29,17 @@ test('draws a table without partitions too', async () => {
   const { stdout } = await sluice('stats', 'events')
   expect(stdout).toContain('file size')
   expect(stdout).not.toContain('partition')
+})
+
+test('does not hold the rows of other writers against ours', () => {
+  const accounting = { ...NO_RECORDS, inserted: 3, updated: 2, deleted: 4 }
+  const own = { ...timelineEntry(2n, 'ingest'), accounting }
+  expect(writingOf([own, timelineEntry(1n, 'foreign')])).toEqual({
+    commits: 2,
+    addedBytes: 200,
+    addedRows: 10,
+    changedRows: 5,
+    amplification: 2,
+  })
+  expect(writingOf([timelineEntry(1n, 'foreign')]).amplification).toBeNull()
 })

@@ -1,27 +1,6 @@
 import { expect, test } from 'vitest'
 import { groupRuns, totalMs } from '../../../../../src/cli/verbs/timeline.ts'
-import type { CommitOperation, TimelineEntry } from '../../../../../src/model/index.ts'
-
-function entry(version: bigint, operation: CommitOperation): TimelineEntry {
-  return {
-    version,
-    timestampMicros: version * 1_000_000n,
-    operation,
-    operationName: 'STREAMING UPDATE',
-    writer: 'sluice',
-    addedFiles: 1,
-    removedFiles: 0,
-    addedBytes: 100,
-    addedRows: 10,
-    deletedRows: 2,
-    deletionVectors: 1,
-    accounting: null,
-    cursors: [],
-    stepTimingsMs: { stage: 3, commit: 4 },
-    schema: () => null,
-    commitInfo: {},
-  }
-}
+import { timelineEntry as entry } from '../../../../support/cli/timeline-entry.ts'
 
 test('puts neighbouring commits of one kind into one run', () => {
   const entries = [
