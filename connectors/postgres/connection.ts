@@ -5,7 +5,7 @@
 
 import { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import pg from 'pg'
+import type pg from 'pg'
 import type { Clock, SourceContext } from '../../src/contracts/index.ts'
 import { SluiceError } from '../../src/model/index.ts'
 import { postgresError, serverError } from './errors.ts'
@@ -71,6 +71,8 @@ async function attempt(
   transport: Transport,
 ): Promise<Connection | 'no TLS'> {
   const { settings, context, replication } = purpose
+  // Loaded here: most commands only look at the settings of a source.
+  const { Client } = (await import('pg')).default
   const socket = new Socket()
   let answer = ''
   if (transport.tls !== null) {
@@ -78,7 +80,7 @@ async function attempt(
       answer = chunk.toString('latin1', 0, 1)
     })
   }
-  const client = new pg.Client({
+  const client = new Client({
     connectionString: transport.url,
     stream: () => socket,
     ssl: transport.tls ?? false,
