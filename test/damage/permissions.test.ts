@@ -68,7 +68,7 @@ const CASES: readonly Case[] = [
     0o555,
     RUN,
     'SLU-STO-2001',
-    /work/,
+    /work folder .*work/,
   ],
 ]
 
