@@ -7,14 +7,14 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { ObjectStore, PipelineSettings, Table, Telemetry } from '../../src/contracts/index.ts'
+import type { ObjectStore, Table, Telemetry } from '../../src/contracts/index.ts'
 import { createParquetPort, type Engine } from '../../src/engine/index.ts'
 import { createPipeline, type Pipeline } from '../../src/ingest/index.ts'
 import { type ErrorCode, SluiceError } from '../../src/model/index.ts'
 import { createDeltaFormat } from '../../table-format/delta/index.ts'
 import { createLocalObjectStore } from '../../table-format/object-store/index.ts'
 import { smallEngine } from '../support/damage/read-table.ts'
-import { DEFAULT_POLICIES } from '../support/schema-policies.ts'
+import { commitSettings, pipelineSettings, upsertTarget } from '../support/pipeline-settings.ts'
 import {
   createScriptedSource,
   foldScript,
@@ -35,34 +35,11 @@ const HISTORY: readonly ScriptedTransaction[] = [
   [{ stream: 'a', op: 'd', id: 2, value: 0, text: undefined }],
 ]
 
-const SETTINGS: PipelineSettings = {
-  name: 'full',
-  source: 'script',
-  targets: STREAMS.map((stream) => ({
-    stream,
-    table: stream,
-    root: `tables/${stream}`,
-    mode: 'upsert',
-    key: null,
-    orderingColumn: null,
-    partitionBy: [],
-    deleteWhen: null,
-    schema: DEFAULT_POLICIES,
-  })),
-  commit: {
-    intervalMs: 1_000,
-    rowsMax: 1,
-    bytesMax: 2 ** 20,
-    partRowsMax: 9,
-    partBytesMax: 2 ** 20,
-  },
-  engineMemoryBytes: 256 * 2 ** 20,
-  engineThreads: 1,
-  index: { memoryBytes: 2 ** 24, spill: 'disk' },
-  inFlightBytesMax: 2 ** 20,
-  tombstoneTtlMs: 3_600_000,
-  compressionLevel: 1,
-}
+const SETTINGS = pipelineSettings(
+  'full',
+  STREAMS.map((stream) => upsertTarget(stream, { root: `tables/${stream}` })),
+  { commit: commitSettings({ intervalMs: 1_000, partRowsMax: 9 }) },
+)
 
 const BETWEEN_LIVES_MS = 120_000
 

@@ -20,7 +20,7 @@ import type { Cursor } from '../../src/model/index.ts'
 import { createSystemClock, createTelemetry } from '../../src/observe/index.ts'
 import { createDeltaFormat } from '../../table-format/delta/index.ts'
 import { createLocalObjectStore } from '../../table-format/object-store/index.ts'
-import { DEFAULT_POLICIES } from '../support/schema-policies.ts'
+import { commitSettings, pipelineSettings, upsertTarget } from '../support/pipeline-settings.ts'
 import {
   createScriptedSource,
   foldScript,
@@ -117,29 +117,12 @@ function inventHistory(random: () => number, world: World): ScriptedTransaction[
 }
 
 function settings(rowsMax: number, partRowsMax: number): PipelineSettings {
-  return {
-    name: 'sim',
-    source: 'script',
-    targets: STREAMS.map((stream) => ({
-      stream,
-      table: stream,
-      root: `tables/${stream}`,
-      mode: 'upsert',
-      key: null,
-      orderingColumn: null,
-      partitionBy: [],
-      deleteWhen: null,
-      schema: DEFAULT_POLICIES,
-    })),
-    commit: { intervalMs: 60_000, rowsMax, bytesMax: 2 ** 20, partRowsMax, partBytesMax: 2 ** 20 },
-    engineMemoryBytes: 256 * 2 ** 20,
-    engineThreads: 1,
+  const targets = STREAMS.map((stream) => upsertTarget(stream, { root: `tables/${stream}` }))
+  return pipelineSettings('sim', targets, {
+    commit: commitSettings({ rowsMax, partRowsMax }),
     // None: every batch puts its keys on disk and looks them up there.
     index: { memoryBytes: rowsMax % 4 === 0 ? 0 : 2 ** 24, spill: 'disk' },
-    inFlightBytesMax: 2 ** 20,
-    tombstoneTtlMs: 3_600_000,
-    compressionLevel: 1,
-  }
+  })
 }
 
 class Crash extends Error {}

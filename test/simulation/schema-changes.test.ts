@@ -15,6 +15,7 @@ import { createSystemClock, createTelemetry } from '../../src/observe/index.ts'
 import { changesRelation, openWorkspace, snapshotRelation } from '../../src/read/index.ts'
 import { createDeltaFormat } from '../../table-format/delta/index.ts'
 import { createLocalObjectStore } from '../../table-format/object-store/index.ts'
+import { commitSettings, pipelineSettings, upsertTarget } from '../support/pipeline-settings.ts'
 import { DEFAULT_POLICIES } from '../support/schema-policies.ts'
 import { createDice, type Dice } from '../torture/random.ts'
 import {
@@ -229,37 +230,13 @@ async function runStorm(name: string, seed: number, policies: ModelPolicies): Pr
   const parquet = createParquetPort({ openSession, spoolFolder: folder, clock })
   const openFormat = (over: typeof store) =>
     createDeltaFormat({ store: over, clock, writerName: 'storm', parquet })
+  const schema = { ...DEFAULT_POLICIES, ...policies }
   const pipeline = createPipeline({
-    settings: {
-      name: 'storm',
+    settings: pipelineSettings('storm', [upsertTarget('s', { schema })], {
       source: 'storm',
-      targets: [
-        {
-          stream: 's',
-          table: 's',
-          root: 's',
-          mode: 'upsert',
-          key: null,
-          orderingColumn: null,
-          partitionBy: [],
-          deleteWhen: null,
-          schema: { ...DEFAULT_POLICIES, ...policies },
-        },
-      ],
-      commit: {
-        intervalMs: 60_000,
-        rowsMax: dice.between(1, 30),
-        bytesMax: 2 ** 20,
-        partRowsMax: 1000,
-        partBytesMax: 2 ** 20,
-      },
-      engineMemoryBytes: 256 * 2 ** 20,
-      engineThreads: 1,
-      index: { memoryBytes: 2 ** 24, spill: 'disk' },
-      inFlightBytesMax: 2 ** 20,
+      commit: commitSettings({ rowsMax: dice.between(1, 30) }),
       tombstoneTtlMs: 0,
-      compressionLevel: 1,
-    },
+    }),
     source: new StormSource(history, dice).source(),
     store,
     openFormat,

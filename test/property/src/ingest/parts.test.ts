@@ -11,7 +11,11 @@ import { createPipeline } from '../../../../src/ingest/index.ts'
 import { createSystemClock, createTelemetry } from '../../../../src/observe/index.ts'
 import { createDeltaFormat } from '../../../../table-format/delta/index.ts'
 import { createLocalObjectStore } from '../../../../table-format/object-store/index.ts'
-import { DEFAULT_POLICIES } from '../../../support/schema-policies.ts'
+import {
+  commitSettings,
+  pipelineSettings,
+  upsertTarget,
+} from '../../../support/pipeline-settings.ts'
 import {
   createScriptedSource,
   foldScript,
@@ -89,34 +93,9 @@ function changesOf(one: Wish, keys: Set<number>): ScriptedChange[] {
 }
 
 function settings(partRowsMax: number): PipelineSettings {
-  return {
-    name: 'parts',
-    source: 'script',
-    targets: ['a', 'b'].map((stream) => ({
-      stream,
-      table: stream,
-      root: stream,
-      mode: 'upsert',
-      key: null,
-      orderingColumn: null,
-      partitionBy: [],
-      deleteWhen: null,
-      schema: DEFAULT_POLICIES,
-    })),
-    commit: {
-      intervalMs: 60_000,
-      rowsMax: 1,
-      bytesMax: 2 ** 20,
-      partRowsMax,
-      partBytesMax: 2 ** 20,
-    },
-    engineMemoryBytes: 64 * 2 ** 20,
-    engineThreads: 1,
-    index: { memoryBytes: 2 ** 24, spill: 'disk' },
-    inFlightBytesMax: 2 ** 20,
-    tombstoneTtlMs: 3_600_000,
-    compressionLevel: 1,
-  }
+  const targets = ['a', 'b'].map((stream) => upsertTarget(stream))
+  const commit = commitSettings({ partRowsMax })
+  return pipelineSettings('parts', targets, { commit, engineMemoryBytes: 64 * 2 ** 20 })
 }
 
 /** Version → rows with their positions, of both tables. */
