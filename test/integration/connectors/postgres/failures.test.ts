@@ -4,6 +4,7 @@ import {
   clock,
   createSource,
   currentPosition,
+  openAndRead,
   Reader,
   resetServer,
   startServer,
@@ -36,16 +37,6 @@ async function codeOf(attempt: () => Promise<unknown>): Promise<string> {
     if (!isSluiceError(error)) throw error
     expect(error.remedy.length).toBeGreaterThan(10)
     return error.code
-  }
-}
-
-async function openAndRead(reader: Reader, url: string, more = {}): Promise<void> {
-  await using source = createSource(url, more)
-  await reader.open(source)
-  try {
-    await reader.until(() => reader.nextPosition > 0n)
-  } finally {
-    await reader.close()
   }
 }
 

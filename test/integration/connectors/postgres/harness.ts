@@ -368,3 +368,14 @@ export async function confirmedPosition(server: TestServer, slot = 'sluice_test'
   )
   return BigInt((rows[0]?.position as string | undefined) ?? '-1')
 }
+
+/** One session of a reader: opens it, reads until something came, closes it. */
+export async function openAndRead(reader: Reader, url: string, more = {}): Promise<void> {
+  await using source = createSource(url, more)
+  await reader.open(source)
+  try {
+    await reader.until(() => reader.nextPosition > 0n)
+  } finally {
+    await reader.close()
+  }
+}

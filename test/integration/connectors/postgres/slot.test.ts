@@ -14,6 +14,7 @@ import {
   clock,
   createSource,
   currentPosition,
+  openAndRead,
   Reader,
   resetServer,
   runSql,
@@ -38,25 +39,15 @@ beforeEach(async () => {
     CREATE TABLE orders (id int PRIMARY KEY, status text); INSERT INTO orders VALUES (1, 'a');`)
 })
 
-async function openAndRead(reader: Reader, url = server.url, more = {}): Promise<void> {
-  await using source = createSource(url, more)
-  await reader.open(source)
-  try {
-    await reader.until(() => reader.nextPosition > 0n)
-  } finally {
-    await reader.close()
-  }
-}
-
 /** A reader that has copied the table and closed its session. */
 async function copied(): Promise<Reader> {
   const reader = new Reader([ORDERS])
-  await openAndRead(reader)
+  await openAndRead(reader, server.url)
   return reader
 }
 
 /** The error that an attempt to go on ends with. */
-async function failureOf(reader: Reader, url?: string): Promise<SluiceError> {
+async function failureOf(reader: Reader, url = server.url): Promise<SluiceError> {
   try {
     await openAndRead(reader, url)
   } catch (error) {
