@@ -73,7 +73,8 @@ export interface CommitRequest {
   /** Rows of live files to delete; merged with the vectors they have. */
   readonly deletes: readonly RowDeletes[]
   /**
-   * Removes every file that is live in `base` (truncate, restarted copy); `deletes` is then empty.
+   * Removes every file that is live in `base` (truncate, restarted copy, rewritten rows); `deletes`
+   * is then empty. Files that came after `base` stay.
    */
   readonly removeAllFiles: boolean
   /** Schema from this version on; null keeps it. */
@@ -90,8 +91,8 @@ export interface CommitRequest {
  * - `committed`: visible as `snapshot.version`.
  * - `fenced`: another writer moved a cursor; this instance must stop or start over. Nothing was
  *   written.
- * - `conflict`: another writer removed a file that `deletes` names, or changed the schema; plan
- *   again on `latest`.
+ * - `conflict`: another writer removed a file that `deletes` names, touched one that
+ *   `removeAllFiles` is about, or changed the schema; plan again on `latest`.
  */
 export type CommitOutcome =
   | { readonly kind: 'committed'; readonly snapshot: Snapshot }

@@ -67,8 +67,22 @@ export function obstacleOf(
   ) {
     return { kind: 'conflict', reason: 'schema-changed' }
   }
-  const removed = request.deletes.some(({ path }) => state.files.get(path) === undefined)
-  return removed ? { kind: 'conflict', reason: 'file-removed' } : null
+  const isGone = request.deletes.some(({ path }) => state.files.get(path) === undefined)
+  const isTouched = request.removeAllFiles && !holdsAllFiles(state, base)
+  return isGone || isTouched ? { kind: 'conflict', reason: 'file-removed' } : null
+}
+
+/**
+ * True when every file of `base` is live in `state` as it was. Where one is not, its rows may live
+ * on in a file that another writer added, or some of them may be deleted since.
+ */
+function holdsAllFiles(state: TableState, base: TableState): boolean {
+  if (state.files === base.files) return true
+  for (const { path, deletionVector } of base.files.values()) {
+    const now = state.files.get(path)
+    if (now === undefined || vectorId(now.deletionVector) !== vectorId(deletionVector)) return false
+  }
+  return true
 }
 
 /** Files that a request deletes rows of; each must be live in the state. */
@@ -105,20 +119,13 @@ export function planDeletes(
   return { updates, emptied, deletedRows }
 }
 
-/** Live files that `removeAllFiles` takes away: those of the base that are still there. */
-export function filesToRemove(
-  request: CommitRequest,
-  base: TableState,
-  state: TableState,
-): readonly LiveFile[] {
+/**
+ * Live files that `removeAllFiles` takes away: those of the base, which the state has as they were.
+ */
+export function filesToRemove(request: CommitRequest, base: TableState): readonly LiveFile[] {
   if (!request.removeAllFiles) return []
   assert(request.deletes.length === 0, 'SLU-BUG-9001', 'a truncate deletes no single rows')
-  const live: LiveFile[] = []
-  for (const file of base.files.values()) {
-    const now = state.files.get(file.path)
-    if (now !== undefined) live.push(now)
-  }
-  return live
+  return [...base.files.values()]
 }
 
 /** The actions of the version after `state`. */
@@ -140,7 +147,7 @@ export function planCommit(request: {
   const dataChange = commit.operation !== 'compact' && commit.operation !== 'schema'
   const schemaActions = planSchema(commit.schema, state, context.uuid)
   const schema = schemaActions.schema
-  const gone = [...filesToRemove(commit, base, state), ...deletes.emptied]
+  const gone = [...filesToRemove(commit, base), ...deletes.emptied]
   const rowIds = highWaterMark(state)
   const adds = commit.add.map((staged): AddAction => {
     const isNew = state.files.get(staged.path) === undefined

@@ -29,6 +29,7 @@ import type { DeletePlan } from './commit-types.ts'
 import { withChecksum } from './entry-checksum.ts'
 import { decodeCommit } from './log.ts'
 import { checkpointPath, commitPath } from './log-path.ts'
+import { checkWritable } from './protocol.ts'
 import { isBelow, type RowBitmap, rowsToBitmap } from './row-bitmap.ts'
 import type { TableState } from './state.ts'
 import type { TablePaths } from './table-paths.ts'
@@ -70,7 +71,10 @@ const ATTEMPTS_MAX = 10
 const FIRST_WAIT_MS = 50
 const LONGEST_WAIT_MS = 8_000
 
-/** Commits. `known` is the newest state that this process has seen. */
+/**
+ * Commits. `known` is the newest state that this process has seen. Throws SLU-TAB-3008 for a table
+ * that this writer must leave alone, if only since the version it lost.
+ */
 export async function runCommit(
   tools: CommitTools,
   request: CommitRequest,
@@ -81,6 +85,8 @@ export async function runCommit(
   let state = at.known.version > at.base.version ? at.known : at.base
   let isFresh = false
   for (let lost = 0; lost <= LOST_VERSIONS_MAX; ) {
+    // The winner of a version may have changed what a writer must know.
+    checkWritable(state.protocol, state.metadata)
     const obstacle = obstacleOf(request, at.base, state)
     if (obstacle !== null && isFresh) {
       return obstacle.kind === 'fenced' ? obstacle : { ...obstacle, latest: state }

@@ -18,7 +18,6 @@ import { runCommit } from './commit.ts'
 import { corrupt } from './deletion-vector.ts'
 import { createFileCheck, type FileCheck } from './file-check.ts'
 import { LOG_FOLDER } from './log-path.ts'
-import { checkWritable } from './protocol.ts'
 import { type ReplaySources, replayAt, replayForward, replayNewest, stateAfter } from './replay.ts'
 import { bitmapToRows, isBelow } from './row-bitmap.ts'
 import { snapshotOf, stateOf } from './snapshot.ts'
@@ -166,7 +165,6 @@ class DeltaTable implements Table {
   async #commit(request: CommitRequest): Promise<CommitOutcome> {
     const { store, clock, sources, vectors, writerName, checkpoints, checksums } = this.#parts
     const base = stateOf(request.base)
-    checkWritable(this.#head.protocol, this.#head.metadata)
     const end = await runCommit(
       {
         store,
