@@ -1,6 +1,6 @@
 /** The entry point: real streams, real clock, signals; the only file that may end the process. */
 
-import { type Host, runCli } from './cli/index.ts'
+import { type Host, runCli, type TerminalEnvironment } from './cli/index.ts'
 import { createSystemClock } from './observe/index.ts'
 
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const
@@ -34,6 +34,7 @@ async function main(): Promise<void> {
   const host: Host = {
     stdout: process.stdout,
     stderr: process.stderr,
+    environment: readEnvironment(),
     folder: process.cwd(),
     clock,
     processId: process.pid,
@@ -52,6 +53,15 @@ async function main(): Promise<void> {
     },
   }
   process.exit(await runCli(process.argv.slice(2), host))
+}
+
+function readEnvironment(): TerminalEnvironment {
+  const { NO_COLOR, TERM, SLUICE_LOG_LEVEL } = process.env
+  return {
+    noColor: NO_COLOR !== undefined && NO_COLOR !== '',
+    isDumb: TERM === 'dumb',
+    logLevel: SLUICE_LOG_LEVEL ?? null,
+  }
 }
 
 function isAlive(processId: number): boolean {

@@ -5,5 +5,5 @@
  * Must never: skip a line, read one twice, make an object per line, or change a file.
  */
 
-export { createFilesSource } from './source.ts'
+export { createFilesSource } from './create-source.ts'
 export { type FilesSettings, filesSettingsSchema, filesSpec } from './spec.ts'

@@ -37,11 +37,8 @@ const SAMPLE_LINES_MAX = 1000
 /** Bytes of the first file that are looked at for them; a first line may be longer. */
 const SAMPLE_BYTES = 4 * 1024 * 1024
 
-/**
- * Makes a files source; nothing is opened before `check`, `discover` or `start`. `settings.path` is
- * absolute.
- */
-export function createFilesSource(settings: FilesSettings, context: SourceContext): Source {
+/** The source; nothing is opened before `check`, `discover` or `start`. `path` is absolute. */
+export function filesSource(settings: FilesSettings, context: SourceContext): Source {
   const folder: Folder = { path: settings.path, pattern: settings.pattern }
   const stream = settings.stream ?? basename(settings.path)
   const describe = (): Promise<StreamSchema> => describeStream(folder, stream, settings)

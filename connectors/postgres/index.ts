@@ -5,7 +5,7 @@
  * guess over a gap.
  */
 
-export { createPostgresSource } from './source.ts'
+export { createPostgresSource } from './create-source.ts'
 export {
   defaultSlotName,
   lintPostgresSettings,

@@ -23,12 +23,8 @@ import { defaultSlotName, type PostgresSettings } from './spec.ts'
 /** Read-ahead of a view, per stream. */
 const VIEW_BUFFER_BYTES = 16 * 1024 * 1024
 
-/** Makes a source of checked settings; connects only when asked to. */
-export function createPostgresSource(settings: PostgresSettings, context: SourceContext): Source {
-  return new PostgresSource(settings, context)
-}
-
-class PostgresSource implements Source {
+/** A source of checked settings; connects only when asked to. */
+export class PostgresSource implements Source {
   readonly name: string
   readonly readBack: SourceReadBack
   readonly #settings: PostgresSettings

@@ -1,7 +1,7 @@
 /** What every command is given, and the look-ups that several share. */
 
 import type { Runtime } from '../compose.ts'
-import { type Config, nearestName } from '../config/index.ts'
+import type { Config } from '../config/index.ts'
 import type {
   PipelineSettings,
   Snapshot,
@@ -9,7 +9,7 @@ import type {
   TableTarget,
   WriteMode,
 } from '../contracts/index.ts'
-import { SluiceError } from '../model/index.ts'
+import { nearestName, SluiceError } from '../model/index.ts'
 import type { Host } from './host.ts'
 import type { Output } from './output.ts'
 
@@ -25,7 +25,7 @@ export interface VerbContext {
    */
   openRuntime(onLog?: (line: string) => void, change?: (config: Config) => Config): Promise<Runtime>
   /** Path of the configuration, not read yet. Throws SLU-CFG-1006. */
-  configPath(): string
+  configPath(): Promise<string>
 }
 
 /** A table of the configuration and the pipeline that writes it. */

@@ -14,6 +14,16 @@ export interface TextStream {
   readonly columns?: number
 }
 
+/** What the environment says about the terminal and the log. */
+export interface TerminalEnvironment {
+  /** NO_COLOR is set to anything but the empty text (https://no-color.org). */
+  readonly noColor: boolean
+  /** TERM=dumb: no cursor movement. */
+  readonly isDumb: boolean
+  /** SLUICE_LOG_LEVEL; null when not set. */
+  readonly logLevel: string | null
+}
+
 /** How commands hear of SIGINT and SIGTERM. */
 export interface Interrupts {
   /**
@@ -29,6 +39,7 @@ export interface Interrupts {
 export interface Host {
   readonly stdout: TextStream
   readonly stderr: TextStream
+  readonly environment: TerminalEnvironment
   /** Folder that relative paths start from. */
   readonly folder: string
   readonly clock: Clock

@@ -7,6 +7,6 @@
  */
 
 export { EXIT } from './exit-codes.ts'
-export type { Host, Interrupts, TextStream } from './host.ts'
+export type { Host, Interrupts, TerminalEnvironment, TextStream } from './host.ts'
 export { printCliReference, printErrorReference } from './reference.ts'
 export { runCli } from './run-cli.ts'

@@ -1,6 +1,5 @@
 /** Where a command writes: data to stdout, everything else to stderr, as its options ask. */
 
-import type { TerminalEnvironment } from '../config/index.ts'
 import type { Host } from './host.ts'
 import { documentText } from './json.ts'
 import { drawFacts, drawTable, type TextColumn } from './text-table.ts'
@@ -41,11 +40,8 @@ export interface Output {
 const CELL_WIDTH_MAX = 60
 
 /** Builds the output of one command. */
-export function createOutput(
-  host: Host,
-  options: GlobalOptions,
-  environment: TerminalEnvironment,
-): Output {
+export function createOutput(host: Host, options: GlobalOptions): Output {
+  const { environment } = host
   const isTerminal = host.stdout.isTTY === true
   const isColored = isTerminal && !environment.noColor && options.color !== false
   const isJson = options.json === true

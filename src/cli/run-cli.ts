@@ -1,7 +1,6 @@
 /** One command from arguments to exit code. */
 
-import { openRuntime, sourceSpecs } from '../compose.ts'
-import { type Config, findConfig, loadConfig, readTerminalEnvironment } from '../config/index.ts'
+import type { Config } from '../config/index.ts'
 import { SluiceError } from '../model/index.ts'
 import { createTelemetry, isLogLevel } from '../observe/index.ts'
 import type { VerbContext } from './context.ts'
@@ -31,28 +30,35 @@ export async function runCli(args: readonly string[], host: Host): Promise<numbe
 }
 
 function createContext(host: Host, globals: GlobalOptions, usage: string): VerbContext {
-  const environment = readTerminalEnvironment()
-  const output = createOutput(host, globals, environment)
+  const output = createOutput(host, globals)
   let config: Promise<Config> | null = null
-  const configPath = (): string => {
+  const configPath = async (): Promise<string> => {
+    const { findConfig } = await import('../config/index.ts')
     const path = findConfig(globals.config ?? null, host.folder)
     if (path !== null) return path
     throw new SluiceError('SLU-CFG-1006', {
       message: `there is no sluice.yaml in ${host.folder}, and --config names none`,
     })
   }
+  const load = async (): Promise<Config> => {
+    const [{ sourceSpecs }, { loadConfig }] = await Promise.all([
+      import('../compose.ts'),
+      import('../config/index.ts'),
+    ])
+    return loadConfig(await configPath(), await sourceSpecs())
+  }
   const loadOnce = (): Promise<Config> => {
-    config ??= sourceSpecs().then((specs) => loadConfig(configPath(), specs))
+    config ??= load()
     return config
   }
   const isLong = /^(run|dev)\b/.test(usage)
-  const level = logLevel(environment.logLevel, output, isLong)
+  const level = logLevel(host.environment.logLevel, output, isLong)
   const openRuntimeOnce: VerbContext['openRuntime'] = async (onLog, change) => {
     const stream = onLog === undefined ? host.stderr : { write: onLog }
     const format = host.stderr.isTTY === true ? 'text' : 'json'
     const telemetry = createTelemetry({ level, format, stream, clock: host.clock })
     const readerThreads = READER_THREADS
-    const config = await loadOnce()
+    const [config, { openRuntime }] = await Promise.all([loadOnce(), import('../compose.ts')])
     return openRuntime(change?.(config) ?? config, { clock: host.clock, telemetry, readerThreads })
   }
   return { host, output, configPath, loadConfig: loadOnce, openRuntime: openRuntimeOnce }

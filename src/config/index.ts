@@ -12,10 +12,7 @@ export {
   type LoadOptions,
   loadConfig,
   readFailpoint,
-  readTerminalEnvironment,
-  type TerminalEnvironment,
 } from './load.ts'
-export { nearestName } from './nearest.ts'
 export {
   type ConfigProblem,
   errorFromProblems,

@@ -81,25 +81,6 @@ export function findConfig(given: string | null, folder: string): string | null 
   return candidates.map((name) => join(folder, name)).find((file) => isFile(file)) ?? null
 }
 
-/** What of the environment concerns the terminal. */
-export interface TerminalEnvironment {
-  /** NO_COLOR is set to anything but the empty text (https://no-color.org). */
-  readonly noColor: boolean
-  /** TERM=dumb: no cursor movement. */
-  readonly isDumb: boolean
-  readonly logLevel: string | null
-}
-
-/** Reads NO_COLOR, TERM and SLUICE_LOG_LEVEL. */
-export function readTerminalEnvironment(): TerminalEnvironment {
-  const { NO_COLOR, TERM, SLUICE_LOG_LEVEL } = process.env
-  return {
-    noColor: NO_COLOR !== undefined && NO_COLOR !== '',
-    isDumb: TERM === 'dumb',
-    logLevel: SLUICE_LOG_LEVEL ?? null,
-  }
-}
-
 /**
  * SLUICE_FAILPOINT, by which tests of crashes name the place where the process dies; null when not
  * set.

@@ -5,7 +5,7 @@
 import { isAbsolute, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { PipelineSettings, SchemaPolicies, TableTarget } from '../contracts/index.ts'
-import { suggestName } from './nearest.ts'
+import { suggestName } from '../model/index.ts'
 import type { ConfigProblem } from './problems.ts'
 import {
   type CheckedConfig,

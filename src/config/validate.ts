@@ -1,7 +1,7 @@
 /** Tree → values that keep the rules, or all the problems. */
 
 import { z } from 'zod'
-import { suggestName } from './nearest.ts'
+import { suggestName } from '../model/index.ts'
 import type { ConfigProblem, Place } from './problems.ts'
 import { type ConfigTree, formatPath, type Origin, type PathStep, pathKey } from './tree.ts'
 

@@ -14,6 +14,7 @@ export {
   SluiceError,
   wrapError,
 } from './errors.ts'
+export { nearestName, suggestName } from './nearest.ts'
 export {
   type Cursor,
   cursorFromJson,

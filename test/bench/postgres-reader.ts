@@ -34,7 +34,7 @@ export interface BacklogResult {
 export async function readBacklog(request: BacklogRequest): Promise<BacklogResult> {
   const { url, context, slot, publication, streams, fromPosition, identity } = request
   const settings = postgresSettingsSchema.parse({ url, slot, publication })
-  await using source = createPostgresSource(settings, context)
+  await using source = await createPostgresSource(settings, context)
   const cursor: Cursor = {
     split: 'slot',
     splitNumber: 0,

@@ -1,7 +1,6 @@
 /** `sluice explain CODE`: what an error code means and what to do. */
 
-import { nearestName } from '../../config/index.ts'
-import { ERROR_CODES, type ErrorCode, SluiceError } from '../../model/index.ts'
+import { ERROR_CODES, type ErrorCode, nearestName, SluiceError } from '../../model/index.ts'
 import type { VerbContext } from '../context.ts'
 import { docsAnchor } from '../errors.ts'
 import { EXIT, exitCodeOf } from '../exit-codes.ts'

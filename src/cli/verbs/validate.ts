@@ -18,7 +18,7 @@ export async function validateVerb(
   options: ValidateOptions,
 ): Promise<number> {
   const { output } = context
-  const path = given ?? context.configPath()
+  const path = given ?? (await context.configPath())
   const result = checkConfig(path, await sourceSpecs(), {
     allowMissingVariables: options.allowMissingEnv === true,
   })

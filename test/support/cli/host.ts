@@ -16,6 +16,8 @@ export interface CliSurroundings {
   readonly columns?: number
   readonly input?: string
   readonly isAlive?: boolean
+  /** NO_COLOR is set. */
+  readonly noColor?: boolean
   /** The signal that `drain` hands out. */
   readonly signal?: AbortSignal
 }
@@ -47,6 +49,11 @@ export async function runInFolder(
       write: (text) => {
         stderr += text
       },
+    },
+    environment: {
+      noColor: surroundings.noColor ?? false,
+      isDumb: false,
+      logLevel: null,
     },
     folder,
     clock: createSystemClock(),

@@ -7,10 +7,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import pg from 'pg'
-import {
-  createPostgresSource,
-  postgresSettingsSchema,
-} from '../../../../connectors/postgres/index.ts'
+import { postgresSettingsSchema } from '../../../../connectors/postgres/index.ts'
+import { PostgresSource } from '../../../../connectors/postgres/source.ts'
 import type {
   BlockPart,
   CopyProgress,
@@ -135,7 +133,7 @@ export function createSource(
   pipeline = 'test',
 ): Source {
   const settings = postgresSettingsSchema.parse({ url, ...more })
-  return createPostgresSource(settings, { name: 'pg', pipeline, clock, telemetry: silent })
+  return new PostgresSource(settings, { name: 'pg', pipeline, clock, telemetry: silent })
 }
 
 /** A row: column name → text, null for NULL. */

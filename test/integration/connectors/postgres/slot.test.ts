@@ -148,7 +148,7 @@ describe('a slot whose WAL budget runs low', () => {
     }
     const settings = postgresSettingsSchema.parse({ url: server.url })
     const context = { name: 'pg', pipeline: 'test', clock, telemetry }
-    await using source = createPostgresSource(settings, context)
+    await using source = await createPostgresSource(settings, context)
     await reader.open(source)
     const step = reader.step()
     const message = expect.stringContaining('slot sluice_test has')

@@ -2,7 +2,8 @@ import { appendFile, mkdir, mkdtemp, rm, truncate, unlink, writeFile } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createFilesSource, filesSettingsSchema } from '../../../../connectors/files/index.ts'
+import { filesSettingsSchema } from '../../../../connectors/files/index.ts'
+import { filesSource } from '../../../../connectors/files/source.ts'
 import type {
   Clock,
   Source,
@@ -54,7 +55,7 @@ function sourceOf(
   clock: Clock = createHandClock(),
 ): Source {
   const parsed = filesSettingsSchema.parse({ path: folder, ...settings })
-  return createFilesSource(parsed, { name: 'landing', pipeline: 'p', clock, telemetry })
+  return filesSource(parsed, { name: 'landing', pipeline: 'p', clock, telemetry })
 }
 
 function startFrom(source: Source, cursor: Cursor | null, bufferBytesMax = 1 << 20) {

@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseDocument } from '../../../support/cli/documents.ts'
 import { runInFolder } from '../../../support/cli/host.ts'
 
@@ -238,11 +238,11 @@ describe('text', () => {
   })
 
   test('emphasises titles on a terminal, unless told not to', async () => {
-    vi.stubEnv('NO_COLOR', '')
-    const terminal = (...args: readonly string[]) => runInFolder(folder, args, { isTTY: true })
-    expect((await terminal('tables')).stdout).toContain('\u001b[1m')
-    expect((await terminal('tables', '--no-color')).stdout).not.toContain('\u001b')
-    vi.unstubAllEnvs()
+    const terminal = (noColor: boolean, ...args: readonly string[]) =>
+      runInFolder(folder, ['tables', ...args], { isTTY: true, noColor })
+    expect((await terminal(false)).stdout).toContain('\u001b[1m')
+    expect((await terminal(false, '--no-color')).stdout).not.toContain('\u001b')
+    expect((await terminal(true)).stdout).not.toContain('\u001b')
   })
 
   test('prints notes only when not quiet', async () => {
