@@ -59,6 +59,7 @@ export interface DeathWish {
 
 /** A reader together with the engine it works in. */
 export interface OpenReader extends AsyncDisposable {
+  readonly engine: Engine
   readonly reader: Reader
 }
 
@@ -309,6 +310,7 @@ async function openReader(
     },
   }
   return {
+    engine,
     reader: createReader({ engine, tables, clock }),
     [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
   }

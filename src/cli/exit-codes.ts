@@ -28,7 +28,7 @@ export const EXIT_MEANINGS: readonly (readonly [number, string])[] = [
   [EXIT.ok, 'done'],
   [EXIT.failure, 'failed; the error says why'],
   [EXIT.usage, 'the command line or the SQL statement is wrong'],
-  [EXIT.notFound, 'no such table, pipeline, version or code'],
+  [EXIT.notFound, 'no such table, pipeline, version, row or code'],
   [EXIT.auth, 'refused: user, password or permission'],
   [EXIT.conflict, 'another instance or writer has taken over (fenced)'],
   [EXIT.gap, 'the source or the log has a gap: stopped rather than skip changes'],
@@ -68,6 +68,7 @@ const BY_CODE: Readonly<Partial<Record<ErrorCode, number>>> = {
   'SLU-SQL-6004': EXIT.failure,
   'SLU-SQL-6005': EXIT.timeout,
   'SLU-SQL-6006': EXIT.usage,
+  'SLU-SQL-6007': EXIT.usage,
   'SLU-CLI-8001': EXIT.usage,
   'SLU-CLI-8002': EXIT.notFound,
   'SLU-CLI-8003': EXIT.notFound,
@@ -75,6 +76,8 @@ const BY_CODE: Readonly<Partial<Record<ErrorCode, number>>> = {
   'SLU-CLI-8005': EXIT.notFound,
   'SLU-CLI-8006': EXIT.failure,
   'SLU-CLI-8007': EXIT.timeout,
+  'SLU-CLI-8008': EXIT.notFound,
+  'SLU-CLI-8009': EXIT.usage,
 }
 
 /** The exit code for an error that ends a command. */

@@ -343,6 +343,27 @@ export const VERBS: readonly VerbSpec[] = [
       }),
   },
   {
+    usage: 'why <table> <key>',
+    group: 'Read',
+    summary: 'every commit that made a row what it is: version, source position, columns',
+    details:
+      'Newest first, then the row as it is. KEY is the value of a key of one column, or\n' +
+      'a=1,b=2, or JSON: {"a":1,"b":"x"}. History that was cleaned away is said so.',
+    options: [
+      { flags: '--limit <n>', meaning: 'events to print', parse: 'count', byDefault: 20 },
+      { flags: '--since <when>', meaning: 'nothing older than this version or time' },
+    ],
+    examples: [
+      ['sluice why orders 42', 'which changes of the source made this row?'],
+      ['sluice why stock shop=a,item=7 --since 2026-01-31', 'a key of two columns'],
+    ],
+    run: async (context, { args, options }) =>
+      (await import('./verbs/why.ts')).whyVerb(context, args[0] ?? '', args[1] ?? '', {
+        ...options,
+        limit: options.limit as number,
+      }),
+  },
+  {
     usage: 'explain <code>',
     group: 'Help',
     summary: 'what an error code means and what to do',

@@ -340,6 +340,13 @@ export const ERROR_CODES = defineCodes({
       "Write t AT (VERSION => 3), t AT (TIMESTAMP => '2026-01-31 12:00:00'), changes('t', " +
       "3, 7), meta('t') or delta('path').",
   },
+  'SLU-SQL-6007': {
+    kind: 'invalid-config',
+    meaning: 'A text is no value of the key column that it is meant for.',
+    remedy:
+      'Write the value as SQL would cast it from text, as `sluice show TABLE` names the type: ' +
+      '42, 2026-01-31, \\x0a1b for bytes.',
+  },
   'SLU-ING-4014': {
     kind: 'unsupported',
     meaning: 'A row of a stream without a key was updated or deleted.',
@@ -415,6 +422,18 @@ export const ERROR_CODES = defineCodes({
     kind: 'transient',
     meaning: 'The table has not reached the position of the source that it is compared at.',
     remedy: 'Start its pipeline with `sluice run`, or wait until it has caught up; then try again.',
+  },
+  'SLU-CLI-8008': {
+    kind: 'invalid-config',
+    meaning: 'No row of the table has or had that key, as far back as it can be read.',
+    remedy: 'Check the value and its type: `sluice show TABLE` names the key columns.',
+  },
+  'SLU-CLI-8009': {
+    kind: 'unsupported',
+    meaning: 'The table has no key, so no row can be followed through its versions.',
+    remedy:
+      'Look for the row with SQL: sluice sql "select * from meta(\'t\') where …", or its ' +
+      "versions: \"select * from changes('t', 'beginning') where …\".",
   },
   'SLU-BUG-9001': {
     kind: 'bug',

@@ -7,6 +7,7 @@
 
 export { cellJson, plainCell, type SqlCell } from './cell.ts'
 export { CHANGE_COLUMNS, changesRelation } from './changes-relation.ts'
+export type { RowImage } from './key-search.ts'
 export {
   createReader,
   type Reader,
@@ -17,6 +18,13 @@ export {
   type SqlRows,
   type TableResolver,
 } from './reader.ts'
+export {
+  type RowEvent,
+  type RowHistory,
+  type RowHistoryRequest,
+  type RowHistorySince,
+  rowHistory,
+} from './row-history.ts'
 export { snapshotRelation } from './snapshot-relation.ts'
 export {
   type RowDifference,

@@ -42,6 +42,8 @@ export interface ScanRequest {
   readonly positions: RowPositions | null
   /** Names of the label columns. */
   readonly labels: readonly string[]
+  /** True adds `file`, the entry's place in the request, and `"row"`: both UINTEGER. */
+  readonly withPlaces?: boolean
 }
 
 /**
@@ -58,7 +60,10 @@ export function scanColumn(index: number): string {
   return `c${index}`
 }
 
-/** SELECT of the labels, then `c0, c1, …` with the types of the schema. At least one entry. */
+/**
+ * SELECT of the labels, the places when asked for, then `c0, c1, …` with the types of the schema.
+ * At least one entry.
+ */
 export function scanSql(request: ScanRequest): string {
   const parts: string[] = []
   for (let from = 0; from < request.entries.length; from += FILES_PER_SCAN_MAX) {
@@ -102,6 +107,7 @@ function chunkSql(request: ScanRequest, entries: readonly ScanEntry[], from: num
       const value = positions?.use === 'only' ? `l.${identifier(label)}` : extras.label(label)
       return `${value} AS ${identifier(label)}`
     }),
+    ...(request.withPlaces === true ? placeColumns(from) : []),
     ...stored.map(({ column, name }) =>
       partition.has(column.name)
         ? `${partitionSql(extras.partition(column.physicalName), column)} AS ${name}`
@@ -130,8 +136,17 @@ function fileColumn(
   return `${key}: {name: ${literal(name)}, type: ${type}, default_value: NULL}`
 }
 
+/** The number of a row's file among the entries of the request, and its position in the file. */
+function placeColumns(from: number): readonly string[] {
+  return [`(${fileNumber(from)})::UINTEGER AS file`, 'f.file_row_number::UINTEGER AS "row"']
+}
+
+function fileNumber(from: number): string {
+  return from === 0 ? 'f.file_index' : `f.file_index + ${from}`
+}
+
 function positionsJoin(positions: RowPositions, labels: readonly string[], from: number): string {
-  const file = from === 0 ? 'f.file_index' : `f.file_index + ${from}`
+  const file = fileNumber(from)
   const sameRow = `d.file = ${file} AND d."row" = f.file_row_number`
   switch (positions.use) {
     case 'only': {

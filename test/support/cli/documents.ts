@@ -140,6 +140,15 @@ const schemaDifference = z.strictObject({
   to: z.string().nullable(),
 })
 
+const rowImage = z.strictObject({
+  split: z.string().nullable(),
+  position: bigintText.nullable(),
+  positionText: z.string().nullable(),
+  file: z.string(),
+  row: count,
+  values: z.record(z.string(), z.unknown()),
+})
+
 /** Kind of a document → its schema. */
 export const DOCUMENTS = {
   error: document('error', {
@@ -338,6 +347,29 @@ export const DOCUMENTS = {
     to: bigintText,
     next: z.string(),
     changes: z.array(z.looseObject({ _change_type: z.string(), _commit_version: z.unknown() })),
+  }),
+  why: document('why', {
+    table: z.string(),
+    key: z.record(z.string(), z.string()),
+    version: bigintText,
+    live: z.array(rowImage),
+    events: z.array(
+      z.strictObject({
+        version: bigintText,
+        time,
+        op: z.enum(['insert', 'update', 'delete', 'copy']),
+        operation: commitShape.operation.nullable(),
+        writer: z.string().nullable(),
+        pipeline: z.string().nullable(),
+        fromPosition: bigintText.nullable(),
+        toPosition: bigintText.nullable(),
+        changed: z.array(z.string()),
+        before: rowImage.nullable(),
+        after: rowImage.nullable(),
+      }),
+    ),
+    end: z.enum(['beginning', 'limit', 'since', 'log-gone', 'files-gone']),
+    oldestVersion: bigintText,
   }),
   verify: document('verify', {
     table: z.string(),
