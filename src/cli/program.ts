@@ -5,7 +5,8 @@ import { parseDurationMs, SluiceError } from '../model/index.ts'
 import { EXIT_MEANINGS } from './exit-codes.ts'
 import type { TextStream } from './host.ts'
 import type { GlobalOptions } from './output.ts'
-import { GLOBAL_OPTIONS, type OptionSpec, type Parsed, VERBS, type VerbSpec } from './verb-list.ts'
+import { GLOBAL_OPTIONS, VERBS } from './verb-list.ts'
+import type { OptionSpec, Parsed, VerbSpec } from './verb-spec.ts'
 
 /** What the arguments ask for. */
 export type Request =

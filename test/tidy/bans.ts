@@ -45,7 +45,7 @@ export const OWNED_MODULES: Readonly<Record<string, readonly string[]>> = {
     'src/state', // keys beyond the memory
     'src/cli', // output and SQL files named on the command line
     'src/quickstart', // its folder
-    'src/compose.ts', // the spool folder of a process
+    'src/compare.ts', // its spool
   ],
   'node:net': ['connectors', 'src/quickstart'],
   'node:tls': ['connectors'],

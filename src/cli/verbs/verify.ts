@@ -1,6 +1,6 @@
 /** `sluice verify TABLE --against source`: is the table what the source holds, row for row? */
 
-import { compareWithSource } from '../../compose.ts'
+import { compareWithSource } from '../../compare.ts'
 import { readStatus } from '../../observe/index.ts'
 import { findTable, type VerbContext } from '../context.ts'
 import { EXIT } from '../exit-codes.ts'

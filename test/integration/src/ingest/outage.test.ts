@@ -4,12 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import {
-  compareWithSource,
-  openRuntime,
-  type Runtime,
-  sourceSpecs,
-} from '../../../../src/compose.ts'
+import { compareWithSource } from '../../../../src/compare.ts'
+import { openRuntime, type Runtime, sourceSpecs } from '../../../../src/compose.ts'
 import { loadConfig } from '../../../../src/config/index.ts'
 import type { Clock, PipelineStatus, Source, Telemetry } from '../../../../src/contracts/index.ts'
 import {

@@ -1,0 +1,78 @@
+/** The commands of the groups Start and Configuration: before a pipeline runs. */
+
+import type { OptionSpec, Parsed, VerbSpec } from './verb-spec.ts'
+
+/** Overrides the setting of every Postgres source for one run. */
+export const ON_SLOT_LOST: OptionSpec = {
+  flags: '--on-slot-lost <what>',
+  meaning: 'a lost Postgres slot: stop, or resync every table in place (overrides the setting)',
+  parse: ['stop', 'resync'],
+}
+
+/** The option of `ON_SLOT_LOST`, when given. */
+export const slotPolicy = ({ onSlotLost }: Parsed['options']): { readonly onSlotLost?: string } =>
+  typeof onSlotLost === 'string' ? { onSlotLost } : {}
+
+/** In the order of the help. */
+export const SETUP_VERBS: readonly VerbSpec[] = [
+  {
+    usage: 'quickstart',
+    group: 'Start',
+    summary: 'a demo in one command: a private Postgres with a small shop, ingested live',
+    details:
+      'Everything lives in .sluice/quickstart; other commands find it by themselves.\n' +
+      'Ctrl-C ends it clean; after a kill -9 the same command goes on where it was.',
+    options: [],
+    examples: [
+      ['sluice quickstart', 'start the demo'],
+      ['sluice sql "select count(*) from orders"', 'ask it, from another terminal'],
+    ],
+    run: async (context) => (await import('./verbs/quickstart.ts')).quickstartVerb(context),
+  },
+  {
+    usage: 'dev',
+    group: 'Start',
+    summary: 'run all pipelines with a live view and what to try next',
+    options: [ON_SLOT_LOST],
+    examples: [['sluice dev -c sluice.yaml', 'run what the file declares']],
+    run: async (context, { options }) => {
+      const { runVerb } = await import('./verbs/run.ts')
+      return runVerb(context, undefined, { showsLive: true, death: null, ...slotPolicy(options) })
+    },
+  },
+  {
+    usage: 'validate [path]',
+    group: 'Configuration',
+    summary: 'check the configuration offline: syntax, settings, names',
+    details:
+      'Lists every problem with file:line:column, the rule and the fix. Exit code 78 on a problem.',
+    options: [
+      { flags: '--allow-missing-env', meaning: 'variables that are not set are warnings' },
+      { flags: '--deny-warnings', meaning: 'warnings count as problems' },
+    ],
+    examples: [
+      ['sluice validate', 'check the configuration that other commands would use'],
+      ['sluice validate conf.d --allow-missing-env', 'check a folder in CI, without its secrets'],
+    ],
+    run: async (context, { args, options }) =>
+      (await import('./verbs/validate.ts')).validateVerb(context, args[0], options),
+  },
+  {
+    usage: 'schema',
+    group: 'Configuration',
+    summary: 'print the JSON Schema of the configuration, for editors',
+    details: 'Name it in the first line: # yaml-language-server: $schema=sluice.schema.json',
+    options: [],
+    examples: [['sluice schema > sluice.schema.json', '']],
+    run: async (context) => (await import('./verbs/schema.ts')).schemaVerb(context),
+  },
+  {
+    usage: 'check [pipeline]',
+    group: 'Configuration',
+    summary: 'really reach the store and the sources: rights, settings, conditional writes',
+    options: [],
+    examples: [['sluice check', 'before the first start, and when something is odd']],
+    run: async (context, { args }) =>
+      (await import('./verbs/check.ts')).checkVerb(context, args[0]),
+  },
+]
