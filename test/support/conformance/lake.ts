@@ -6,7 +6,13 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { CommitRequest, Snapshot, Table, TableFormat } from '../../../src/contracts/index.ts'
+import type {
+  CommitRequest,
+  ObjectStore,
+  Snapshot,
+  Table,
+  TableFormat,
+} from '../../../src/contracts/index.ts'
 import {
   createEngine,
   createParquetPort,
@@ -26,6 +32,8 @@ export interface Lake extends AsyncDisposable {
   readonly engine: Engine
   readonly session: Session
   readonly format: TableFormat
+  /** Tables of another store. */
+  formatOver(store: ObjectStore): TableFormat
 }
 
 /** What one commit does. */
@@ -62,17 +70,14 @@ export async function openLakeAt(
     spoolFolder: join(folder, 'spool', 'metadata'),
     clock,
   })
+  const formatOver = (over: ObjectStore): TableFormat =>
+    createDeltaFormat({ store: over, clock, parquet, writerName: 'sluice', sidecarActionsMax: 3 })
   return {
     folder,
     engine,
     session,
-    format: createDeltaFormat({
-      store,
-      clock,
-      parquet,
-      writerName: 'sluice',
-      sidecarActionsMax: 3,
-    }),
+    format: formatOver(store),
+    formatOver,
     [Symbol.asyncDispose]: async () => {
       await session[Symbol.asyncDispose]()
       await engine[Symbol.asyncDispose]()

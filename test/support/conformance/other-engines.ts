@@ -1,6 +1,6 @@
 /** The other engines that read our tables, as `deploy/dev/fetch-engines.sh` leaves them. */
 
-import { execFile } from 'node:child_process'
+import { execFile, execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
@@ -57,4 +57,36 @@ export async function countWithDeltaRs(
   const script = join(FOLDER, 'count_with_delta_rs.py')
   const { stdout } = await promisify(execFile)(python, [script, table, ...predicates])
   return JSON.parse(stdout) as readonly number[]
+}
+
+/** What `maintain_with_delta_rs.py` knows. */
+export type Deed =
+  | 'optimize'
+  | 'delete'
+  | 'update'
+  | 'restore'
+  | 'vacuum'
+  | 'full vacuum'
+  | 'properties'
+  | 'checkpoint'
+  | 'compact logs'
+  | 'clean up'
+
+/** Lets delta-rs do these deeds to a table; null for each that went through, else its refusal. */
+export function maintainWithDeltaRs(
+  { python }: OtherEngines,
+  table: string,
+  deeds: readonly Deed[],
+): Readonly<Partial<Record<Deed, string | null>>> {
+  const script = join(FOLDER, 'maintain_with_delta_rs.py')
+  return JSON.parse(execFileSync(python, [script, table, ...deeds], { encoding: 'utf8' }))
+}
+
+/**
+ * Lets delta-rs compact a table before anything else happens here; returns the version that it
+ * became, -1 when there was nothing to compact.
+ */
+export function compactWithDeltaRs({ python }: OtherEngines, table: string): number {
+  const script = join(FOLDER, 'compact_with_delta_rs.py')
+  return Number(execFileSync(python, [script, table], { encoding: 'utf8' }))
 }
