@@ -188,12 +188,16 @@ describe.skipIf(skipped)('delta-rs as the maintainer of tables of ours', () => {
       const folder = join(root, STREAM)
       const { failpoints, disturbance } = compactingAt(at, { every: 4, folder, withVacuum })
       let seed = 1
+      const random = (): number => {
+        seed = (seed * 16807) % 2147483647
+        return seed / 2147483647
+      }
       const pipeline = createPipeline({
         settings: pipelineSettings('p', [upsertTarget(STREAM)]),
         source: createScriptedSource({
           streams: [STREAM],
           history,
-          random: () => (seed = (seed * 16807) % 2147483647) / 2147483647,
+          random,
           delivered: { transactionCount: 0, resumedCopies: 0 },
           onAcknowledge: () => undefined,
         }),
