@@ -58,7 +58,7 @@ function vacuum(folder: string, version: number): number {
   return removed.length
 }
 
-/** Thirty transactions over twenty keys: new rows, new values, values left out, deletes, a truncate. */
+/** Thirty transactions over twenty keys: rows come, change, leave values out, go; one truncate. */
 function inventHistory(): readonly ScriptedTransaction[] {
   const live = new Set<number>()
   return Array.from({ length: 30 }, (_, number) => {
