@@ -5,11 +5,12 @@ import type { Config } from '../config/index.ts'
 import type {
   PipelineSettings,
   Snapshot,
+  SnapshotAt,
   Table,
   TableTarget,
   WriteMode,
 } from '../contracts/index.ts'
-import { nearestName, SluiceError } from '../model/index.ts'
+import { microsFromMs, nearestName, SluiceError } from '../model/index.ts'
 import type { Host } from './host.ts'
 import type { Output } from './output.ts'
 
@@ -97,6 +98,22 @@ export function parseVersion(text: string, what: string): bigint {
   throw new SluiceError('SLU-CLI-8001', {
     message: `${what} must be a version number, not "${text}"`,
     remedy: '`sluice timeline TABLE` lists the versions.',
+  })
+}
+
+/**
+ * A version, or a time as ISO-8601 has it; without a zone it is UTC. Throws SLU-CLI-8001.
+ */
+export function parseMoment(text: string, what: string): SnapshotAt {
+  if (/^\d{1,19}$/.test(text)) return { kind: 'version', version: BigInt(text) }
+  const isDay = text.length === 10
+  const hasZone = /(Z|[+-]\d{2}:?\d{2})$/i.test(text)
+  const isTime = /^\d{4}-\d{2}-\d{2}([T ]|$)/.test(text)
+  const ms = isTime ? Date.parse(isDay || hasZone ? text : `${text}Z`) : Number.NaN
+  if (!Number.isNaN(ms)) return { kind: 'timestamp', micros: microsFromMs(ms) }
+  throw new SluiceError('SLU-CLI-8001', {
+    message: `${what} must be a version or a time, not "${text}"`,
+    remedy: 'Write a version (`sluice timeline TABLE` lists them) or 2026-01-31T12:00:00Z.',
   })
 }
 

@@ -35,7 +35,7 @@ export const EXIT_MEANINGS: readonly (readonly [number, string])[] = [
   [EXIT.unreachable, 'the source or the store cannot be reached'],
   [EXIT.partial, 'some pipelines failed, the others are done'],
   [EXIT.timeout, 'took longer than allowed'],
-  [EXIT.differences, 'differences found (verify, check)'],
+  [EXIT.differences, 'differences found (verify, check, diff --exit-code)'],
   [EXIT.corrupt, 'data that cannot be read'],
   [EXIT.config, 'the configuration is not valid'],
   [EXIT.interrupted, 'ended by Ctrl-C (SIGINT)'],

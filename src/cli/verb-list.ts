@@ -244,6 +244,32 @@ export const VERBS: readonly VerbSpec[] = [
       }),
   },
   {
+    usage: 'diff <table> <from> <to>',
+    group: 'Read',
+    summary: 'rows inserted, updated and deleted between two versions, net',
+    details:
+      'FROM and TO are versions or times, in either order. A row that was changed and changed\n' +
+      'back is no difference. Of updates only the columns that differ are shown.',
+    options: [
+      { flags: '--limit <n>', meaning: 'rows to print', parse: 'count', byDefault: 100 },
+      { flags: '--summary', meaning: 'only counts' },
+      { flags: '--schema', meaning: 'only what is different in the columns' },
+      { flags: '--exit-code', meaning: 'exit code 10 when something differs' },
+    ],
+    examples: [
+      ['sluice diff orders 3 7', 'what became of version 3?'],
+      ['sluice diff orders 2026-01-30 2026-01-31 --summary', 'a day'],
+      ['sluice diff orders 3 7 --schema --exit-code', 'have the columns changed?'],
+    ],
+    run: async (context, { args, options }) =>
+      (await import('./verbs/diff.ts')).diffVerb(
+        context,
+        args[0] ?? '',
+        [args[1] ?? '', args[2] ?? ''],
+        { ...options, limit: options.limit as number },
+      ),
+  },
+  {
     usage: 'why <table> <key>',
     group: 'Read',
     summary: 'every commit that made a row what it is: version, source position, columns',

@@ -55,9 +55,7 @@ export async function changesRelation(
     'the changes of a range must hold every version of it',
   )
   const readings = await collectReadings(table, versions)
-  const { whole, except, only } = readings
-  const files = [...whole, ...except, ...only].map(({ file }) => file)
-  await admitFiles(workspace, table, files)
+  await admitReadings(workspace, table, readings)
   const mixed = mixedVersions(readings)
   const scans = (of: Readings): Promise<readonly string[]> =>
     scanReadings({ workspace, table, to }, of)
@@ -69,7 +67,31 @@ export async function changesRelation(
 
 const VERSION = 'v'
 const TIME = 'ts'
-const KIND = 'k'
+/** Label of the scans of changes: true for rows that came, false for rows that went. */
+export const KIND = 'k'
+
+/**
+ * SELECTs of every row that the versions brought or took away, with the labels of a scan of changes
+ * and the columns of `to`; moved rows stand among both. None when nothing changed.
+ */
+export async function changeScans(
+  workspace: Workspace,
+  request: { readonly table: Table; readonly to: Snapshot },
+  versions: readonly VersionChanges[],
+): Promise<readonly string[]> {
+  const readings = await collectReadings(request.table, versions)
+  await admitReadings(workspace, request.table, readings)
+  return scanReadings({ workspace, ...request }, readings)
+}
+
+async function admitReadings(
+  workspace: Workspace,
+  table: Table,
+  { whole, except, only }: Readings,
+): Promise<void> {
+  const files = [...whole, ...except, ...only].map(({ file }) => file)
+  await admitFiles(workspace, table, files)
+}
 
 type Kind = 'insert' | 'delete'
 

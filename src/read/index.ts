@@ -22,7 +22,6 @@ export {
   type RowEvent,
   type RowHistory,
   type RowHistoryRequest,
-  type RowHistorySince,
   rowHistory,
 } from './row-history.ts'
 export { snapshotRelation } from './snapshot-relation.ts'
@@ -32,4 +31,10 @@ export {
   type VerifyResult,
   verifyAgainst,
 } from './verify.ts'
+export {
+  type DifferenceRequest,
+  type DifferentRow,
+  type VersionDifference,
+  versionDifference,
+} from './version-difference.ts'
 export { openWorkspace, type Workspace } from './workspace.ts'

@@ -1,6 +1,6 @@
 /** Why a row is what it is: every commit that wrote or hid a row of one key, newest first. */
 
-import type { Snapshot, Table, VersionChanges } from '../contracts/index.ts'
+import type { Snapshot, SnapshotAt, Table, VersionChanges } from '../contracts/index.ts'
 import type { Engine } from '../engine/index.ts'
 import { type DataFile, isSluiceError, userColumns } from '../model/index.ts'
 import { cellJson } from './cell.ts'
@@ -18,13 +18,8 @@ export interface RowHistoryRequest {
   /** Events at most. */
   readonly limit: number
   /** Nothing before this version or time is looked for. */
-  readonly since: RowHistorySince | null
+  readonly since: SnapshotAt | null
 }
-
-/** Both inclusive. */
-export type RowHistorySince =
-  | { readonly kind: 'version'; readonly version: bigint }
-  | { readonly kind: 'timestamp'; readonly micros: bigint }
 
 /** What one version did to the row: no `before` is an insert, no `after` a delete. */
 export interface RowEvent {
@@ -105,7 +100,7 @@ async function walk(request: RowHistoryRequest, search: KeySearch, newest: bigin
   return { events, end: 'beginning', oldestVersion }
 }
 
-function isBefore(changes: VersionChanges, since: RowHistorySince | null): boolean {
+function isBefore(changes: VersionChanges, since: SnapshotAt | null): boolean {
   if (since === null) return false
   return since.kind === 'version'
     ? changes.version < since.version

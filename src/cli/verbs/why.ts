@@ -1,14 +1,9 @@
 /** `sluice why TABLE KEY`: every commit that made a row what it is. */
 
 import type { Snapshot } from '../../contracts/index.ts'
-import {
-  type JsonObject,
-  microsFromMs,
-  SluiceError,
-  type TimelineEntry,
-} from '../../model/index.ts'
-import type { RowEvent, RowHistory, RowHistorySince, RowImage } from '../../read/index.ts'
-import { type FoundTable, findTable, openTable, type VerbContext } from '../context.ts'
+import { type JsonObject, SluiceError, type TimelineEntry } from '../../model/index.ts'
+import type { RowEvent, RowHistory, RowImage } from '../../read/index.ts'
+import { type FoundTable, findTable, openTable, parseMoment, type VerbContext } from '../context.ts'
 import { EXIT } from '../exit-codes.ts'
 import { positionText, timeJson, timeText, UNKNOWN } from '../format.ts'
 import { parseRowKey } from '../row-key.ts'
@@ -52,7 +47,7 @@ export async function whyVerb(
   keyText: string,
   options: WhyOptions,
 ): Promise<number> {
-  const since = options.since === undefined ? null : parseSince(options.since)
+  const since = options.since === undefined ? null : parseMoment(options.since, '--since')
   await using runtime = await context.openRuntime()
   const found = findTable(runtime.config, name)
   await using table = await openTable(runtime, found)
@@ -79,20 +74,6 @@ export async function whyVerb(
   return EXIT.ok
 }
 
-/** A version, or a time that JavaScript reads; without a zone it is UTC. */
-function parseSince(text: string): RowHistorySince {
-  if (/^\d{1,19}$/.test(text)) return { kind: 'version', version: BigInt(text) }
-  const hasZone = /(Z|[+-]\d{2}:?\d{2})$/i.test(text)
-  const ms = /^\d{4}-\d{2}-\d{2}/.test(text)
-    ? Date.parse(hasZone || text.length === 10 ? text : `${text}Z`)
-    : Number.NaN
-  if (!Number.isNaN(ms)) return { kind: 'timestamp', micros: microsFromMs(ms) }
-  throw new SluiceError('SLU-CLI-8001', {
-    message: `--since must be a version or a time, not "${text}"`,
-    remedy: 'Write --since 42 or --since 2026-01-31T12:00:00Z.',
-  })
-}
-
 function neverSeen(
   { target }: FoundTable,
   key: ReadonlyMap<string, string>,
@@ -111,9 +92,11 @@ function tell(event: RowEvent, entry: TimelineEntry | null, telling: Telling): T
   const { columns } = telling.history
   const text = (image: RowImage | null, index: number): string | null =>
     image === null ? null : cellText(image.values[index] ?? null, telling.tools)
+  const jsonOf = (image: RowImage | null, index: number): string | null =>
+    image === null ? null : telling.tools.cellJson(image.values[index] ?? null)
   const changes = columns
     .map((column, index) => ({ column, before: text(before, index), after: text(after, index) }))
-    .filter((change) => change.before !== change.after)
+    .filter((_, index) => jsonOf(before, index) !== jsonOf(after, index))
   const op =
     after === null
       ? 'delete'

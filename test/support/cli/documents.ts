@@ -348,6 +348,25 @@ export const DOCUMENTS = {
     next: z.string(),
     changes: z.array(z.looseObject({ _change_type: z.string(), _commit_version: z.unknown() })),
   }),
+  diff: document('diff', {
+    table: z.string(),
+    from: bigintText,
+    to: bigintText,
+    schema: z.array(schemaDifference),
+    inserted: bigintText.nullable(),
+    updated: bigintText.nullable(),
+    deleted: bigintText.nullable(),
+    updatedColumns: z.record(z.string(), bigintText),
+    rows: z.array(
+      z.strictObject({
+        kind: z.enum(['insert', 'update', 'delete']),
+        key: z.record(z.string(), z.unknown()),
+        before: z.record(z.string(), z.unknown()).nullable(),
+        after: z.record(z.string(), z.unknown()).nullable(),
+      }),
+    ),
+    truncated: z.boolean(),
+  }),
   why: document('why', {
     table: z.string(),
     key: z.record(z.string(), z.string()),
