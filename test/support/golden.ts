@@ -11,6 +11,41 @@ import { zstdDecompressSync } from 'node:zlib'
 /** Folder with golden data; it is not part of the repository. */
 export const GOLDEN_FOLDER = join(import.meta.dirname, '../../../shared/golden')
 
+/** Files that the archive left out: whatever version names them ends in SLU-STO-2005. */
+export const WITHOUT_FILES = new Set([
+  'canonicalized-paths-normal-a',
+  'canonicalized-paths-normal-b',
+  'canonicalized-paths-special-a',
+  'canonicalized-paths-special-b',
+  'checkpoint',
+  'delete-re-add-same-file-different-transactions',
+  'deltalog-getChanges',
+  'log-replay-special-characters',
+  'log-replay-special-characters-a',
+  'log-replay-special-characters-b',
+  'snapshot-vacuumed',
+])
+
+/** Their schema is empty: nothing can be selected of them. */
+export const WITHOUT_COLUMNS = new Set([
+  'deltalog-commit-info',
+  'deltalog-state-reconstruction-from-checkpoint-missing-metadata',
+  'deltalog-state-reconstruction-from-checkpoint-missing-protocol',
+  'update-deleted-directory',
+])
+
+/** Tables that no reader may take. */
+export const REFUSED: Readonly<Record<string, string>> = {
+  'data-reader-absolute-paths-escaped-chars': 'SLU-TAB-3005',
+  'deltalog-invalid-protocol-version': 'SLU-TAB-3007',
+  'deltalog-state-reconstruction-without-metadata': 'SLU-TAB-3005',
+  'deltalog-state-reconstruction-without-protocol': 'SLU-TAB-3005',
+  'versions-not-contiguous': 'SLU-TAB-3005',
+}
+
+/** Archives of which no table is to be read: one folder is none, one holds many. */
+export const NO_TABLE = new Set(['hive', 'no-delta-log-folder'])
+
 /** True when the golden data is there. */
 export const hasGolden = (): boolean => existsSync(join(GOLDEN_FOLDER, 'README.md'))
 

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { DeletionVectorDescriptor } from '../../../../src/model/index.ts'
@@ -125,13 +125,13 @@ describe('deletion vector', () => {
 })
 
 describe.skipIf(skipped)('deletion vector frames of other writers', () => {
-  it.each([
-    ['all-container-types-position-index'],
-    ['small-alternating-values-position-index'],
-    ['small-and-large-values-position-index'],
-    ['empty-position-index'],
-  ])('reads %s and writes it back byte for byte', (name) => {
-    const frame = readFileSync(join(GOLDEN_FOLDER, 'vectors', `${name}.bin`))
+  const folder = join(GOLDEN_FOLDER, 'vectors')
+  const names = skipped ? [] : readdirSync(folder).filter((name) => !name.startsWith('64map'))
+
+  it('are four', () => expect(names).toHaveLength(4))
+
+  it.each(names)('reads %s and writes it back byte for byte', (name) => {
+    const frame = readFileSync(join(folder, name))
     const content = frame.subarray(4, -4)
     const bitmap = encodeBitmap64(decodeBitmap64(content.subarray(4)))
     const written = encodeFrame(Buffer.concat([content.subarray(0, 4), bitmap]))
