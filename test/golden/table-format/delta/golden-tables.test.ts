@@ -265,7 +265,7 @@ describe.skipIf(skipped)('golden Delta tables', () => {
     ])
   })
 
-  it('tells that a checksum of another writer speaks of files that its log does not have', async () => {
+  it('warns of a checksum of another writer that its log does not lead to', async () => {
     const warnings: string[] = []
     const log = (_level: string, message: string): number => warnings.push(message)
     const state = await stateOf('crc-full', { ...silentTelemetry, log })
