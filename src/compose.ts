@@ -151,10 +151,11 @@ export async function sourceSpecs(): Promise<readonly SourceSpec[]> {
 }
 
 /** Opens the store and the format; everything else opens on demand. Throws SLU-STO-*. */
-export async function openRuntime(config: Config, options: RuntimeOptions): Promise<Runtime> {
+export async function openRuntime(given: Config, options: RuntimeOptions): Promise<Runtime> {
   const { createLocalObjectStore } = await import('../table-format/object-store/index.ts')
   const { clock, telemetry } = options
-  const store = await createLocalObjectStore(config.store.folder, clock)
+  const store = await createLocalObjectStore(given.store.folder, clock)
+  const config = await withKnownStreams(given, store)
   const parquet = parquetOnDemand(config, clock)
   const { createDeltaFormat } = await import('../table-format/delta/index.ts')
   const openFormat = (over: ObjectStore): TableFormat =>
@@ -196,6 +197,14 @@ export async function openRuntime(config: Config, options: RuntimeOptions): Prom
       await store[Symbol.asyncDispose]()
     },
   }
+}
+
+/** Patterns have no tables; the logs of the pipelines tell which they came to. */
+async function withKnownStreams(config: Config, store: ObjectStore): Promise<Config> {
+  if (config.pipelines.every(({ selection }) => selection === null)) return config
+  const { withKnownTargets } = await import('./ingest/index.ts')
+  const pipelines = config.pipelines.map((settings) => withKnownTargets(settings, store))
+  return { ...config, pipelines: await Promise.all(pipelines) }
 }
 
 /** The engine behind checkpoints; started by the first one that is read or written. */

@@ -30,6 +30,8 @@ export interface TableFacts {
   /** Replica identity: d default, i index, f full, n nothing. */
   readonly identity: string
   readonly readable: boolean
+  /** The user may do what owners may: publish it. */
+  readonly owned: boolean
   /** Null when never analysed. */
   readonly rowsEstimated: number | null
   readonly columns: readonly TableColumnFacts[]
@@ -75,6 +77,7 @@ interface TableRow {
   readonly kind: string
   readonly identity: string
   readonly readable: boolean
+  readonly owned: boolean
   readonly rows_estimated: number
   readonly columns:
     | readonly {
@@ -101,7 +104,7 @@ SELECT c.oid::int8::float8 AS oid, ${STREAM_SQL} AS stream,
   n.nspname AS schema_name, c.relname AS table_name,
   c.relkind AS kind, c.relreplident AS identity,
   has_table_privilege(c.oid, 'SELECT') AND has_schema_privilege(n.oid, 'USAGE') AS readable,
-  c.reltuples::float8 AS rows_estimated,
+  pg_has_role(c.relowner, 'USAGE') AS owned, c.reltuples::float8 AS rows_estimated,
   (SELECT json_agg(json_build_object(
       'attnum', a.attnum, 'name', a.attname, 'type', a.atttypid::int8, 'typmod', a.atttypmod,
       'generated', a.attgenerated = 's') ORDER BY a.attnum)
@@ -361,6 +364,7 @@ function tableFacts(row: TableRow): TableFacts {
     kind: row.kind,
     identity: row.identity,
     readable: row.readable,
+    owned: row.owned,
     rowsEstimated: row.rows_estimated >= 0 ? row.rows_estimated : null,
     columns: (row.columns ?? []).map(({ attnum, name, type, typmod, generated }) => ({
       attnum,

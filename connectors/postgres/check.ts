@@ -1,6 +1,6 @@
 /** What `sluice check` asks of a Postgres server before the first start. */
 
-import type { SourceCheck, SourceContext } from '../../src/contracts/index.ts'
+import type { SourceCheck, SourceContext, SourceWarning } from '../../src/contracts/index.ts'
 import { isSluiceError, type SluiceError } from '../../src/model/index.ts'
 import {
   NOT_LOGGED_REMEDY,
@@ -16,6 +16,7 @@ import { type Connection, connect } from './connection.ts'
 import { postgresError } from './errors.ts'
 import { requireUsableServer } from './opening.ts'
 import { planPublication, publicationSql, readPublication } from './publication.ts'
+import { selectTables } from './selection.ts'
 import { defaultSlotName, lintPostgresSettings, type PostgresSettings } from './spec.ts'
 import { walWarning } from './wal-budget.ts'
 
@@ -32,7 +33,7 @@ interface Limits {
 export async function checkSource(
   settings: PostgresSettings,
   context: SourceContext,
-  streams: readonly string[],
+  asked: { readonly streams: readonly string[]; readonly patterns: readonly string[] },
 ): Promise<readonly SourceCheck[]> {
   const checks: SourceCheck[] = lintPostgresSettings(settings).map((finding) => ({
     name: `setting ${finding.setting}`,
@@ -44,6 +45,9 @@ export async function checkSource(
     await using connection = await connect({ settings, context, replication: false })
     checks.push(ok('connection', 'connected'))
     checks.push(...(await checkServer(connection)))
+    const chosen = await checkPatterns(connection, settings, context, asked)
+    checks.push(...chosen.checks)
+    const { streams } = chosen
     checks.push(...(await checkTables(connection, streams, settings)))
     checks.push(...(await checkOwnObjects(connection, settings, context, streams)))
     await using replication = await connect({ settings, context, replication: true })
@@ -101,6 +105,39 @@ async function checkServer(connection: Connection): Promise<SourceCheck[]> {
     })
   }
   return checks
+}
+
+/** What the patterns choose, and the streams that are read with it. */
+async function checkPatterns(
+  connection: Connection,
+  settings: PostgresSettings,
+  context: SourceContext,
+  asked: { readonly streams: readonly string[]; readonly patterns: readonly string[] },
+): Promise<{ readonly checks: readonly SourceCheck[]; readonly streams: readonly string[] }> {
+  const { patterns } = asked
+  if (patterns.length === 0) return { checks: [], streams: asked.streams }
+  const publication = settings.publication ?? defaultSlotName(context.pipeline)
+  const mayChange = settings.createPublication
+  const found = await selectTables({ connection, patterns, publication, mayChange })
+  const named = new Set(asked.streams)
+  const ready = found.ready.map(({ stream }) => stream).filter((stream) => !named.has(stream))
+  const waiting = found.waiting.filter(({ stream }) => !named.has(stream))
+  const isNothing = ready.length + named.size === 0
+  const name = 'patterns'
+  const seen = `${patterns.join(', ')}: ${ready.length} tables, ${waiting.length} not readable yet`
+  const warn = (check: string, { code, message, remedy }: SourceWarning): SourceCheck => ({
+    ...{ name: check, status: 'warn' as const, seen: `${code} ${message}`, remedy },
+  })
+  return {
+    checks: [
+      isNothing
+        ? { name, status: 'fail', seen, remedy: 'Correct the patterns, or create the tables.' }
+        : ok(name, seen),
+      ...found.warnings.map((warning) => warn(name, warning)),
+      ...waiting.map((warning) => warn(`table ${warning.stream}`, warning)),
+    ],
+    streams: [...asked.streams, ...ready],
+  }
 }
 
 async function checkTables(

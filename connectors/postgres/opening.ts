@@ -23,7 +23,13 @@ import {
 import { type Connection, connect } from './connection.ts'
 import { postgresError } from './errors.ts'
 import { formatLsn, parseLsn } from './lsn.ts'
-import { ensurePublication, noteOfTables, readPublication, requireMembers } from './publication.ts'
+import {
+  ensurePublication,
+  findStrays,
+  noteOfTables,
+  readPublication,
+  strayError,
+} from './publication.ts'
 import type { SchemaRegistry } from './schemas.ts'
 import {
   parseTimelineHistory,
@@ -119,7 +125,7 @@ async function openSlot(
   const { settings, context, names, request } = options
   const system = await identifySystem(replication)
   const note = await request.memory.read()
-  const { plan, streams } = planOpening(options, {
+  const { plan, streams: planned } = planOpening(options, {
     slot: names.slot,
     database: system.database,
     server: system.identity,
@@ -129,10 +135,8 @@ async function openSlot(
     found: await readSlot(connection, names.slot),
     cursors: [...request.streams.values()].filter((cursor) => cursor !== null),
   })
-  const copied = new Set(copyStreams(streams))
-  const wanted = await requireTables(connection, [...streams.keys()])
-  const followed = wanted.filter((table) => !copied.has(table.stream))
-  await requireMembers({ connection, name: names.publication, tables: followed, note })
+  const wanted = await requireAll(options, connection)
+  const streams = await withoutStrays(options, connection, { planned, wanted, note })
   const published = await readPublication(connection, names.publication, server.versionNumber)
   await ensurePublication({
     connection,
@@ -158,6 +162,54 @@ async function openSlot(
     snapshot,
     confirmedPosition: plan.kind === 'use' ? plan.confirmedPosition : (snapshot?.position ?? 0n),
   }
+}
+
+/** A table that a pattern chose may have gone since: the next start chooses again. */
+async function requireAll(
+  { request }: SessionOptions,
+  connection: Connection,
+): Promise<readonly TableFacts[]> {
+  const { streams, matched } = request
+  try {
+    return await requireTables(connection, [...streams.keys()])
+  } catch (error) {
+    const stream = isSluiceError(error, 'SLU-SRC-1206') ? error.context.stream : undefined
+    if (typeof stream !== 'string' || matched?.has(stream) !== true) throw error
+    throw new SluiceError('SLU-SRC-1232', {
+      message: `${stream} has just gone`,
+      context: { stream },
+      cause: error,
+    })
+  }
+}
+
+/**
+ * Followed tables must be the same as before, and published since. Those that are not are copied
+ * again where a pattern chose them. Throws SLU-SRC-1216 for the others.
+ */
+async function withoutStrays(
+  { context, names, request }: SessionOptions,
+  connection: Connection,
+  facts: {
+    readonly planned: ReadonlyMap<string, Cursor | null>
+    readonly wanted: readonly TableFacts[]
+    readonly note: JsonObject | null
+  },
+): Promise<ReadonlyMap<string, Cursor | null>> {
+  const copied = new Set(copyStreams(facts.planned))
+  const tables = facts.wanted.filter((table) => !copied.has(table.stream))
+  const name = names.publication
+  const streams = new Map(facts.planned)
+  for (const stray of await findStrays({ connection, name, tables, note: facts.note })) {
+    if (request.matched?.has(stray.stream) !== true) throw strayError(stray, name)
+    context.telemetry.log('warn', 'a table is copied again', {
+      code: 'SLU-SRC-1233',
+      stream: stray.stream,
+      reason: stray.message,
+    })
+    streams.set(stray.stream, null)
+  }
+  return streams
 }
 
 /** What a lost slot means is decided here: the error, or no cursor at all. */

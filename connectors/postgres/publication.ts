@@ -12,6 +12,8 @@ import { STREAM_SQL } from './names.ts'
 
 /** What is known of a publication. */
 export interface PublicationFacts {
+  /** The user may change it. */
+  readonly owned: boolean
   readonly allTables: boolean
   readonly publishesAll: boolean
   /** Changes of partitions are published as changes of their root. */
@@ -37,11 +39,13 @@ export async function readPublication(
   versionNumber: number,
 ): Promise<PublicationFacts | null> {
   const found = await connection.query<{
+    owned: boolean
     all_tables: boolean
     publishes_all: boolean
     through_root: boolean
   }>(
-    `SELECT puballtables AS all_tables, pubviaroot AS through_root,
+    `SELECT pg_has_role(pubowner, 'USAGE') AS owned,
+      puballtables AS all_tables, pubviaroot AS through_root,
       pubinsert AND pubupdate AND pubdelete AND pubtruncate AS publishes_all
     FROM pg_catalog.pg_publication WHERE pubname = $1`,
     [name],
@@ -68,6 +72,7 @@ export async function readPublication(
           [name],
         )
   return {
+    owned: row.owned,
     allTables: row.all_tables,
     publishesAll: row.publishes_all,
     throughRoot: row.through_root,
@@ -143,19 +148,28 @@ export function noteOfTables(note: JsonObject | null): JsonObject {
     : {}
 }
 
-/**
- * Tables that are already followed must still be the same tables and still be published: changes
- * made while they were not are in no stream. Throws SLU-SRC-1216.
- */
-export async function requireMembers(request: {
+/** What is asked about tables that are followed. */
+export interface MembersRequest {
   readonly connection: Connection
   readonly name: string
   readonly tables: readonly TableFacts[]
   /** The pipeline's note of table oids; null compares with the publication only. */
   readonly note: JsonObject | null
-}): Promise<void> {
+}
+
+/** A followed table of which changes are in no stream. */
+export interface StrayTable {
+  readonly stream: string
+  readonly message: string
+}
+
+/**
+ * Tables that are already followed must still be the same tables and still be published: changes
+ * made while they were not are in no stream. Those that are not.
+ */
+export async function findStrays(request: MembersRequest): Promise<readonly StrayTable[]> {
   const { connection, name, tables, note } = request
-  if (tables.length === 0) return
+  if (tables.length === 0) return []
   const members = await connection.query<{ oid: number }>(
     `SELECT c.oid::int8::float8 AS oid FROM pg_catalog.pg_publication_tables p
     JOIN pg_catalog.pg_namespace n ON n.nspname = p.schemaname
@@ -165,16 +179,19 @@ export async function requireMembers(request: {
   )
   const published = new Set(members.map((member) => member.oid))
   const known = noteOfTables(note)
-  for (const { stream, oid } of tables) {
+  return tables.flatMap(({ stream, oid }) => {
     const isSame = known[stream] === undefined || known[stream] === oid
-    if (isSame && published.has(oid)) continue
-    throw new SluiceError('SLU-SRC-1216', {
-      message: isSame
-        ? `${stream} is not in publication ${name} any more`
-        : `${stream} was dropped and made again`,
-      context: { stream, publication: name },
-    })
-  }
+    if (isSame && published.has(oid)) return []
+    const message = isSame
+      ? `${stream} is not in publication ${name} any more`
+      : `${stream} was dropped and made again`
+    return [{ stream, message }]
+  })
+}
+
+/** The error of a table that must not be copied again without being asked. */
+export function strayError({ stream, message }: StrayTable, publication: string): SluiceError {
+  return new SluiceError('SLU-SRC-1216', { message, context: { stream, publication } })
 }
 
 /**

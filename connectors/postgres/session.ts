@@ -25,7 +25,7 @@ import { formatLsn, parseLsn } from './lsn.ts'
 import { streamName } from './names.ts'
 import { copyStreams, needsCopy, type Opening, openServer, type SessionOptions } from './opening.ts'
 import type { RelationMessage, ResolvedRelation } from './pgoutput.ts'
-import { requireMembers } from './publication.ts'
+import { findStrays, strayError } from './publication.ts'
 import { requireNotMoved } from './slot.ts'
 import { StreamReader } from './stream-reader.ts'
 import { walWarning } from './wal-budget.ts'
@@ -277,7 +277,8 @@ class PostgresSession implements SourceSession {
         await this.#lookAtBudget()
         if (poll % POLLS_PER_CHECK === 0 && this.#reader !== null) {
           const name = this.#options.names.publication
-          await requireMembers({ connection, name, tables, note: null })
+          const [stray] = await findStrays({ connection, name, tables, note: null })
+          if (stray !== undefined) throw strayError(stray, name)
         }
       } catch (error) {
         if (isSluiceError(error, 'SLU-SRC-1216')) this.#reader?.fail(error)

@@ -2,6 +2,7 @@
 
 import type {
   BlockPart,
+  SelectedStreams,
   Source,
   SourceCheck,
   SourceContext,
@@ -16,6 +17,7 @@ import { checkSource } from './check.ts'
 import { connect } from './connection.ts'
 import { postgresError } from './errors.ts'
 import { SchemaRegistry } from './schemas.ts'
+import { selectTables } from './selection.ts'
 import { openSession } from './session.ts'
 import { createSlot, SnapshotReader, temporarySlotName } from './snapshot-copy.ts'
 import { defaultSlotName, type PostgresSettings } from './spec.ts'
@@ -41,8 +43,11 @@ export class PostgresSource implements Source {
     this.readBack = { open: (streams) => this.#openView(streams) }
   }
 
-  async check(streams: readonly string[]): Promise<readonly SourceCheck[]> {
-    return await checkSource(this.#settings, this.#context, streams)
+  async check(
+    streams: readonly string[],
+    patterns: readonly string[] = [],
+  ): Promise<readonly SourceCheck[]> {
+    return await checkSource(this.#settings, this.#context, { streams, patterns })
   }
 
   async discover(): Promise<readonly StreamSchema[]> {
@@ -55,6 +60,21 @@ export class PostgresSource implements Source {
       return tables.map((table) => this.#schemas.fromTable(table, types))
     } catch (error) {
       throw postgresError(error, 'listing the tables')
+    }
+  }
+
+  async select(patterns: readonly string[]): Promise<SelectedStreams> {
+    const settings = this.#settings
+    const publication = this.#publication
+    await using connection = await connect({ settings, context: this.#context, replication: false })
+    try {
+      const mayChange = settings.createPublication
+      const found = await selectTables({ connection, patterns, publication, mayChange })
+      const types = await readTypes(connection)
+      this.#schemas.publishesGenerated = await readPublishesGenerated(connection, publication)
+      return { ...found, ready: found.ready.map((table) => this.#schemas.fromTable(table, types)) }
+    } catch (error) {
+      throw postgresError(error, 'choosing the tables')
     }
   }
 

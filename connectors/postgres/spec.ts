@@ -182,6 +182,7 @@ export const POSTGRES_SPEC = {
   summary: 'PostgreSQL 13 or newer: a consistent first copy, then the change stream of one slot.',
   schema: postgresSettingsSchema,
   hasKeys: true,
+  hasPatterns: true,
 } as const
 
 /** A finding of `lintPostgresSettings`. */

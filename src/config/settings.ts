@@ -4,20 +4,20 @@
 
 import { isAbsolute, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import type { PipelineSettings, SchemaPolicies, TableTarget } from '../contracts/index.ts'
+import type { PipelineSettings } from '../contracts/index.ts'
 import { suggestName } from '../model/index.ts'
 import type { ConfigProblem } from './problems.ts'
+import { addProblem, type ResolveContext, type SourceContext } from './resolve-context.ts'
 import {
   type CheckedConfig,
   type CheckedPipeline,
   type CheckedTuning,
   type SourceSpec,
-  TABLE_PATTERN,
   TUNING_DEFAULTS,
   TUNING_SCHEMA,
 } from './spec.ts'
-import type { ConfigTree, SettingPath } from './tree.ts'
-import { isUnknown, problemAt, validateAt } from './validate.ts'
+import { dropUndefined, type ResolvedStreams, resolveStreams } from './streams.ts'
+import { problemAt, validateAt } from './validate.ts'
 
 /** Where the tables are. */
 export interface StoreSettings {
@@ -49,21 +49,6 @@ export interface Config {
   readonly pipelines: readonly PipelineSettings[]
 }
 
-/** What the check of sources needs beside the values. */
-export interface SourceContext {
-  readonly specs: readonly SourceSpec[]
-  readonly tree: ConfigTree
-  /** Problems are appended here. */
-  readonly problems: ConfigProblem[]
-}
-
-/** What resolution needs beside the values. */
-export interface ResolveContext extends SourceContext {
-  readonly path: string
-  readonly baseFolder: string
-  readonly coreCount: number
-}
-
 /**
  * Builds the settings. Adds to `context.problems` what cannot be; the result is of use only
  * without problems.
@@ -72,14 +57,13 @@ export function resolveConfig(checked: CheckedConfig, context: ResolveContext): 
   const sources = resolveSources(checked.sources, context)
   const defaults = TUNING_SCHEMA.parse(TUNING_DEFAULTS)
   const pipelines = checked.pipelines.map((pipeline, index) => {
-    checkStreams(pipeline, index, context)
     const type = sourceType(checked, pipeline, index, context)
     const tuning = mergeTuning(defaults, checked.defaults ?? {}, pipeline)
-    const targets = resolveTargets(pipeline, index, { type, tuning }, context)
-    return toPipeline(pipeline, targets, tuning, context.coreCount)
+    const streams = resolveStreams(pipeline, index, { type, tuning }, context)
+    return toPipeline(pipeline, streams, tuning, context.coreCount)
   })
   checkPipelineNames(checked, context)
-  checkTables(pipelines, context)
+  checkTables(checked, pipelines, context)
   return {
     path: context.path,
     baseFolder: context.baseFolder,
@@ -167,74 +151,6 @@ function sourceType(
   return context.specs.find((spec) => spec.type === type) ?? null
 }
 
-function checkStreams(pipeline: CheckedPipeline, index: number, context: ResolveContext): void {
-  const seen = new Set<string>()
-  for (const [position, stream] of pipeline.tables.entries()) {
-    const path = ['pipelines', index, 'tables', position]
-    if (seen.has(stream)) {
-      addProblem(context, path, 'the stream is in this list twice', 'remove one')
-    }
-    if (isPattern(stream)) {
-      const rule = 'patterns are not supported yet'
-      addProblem(context, path, rule, 'name each stream', 'SLU-CFG-1005')
-    }
-    seen.add(stream)
-  }
-  for (const stream of Object.keys(pipeline.overrides ?? {})) {
-    if (seen.has(stream)) continue
-    const path = ['pipelines', index, 'overrides', stream]
-    const rule = `"${stream}" is not among the tables of this pipeline`
-    addProblem(context, path, rule, suggestName(stream, [...seen]), 'SLU-CFG-1004', 'key')
-  }
-  if (pipeline.to?.table !== undefined && pipeline.tables.length > 1) {
-    const path = ['pipelines', index, 'to', 'table']
-    const rule = 'one table name for several streams'
-    addProblem(context, path, rule, 'set it per stream under overrides, or use namespace')
-  }
-}
-
-function resolveTargets(
-  pipeline: CheckedPipeline,
-  index: number,
-  { type, tuning }: { readonly type: SourceSpec | null; readonly tuning: CheckedTuning },
-  context: ResolveContext,
-): readonly TableTarget[] {
-  return pipeline.tables.map((stream, position) => {
-    const shared = pipeline.tables.length === 1 ? pipeline.to : { ...pipeline.to, table: undefined }
-    const merged = { ...shared, ...pipeline.overrides?.[stream] }
-    const path = ['pipelines', index, 'tables', position]
-    const own = stream.split('.').at(-1) ?? stream
-    const namespace = pipeline.to?.namespace
-    const table = merged.table ?? (namespace === undefined ? own : `${namespace}.${own}`)
-    if (!TABLE_PATTERN.test(table) && !isPattern(stream)) {
-      const rule = `"${table}" cannot be the name of a table`
-      addProblem(context, path, rule, `set overrides["${stream}"].table`)
-    }
-    const hasKey = merged.key !== undefined || type?.hasKeys !== false
-    const mode = merged.mode ?? (hasKey ? 'upsert' : 'append')
-    if (mode === 'upsert' && !hasKey) {
-      const rule = 'mode upsert needs a key, and this type of source names none'
-      addProblem(context, path, rule, 'add `key: [column]` under `to`, or set `mode: append`')
-    }
-    if (mode === 'append' && (merged.key ?? merged.ordering ?? merged.deleteWhen) !== undefined) {
-      const rule = 'mode append keeps every record: key, ordering and deleteWhen have no effect'
-      addProblem(context, path, rule, 'remove them, or set `mode: upsert`')
-    }
-    return {
-      stream,
-      table,
-      root: table.replaceAll('.', '/'),
-      mode,
-      ...(merged.mode === undefined && mode === 'upsert' ? { isModeOpen: true as const } : {}),
-      key: merged.key ?? null,
-      orderingColumn: merged.ordering ?? null,
-      partitionBy: merged.partitionBy ?? [],
-      deleteWhen: merged.deleteWhen ?? null,
-      schema: { ...tuning.schema, ...dropUndefined(merged.schema ?? {}) } as SchemaPolicies,
-    }
-  })
-}
-
 function mergeTuning(...layers: readonly CheckedTuning[]): CheckedTuning {
   let result: CheckedTuning = {}
   for (const layer of layers) {
@@ -249,12 +165,6 @@ function mergeTuning(...layers: readonly CheckedTuning[]): CheckedTuning {
   return result
 }
 
-function dropUndefined<T extends object>(value: T): T {
-  return Object.fromEntries(
-    Object.entries(value).filter(([, entry]) => entry !== undefined),
-  ) as unknown as T
-}
-
 /**
  * Threads of DuckDB when none are set: half of the cores. Up to three batches overlap, each with a
  * thread of its own that DuckDB's come on top of; more threads only wait for each other (measured
@@ -266,7 +176,7 @@ function defaultThreads(coreCount: number): number {
 
 function toPipeline(
   pipeline: CheckedPipeline,
-  targets: readonly TableTarget[],
+  streams: ResolvedStreams,
   tuning: CheckedTuning,
   coreCount: number,
 ): PipelineSettings {
@@ -274,7 +184,7 @@ function toPipeline(
   return {
     name: pipeline.name,
     source: pipeline.from,
-    targets,
+    ...streams,
     commit: {
       intervalMs: commit?.every ?? 0,
       rowsMax: commit?.maxRows ?? 0,
@@ -304,12 +214,16 @@ function checkPipelineNames(checked: CheckedConfig, context: ResolveContext): vo
  * Two streams must not meet in one table, nor a table lie inside another; case does not make names
  * differ.
  */
-function checkTables(pipelines: readonly PipelineSettings[], context: ResolveContext): void {
+function checkTables(
+  checked: CheckedConfig,
+  pipelines: readonly PipelineSettings[],
+  context: ResolveContext,
+): void {
   const taken = new Map<string, string>()
   for (const [index, pipeline] of pipelines.entries()) {
-    for (const [position, target] of pipeline.targets.entries()) {
-      if (isRepeated(pipeline, position)) continue
+    for (const target of pipeline.targets) {
       const root = target.root.toLowerCase()
+      const position = checked.pipelines[index]?.tables.indexOf(target.stream) ?? 0
       const path = ['pipelines', index, 'tables', position]
       for (const [other, stream] of taken) {
         const same = other === root
@@ -324,29 +238,6 @@ function checkTables(pipelines: readonly PipelineSettings[], context: ResolveCon
   }
 }
 
-/** True when the same stream stands earlier in the list, which is a problem of its own. */
-function isRepeated(pipeline: PipelineSettings, position: number): boolean {
-  const stream = pipeline.targets[position]?.stream
-  return pipeline.targets.findIndex((target) => target.stream === stream) < position
-}
-
-/** A star outside of quotes. */
-function isPattern(stream: string): boolean {
-  return stream.replaceAll(/"[^"]*"/g, '').includes('*')
-}
-
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function addProblem(
-  context: SourceContext,
-  path: SettingPath,
-  rule: string,
-  fix: string,
-  code: ConfigProblem['code'] = 'SLU-CFG-1004',
-  part: 'key' | 'value' = 'value',
-): void {
-  if (isUnknown(context.tree, path)) return
-  context.problems.push(problemAt(context.tree, path, { code, part, rule, fix }))
 }

@@ -3,7 +3,7 @@
  */
 
 import { z } from 'zod'
-import { parseDurationMs, parseSizeBytes } from '../model/index.ts'
+import { parseDurationMs, parseSizeBytes, TABLE_NAME } from '../model/index.ts'
 
 /** What a connector brings along; `compose.ts` hands the list to `loadConfig`. */
 export interface SourceSpec {
@@ -15,6 +15,8 @@ export interface SourceSpec {
   readonly schema: z.ZodType
   /** True when the records of the source name their key themselves. */
   readonly hasKeys: boolean
+  /** Streams may be named by patterns of `schema.table`. */
+  readonly hasPatterns?: boolean
   /** What the schema alone cannot see in checked settings. */
   readonly lint?: (settings: unknown) => readonly SettingsFinding[]
 }
@@ -31,9 +33,6 @@ export interface SettingsFinding {
 
 /** Names of pipelines, sources and the configuration itself. */
 export const NAME_PATTERN = /^[a-z][a-z0-9_-]{0,62}$/
-/** Table names: parts of letters, digits, `_`, `-`, joined by dots; no part begins with `_`. */
-export const TABLE_PATTERN = /^[A-Za-z0-9][\w-]*(?:\.[A-Za-z0-9][\w-]*)*$/
-
 const NAME_RULE = 'lower-case letters, digits, _ and -, beginning with a letter, at most 63'
 const TABLE_RULE = 'letters, digits, _ and -, parts joined by dots, no part beginning with _'
 
@@ -243,7 +242,7 @@ export const TUNING_SCHEMA = z.strictObject(tuning)
 const tableName = (description: string) =>
   z
     .string()
-    .regex(TABLE_PATTERN, { error: `a table name is ${TABLE_RULE}` })
+    .regex(TABLE_NAME, { error: `a table name is ${TABLE_RULE}` })
     .meta({ description })
 
 const target = {
@@ -272,7 +271,12 @@ const pipeline = z.strictObject({
   tables: z
     .array(text('A stream.'))
     .min(1, { error: 'a pipeline needs at least one stream' })
-    .meta({ description: 'Streams to read: `public.orders` for Postgres, names for files.' }),
+    .meta({
+      description:
+        'Streams to read: `public.orders` for Postgres, names for files. For Postgres also ' +
+        'patterns: `public.*` or `sales.order_*` choose tables, those of later too, and ' +
+        '`!public.tmp_*` leaves out what patterns chose.',
+    }),
   to: z
     .strictObject({
       namespace: tableName(

@@ -22,14 +22,17 @@ export type {
   PipelineState,
   PipelineStatus,
   SchemaPolicies,
+  StreamSelection,
   TableStatus,
   TableTarget,
+  TargetTemplate,
   WriteMode,
 } from './pipeline.ts'
 export type {
   BlockPart,
   CopyProgress,
   RawFormat,
+  SelectedStreams,
   Source,
   SourceBlock,
   SourceCheck,
@@ -41,6 +44,7 @@ export type {
   SourceStart,
   SourceView,
   SourceWarning,
+  StreamWarning,
 } from './source.ts'
 export type {
   CommitOutcome,

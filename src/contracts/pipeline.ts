@@ -27,6 +27,8 @@ export interface SchemaPolicies {
 export interface TableTarget {
   /** Stream name in the source: `public.orders`. */
   readonly stream: string
+  /** A pattern chose the stream: it may come and go while the pipeline runs. */
+  readonly isMatched?: true
   /** Table name for people and SQL: `orders`, `shop.orders`. */
   readonly table: string
   /** Path of the table relative to the store: `orders`, `shop/orders`. */
@@ -48,6 +50,26 @@ export interface TableTarget {
    */
   readonly deleteWhen: { readonly column: string; readonly equals: string } | null
   readonly schema: SchemaPolicies
+}
+
+/** What a stream becomes whose name is not known yet. */
+export interface TargetTemplate
+  extends Omit<TableTarget, 'stream' | 'isMatched' | 'table' | 'root'> {
+  /** Name of the table, where one is set for the stream; null: after the stream. */
+  readonly table: string | null
+}
+
+/** Streams that a pipeline names by patterns; which there are, only the source knows. */
+export interface StreamSelection {
+  /** `public.*`, `!public.tmp_*`: as `parseStreamPattern` reads them. */
+  readonly patterns: readonly string[]
+  /** Put before the names of the tables. */
+  readonly namespace: string | null
+  /** The patterns reach several schemas: tables are named `schema.table`. */
+  readonly namesSchema: boolean
+  readonly template: TargetTemplate
+  /** Stream → what it becomes instead of the template. */
+  readonly overrides: ReadonlyMap<string, TargetTemplate>
 }
 
 /** When a batch is committed: whichever comes first. */
@@ -75,7 +97,10 @@ export interface IndexSettings {
 export interface PipelineSettings {
   readonly name: string
   readonly source: string
+  /** The streams that are named; with a runtime also those that patterns chose so far. */
   readonly targets: readonly TableTarget[]
+  /** Null when every stream is named. */
+  readonly selection: StreamSelection | null
   readonly commit: CommitSettings
   /** What DuckDB may use, in bytes. */
   readonly engineMemoryBytes: number

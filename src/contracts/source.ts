@@ -117,6 +117,21 @@ export interface SourceWarning {
   readonly remedy: string
 }
 
+/** A warning about one stream. */
+export interface StreamWarning extends SourceWarning {
+  readonly stream: string
+}
+
+/** What a source has for patterns of streams. */
+export interface SelectedStreams {
+  /** Can be read now. */
+  readonly ready: readonly StreamSchema[]
+  /** Match and cannot be read yet: why, and what to run. */
+  readonly waiting: readonly StreamWarning[]
+  /** About the patterns themselves: those that nothing matches. */
+  readonly warnings: readonly SourceWarning[]
+}
+
 /** How far the source is, as last seen. */
 export interface SourceProgress {
   /** End of the source (newest position it could deliver); null when unknown. */
@@ -149,6 +164,11 @@ export interface SourceStart {
    * every key that changed in part. It may as well begin from empty, with a new attempt.
    */
   readonly streams: ReadonlyMap<string, Cursor | null>
+  /**
+   * Streams of `streams` that patterns chose, not names: one that is not the same any more, or was
+   * not published for a while, is copied again instead of ending the pipeline.
+   */
+  readonly matched?: ReadonlySet<string>
   /** Stream → the columns that the table behind it has of it, as of its cursor. */
   readonly columns?: ReadonlyMap<string, readonly ColumnOrigin[]>
   readonly memory: SourceMemory
@@ -184,10 +204,15 @@ export interface SourceSession extends AsyncDisposable {
 /** A configured source. Constructing does nothing; `check`, `discover`, `start` connect. */
 export interface Source extends AsyncDisposable {
   readonly name: string
-  /** Environment checks for `sluice check` and before the first start: reach, rights, settings. */
-  check(streams: readonly string[]): Promise<readonly SourceCheck[]>
+  /**
+   * Environment checks for `sluice check` and before the first start: reach, rights, settings, for
+   * the named streams and those that patterns choose.
+   */
+  check(streams: readonly string[], patterns?: readonly string[]): Promise<readonly SourceCheck[]>
   /** The streams the source can deliver, with their current schema. */
   discover(): Promise<readonly StreamSchema[]>
+  /** The streams that patterns choose; absent where streams are always named. */
+  select?(patterns: readonly string[]): Promise<SelectedStreams>
   start(request: SourceStart): Promise<SourceSession>
   /**
    * For `verify`: rows of a stream as of a position that the callback is told, as `copy-text` lines

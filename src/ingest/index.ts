@@ -15,5 +15,6 @@ export {
   type RunEnd,
 } from './pipeline.ts'
 export { openPipelineLog, type PipelineLog } from './pipeline-log.ts'
-export type { PipelineNotes } from './pipeline-log-entry.ts'
+export type { PipelineNotes, StreamNote } from './pipeline-log-entry.ts'
 export { requestCopy } from './recopy.ts'
+export { readStreamNotes, withKnownTargets } from './stream-roll.ts'

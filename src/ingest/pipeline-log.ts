@@ -118,7 +118,7 @@ async function readNotes(
   pipeline: string,
   version: bigint,
 ): Promise<PipelineNotes> {
-  if (version < 0n) return { floors: new Map(), sourceMemory: null }
+  if (version < 0n) return { floors: new Map(), sourceMemory: null, streams: new Map() }
   const path = entryPath(pipeline, version)
   const bytes = await store.get(path)
   if (bytes === null) throw unreadable(store, path, NO_FILE)

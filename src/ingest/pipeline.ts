@@ -15,7 +15,7 @@ import type {
   Telemetry,
 } from '../contracts/index.ts'
 import { createEngine } from '../engine/index.ts'
-import { assert, SluiceError, wrapError } from '../model/index.ts'
+import { SluiceError, wrapError } from '../model/index.ts'
 import { decideOnError, endsGoodLife } from './error-policy.ts'
 import { type Failpoints, noFailpoints, withStoreFailpoints } from './failpoints.ts'
 import { HEAP_GROWING_PERCENT, SPOOL_FOLDER } from './limits.ts'
@@ -25,6 +25,7 @@ import { recover } from './recover.ts'
 import { isDoubtful, movedByAnother } from './second-look.ts'
 import { emptySpool } from './stager.ts'
 import { createStatusBoard, type StatusBoard } from './status.ts'
+import { callRoll, leftStreams, noteRoll } from './stream-roll.ts'
 
 /** What a pipeline is made of. */
 export interface PipelineParts {
@@ -138,14 +139,11 @@ async function runOnce(
     temporaryFolder: join(spoolFolder, 'engine'),
   })
   const log = await openPipelineLog(store, settings.name, clock.uuid())
-  const streams = await parts.source.discover()
-  for (const target of settings.targets) {
-    const known = streams.some((stream) => stream.stream === target.stream)
-    assert(known, 'SLU-ING-4002', `the source has no ${target.stream} (${namesOf(streams)})`)
-  }
+  const roll = await callRoll(settings, parts.source, log)
   await using recovered = await recover({
     settings,
-    streams,
+    targets: roll.targets,
+    schemas: roll.schemas,
     format: parts.openFormat(store),
     engine,
     log,
@@ -154,6 +152,11 @@ async function runOnce(
     clock,
     telemetry: parts.telemetry,
   })
+  for (const lane of recovered.lanes) {
+    if (roll.returned.has(lane.context.target.stream)) await lane.copyAgain()
+  }
+  await noteRoll(log, roll, settings.selection)
+  board.warn([...roll.warnings, ...leftStreams(log)])
   failpoints.hit('recovered')
   try {
     return await readAll({
@@ -179,11 +182,4 @@ async function runOnce(
   } finally {
     board.watch(null, null)
   }
-}
-
-const NAMES_SHOWN_MAX = 20
-
-function namesOf(streams: readonly { readonly stream: string }[]): string {
-  const names = streams.slice(0, NAMES_SHOWN_MAX).map((stream) => stream.stream)
-  return `it has ${names.join(', ') || 'none'}${streams.length > NAMES_SHOWN_MAX ? ', …' : ''}`
 }

@@ -42,10 +42,12 @@ export async function readAll(request: ReadRequest): Promise<'drained' | 'source
   const streams = new Map<string, Cursor | null>(
     lanes.map((lane) => [lane.context.target.stream, startCursor(lane, log)]),
   )
+  const matched = lanes.filter(({ context }) => context.target.isMatched === true)
   const stop = new AbortController()
   const signal = AbortSignal.any([request.signal, stop.signal])
   await using session = await source.start({
     streams,
+    matched: new Set(matched.map(({ context }) => context.target.stream)),
     columns: new Map(lanes.map((lane) => [lane.context.target.stream, lane.origins])),
     memory: sourceMemory(log),
     bufferBytesMax: settings.inFlightBytesMax,

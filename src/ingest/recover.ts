@@ -1,7 +1,13 @@
 /** Recovery: tables are opened or created, indexes rebuilt. The only way a run begins. */
 
 import { join } from 'node:path'
-import type { Clock, PipelineSettings, TableFormat, Telemetry } from '../contracts/index.ts'
+import type {
+  Clock,
+  PipelineSettings,
+  TableFormat,
+  TableTarget,
+  Telemetry,
+} from '../contracts/index.ts'
 import type { Engine } from '../engine/index.ts'
 import type { StreamSchema } from '../model/index.ts'
 import { createFileOrdinals, createIndexStorage, openKeyIndex } from '../state/index.ts'
@@ -18,7 +24,9 @@ const INDEX_FOLDER = 'index'
 /** What recovery needs. */
 export interface RecoverRequest {
   readonly settings: PipelineSettings
-  readonly streams: readonly StreamSchema[]
+  readonly targets: readonly TableTarget[]
+  /** Stream → its columns. */
+  readonly schemas: ReadonlyMap<string, StreamSchema>
   readonly format: TableFormat
   readonly engine: Engine
   readonly log: PipelineLog
@@ -42,9 +50,9 @@ export async function recover(request: RecoverRequest): Promise<Recovered> {
   const folder = spill === 'disk' ? join(request.spoolFolder, INDEX_FOLDER) : null
   const storage = createIndexStorage({ memoryBytes, folder, telemetry })
   try {
-    for (const wanted of settings.targets) {
+    for (const wanted of request.targets) {
       const startMs = clock.monotonicMs()
-      const stream = request.streams.find((one) => one.stream === wanted.stream) as StreamSchema
+      const stream = request.schemas.get(wanted.stream) as StreamSchema
       const pipeline = settings.name
       const found = await openTargetTable(request.format, { target: wanted, pipeline }, stream)
       const table = opened.use(found.table)

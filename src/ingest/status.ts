@@ -1,6 +1,12 @@
 /** What a running pipeline tells about itself, kept up to date by the loop. */
 
-import type { Clock, PipelineStatus, SourceProgress, TableStatus } from '../contracts/index.ts'
+import type {
+  Clock,
+  PipelineStatus,
+  SourceProgress,
+  SourceWarning,
+  TableStatus,
+} from '../contracts/index.ts'
 import { msFromMicros, type SluiceError } from '../model/index.ts'
 import type { Lane } from './lane.ts'
 import { IDLE_AFTER_MS } from './limits.ts'
@@ -16,6 +22,8 @@ export interface StatusBoard {
   read(recordCount: number): void
   committed(recordCount: number): void
   floor(position: bigint): void
+  /** What needs attention of the streams. */
+  warn(warnings: readonly SourceWarning[]): void
   /** What the board shows from now on; null between two recoveries. */
   watch(lanes: readonly Lane[] | null, progress: (() => SourceProgress) | null): void
   snapshot(): PipelineStatus
@@ -29,6 +37,7 @@ interface Facts {
   lastCommitAtMs: number | null
   lastReadAtMs: number | null
   lastError: PipelineStatus['lastError']
+  warnings: readonly SourceWarning[]
   lanes: readonly Lane[] | null
   progress: (() => SourceProgress) | null
   /** As last rendered: what is shown between two recoveries and after the end. */
@@ -47,6 +56,7 @@ export function createStatusBoard(pipeline: string, clock: Clock): StatusBoard {
     lastCommitAtMs: null,
     lastReadAtMs: null,
     lastError: null,
+    warnings: [],
     lanes: null,
     progress: null,
     tables: [],
@@ -73,6 +83,9 @@ export function createStatusBoard(pipeline: string, clock: Clock): StatusBoard {
     },
     floor: (position) => {
       facts.floorPosition = position
+    },
+    warn: (warnings) => {
+      facts.warnings = warnings
     },
     watch: (lanes, progress) => {
       facts.tables = tablesOf(facts)
@@ -116,7 +129,7 @@ function render(
     recordsRead: facts.recordsRead,
     lastCommitAtMs: facts.lastCommitAtMs,
     lastError: facts.lastError,
-    warnings: progress?.warnings ?? [],
+    warnings: [...(progress?.warnings ?? []), ...facts.warnings],
   }
 }
 

@@ -388,6 +388,13 @@ export const ERROR_CODES = defineCodes({
     meaning: 'Somebody asked for a fresh copy of the table while its pipeline runs.',
     remedy: 'Nothing to do: the pipeline starts over and copies it.',
   },
+  'SLU-ING-4016': {
+    kind: 'invalid-config',
+    meaning:
+      'A stream that a pattern chooses cannot become a table under the name it would get. A ' +
+      'warning: it is left out.',
+    remedy: 'Give it a name: overrides: { "<stream>": { table: … } }; or leave it out with "!…".',
+  },
   'SLU-CLI-8001': {
     kind: 'invalid-config',
     meaning: 'The command line is wrong: an unknown command, option or argument.',

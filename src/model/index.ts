@@ -41,6 +41,13 @@ export {
   type TableSchema,
   userColumns,
 } from './schema.ts'
+export {
+  matchesPatterns,
+  parseStreamPattern,
+  type StreamPattern,
+  streamParts,
+  TABLE_NAME,
+} from './stream-pattern.ts'
 export type {
   Accounting,
   CommitOperation,

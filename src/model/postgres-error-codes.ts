@@ -177,6 +177,38 @@ export const POSTGRES_ERROR_CODES = defineCodes({
       'Let the pipeline catch up, or raise max_slot_wal_keep_size. When nothing is left, ' +
       'Postgres invalidates the slot and every table must be copied again.',
   },
+  'SLU-SRC-1230': {
+    kind: 'invalid-config',
+    meaning: 'No table matches a pattern of the pipeline; a warning while other tables are read.',
+    remedy:
+      'Correct the pattern (schema.table, as the names stand in Postgres; case counts), or ' +
+      'create the table. `sluice check` tells what each pattern chooses.',
+  },
+  'SLU-SRC-1231': {
+    kind: 'invalid-config',
+    meaning:
+      'A table that a pattern chooses has no replica identity: once it were published, Postgres ' +
+      'would refuse its updates and deletes. A warning: it is left out.',
+    remedy:
+      'Give it a primary key, or ALTER TABLE … REPLICA IDENTITY FULL; it is then picked up. Or ' +
+      'leave it out with "!schema.table".',
+  },
+  'SLU-SRC-1232': {
+    kind: 'transient',
+    meaning: 'A table that a pattern chose is gone, renamed or not chosen any more.',
+    remedy:
+      'Nothing is to be done: what was read of it stays as it is and is fed no more. A table of ' +
+      'that name that comes later is copied anew.',
+  },
+  'SLU-SRC-1233': {
+    kind: 'transient',
+    meaning:
+      'A warning: a table that a pattern chose was made again under its name, or was not ' +
+      'published for a while. Changes of it are in no stream, so it is copied again.',
+    remedy:
+      'Nothing is to be done: the copy replaces the rows in one commit, until then readers see ' +
+      'the old ones. To keep a table out, exclude it with "!schema.table".',
+  },
   'SLU-SRC-1290': {
     kind: 'invalid-config',
     meaning: 'The embedded Postgres did not start.',

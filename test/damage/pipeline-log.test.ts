@@ -18,6 +18,10 @@ import { createTestClock } from '../support/test-clock.ts'
 const NOTES: PipelineNotes = {
   floors: new Map([['slot', 4711n]]),
   sourceMemory: { slot: 'sluice_shop', note: 'Grüße' },
+  streams: new Map([
+    ['public.a', { left: null }],
+    ['public.b', { left: { code: 'SLU-SRC-1232', message: 'gone', remedy: 'none' } }],
+  ]),
 }
 const EARLIER: PipelineNotes = { ...NOTES, floors: new Map([['slot', 12n]]) }
 
@@ -68,7 +72,8 @@ it('reads what it wrote, and entries without a checksum', async () => {
   expect((await open(store, 'two')).notes).toEqual(NOTES)
   const old = '{"instance":"x","floors":{"slot":"5000"},"sourceMemory":{"slot":"sluice_shop"}}'
   await store.put(path(2), Buffer.from(old))
-  const notes = { floors: new Map([['slot', 5000n]]), sourceMemory: { slot: 'sluice_shop' } }
+  const sourceMemory = { slot: 'sluice_shop' }
+  const notes = { floors: new Map([['slot', 5000n]]), sourceMemory, streams: new Map() }
   expect((await open(store, 'two')).notes).toEqual(notes)
 })
 

@@ -41,6 +41,7 @@ export function pipelineSettings(
     name,
     source: 'script',
     targets,
+    selection: null,
     commit: commitSettings(),
     engineMemoryBytes: 256 * 2 ** 20,
     engineThreads: 1,

@@ -33,7 +33,10 @@ export async function checkVerb(context: VerbContext, name: string | undefined):
   for (const settings of pipelines) {
     try {
       await using source = await runtime.openSource(settings)
-      const checks = await source.check(settings.targets.map((target) => target.stream))
+      const checks = await source.check(
+        settings.targets.map((target) => target.stream),
+        settings.selection?.patterns,
+      )
       findings.push(...checks.map((check) => ({ ...check, subject: settings.name })))
     } catch (error) {
       failed(settings.name, 'reach', error)

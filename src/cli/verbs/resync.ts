@@ -28,9 +28,8 @@ export async function resyncVerb(
   names: readonly string[],
   { isDryRun }: ResyncOptions,
 ): Promise<number> {
-  const config = await context.loadConfig()
-  const found = names.map((name) => requirePostgres(findTable(config, name)))
   await using runtime = await context.openRuntime()
+  const found = names.map((name) => requirePostgres(findTable(runtime.config, name)))
   const requests: Request[] = []
   for (const one of found) {
     await using table = await openTable(runtime, one)

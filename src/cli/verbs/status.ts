@@ -1,7 +1,8 @@
 /** `sluice status`: what each pipeline does now and how far its tables are. */
 
 import type { Runtime } from '../../compose.ts'
-import type { PipelineSettings, PipelineStatus } from '../../contracts/index.ts'
+import type { PipelineSettings, PipelineStatus, SourceWarning } from '../../contracts/index.ts'
+import type { StreamNote } from '../../ingest/index.ts'
 import type { Cursor } from '../../model/index.ts'
 import { readStatus } from '../../observe/index.ts'
 import { type FoundTable, findPipelines, listTables, type VerbContext } from '../context.ts'
@@ -16,6 +17,8 @@ interface TableState {
   readonly version: bigint | null
   readonly rowCount: bigint | null
   readonly cursor: Cursor | null
+  /** Why it is fed no more; null while it is. */
+  readonly left: SourceWarning | null
   readonly error: { readonly code: string; readonly message: string } | null
 }
 
@@ -74,8 +77,11 @@ async function viewOf(
 ): Promise<PipelineView> {
   const written = readStatus(runtime.config.workFolder, settings.name)
   const tables: TableState[] = []
+  const notes = await streamNotes(runtime, settings)
   for (const found of listTables(runtime.config)) {
-    if (found.pipeline.name === settings.name) tables.push(await tableState(runtime, found))
+    if (found.pipeline.name !== settings.name) continue
+    const left = notes.get(found.target.stream)?.left ?? null
+    tables.push({ ...(await tableState(runtime, found)), left })
   }
   const ended = written === null || ENDED.has(written.status.state)
   return {
@@ -87,6 +93,16 @@ async function viewOf(
   }
 }
 
+/** Only streams that patterns chose come and go. */
+async function streamNotes(
+  runtime: Runtime,
+  { name, selection }: PipelineSettings,
+): Promise<ReadonlyMap<string, StreamNote>> {
+  if (selection === null) return new Map()
+  const { readStreamNotes } = await import('../../ingest/index.ts')
+  return readStreamNotes(runtime.store, name)
+}
+
 const ENDED: ReadonlySet<string> = new Set([
   'stopped',
   'failed',
@@ -95,7 +111,7 @@ const ENDED: ReadonlySet<string> = new Set([
   'blocked_error',
 ])
 
-async function tableState(runtime: Runtime, found: FoundTable): Promise<TableState> {
+async function tableState(runtime: Runtime, found: FoundTable): Promise<Omit<TableState, 'left'>> {
   const nothing = { found, version: null, rowCount: null, cursor: null, error: null }
   try {
     const table = await runtime.format.open(found.target.root)
@@ -147,7 +163,7 @@ function tableRow(view: PipelineView, table: TableState, nowMs: number): readonl
     found.target.table,
     countText(table.rowCount),
     table.version?.toString() ?? UNKNOWN,
-    table.error === null ? phase : table.error.code,
+    table.error?.code ?? (table.left === null ? phase : 'not fed'),
     positionText(cursor?.nextPosition ?? null, found.sourceType),
     agoText(sourceMs, nowMs),
   ]
@@ -165,7 +181,9 @@ function noteErrors(context: VerbContext, view: PipelineView): void {
       `\n${view.settings.name}: warning ${code}  ${message}\n  remedy:  ${remedy}`,
     )
   }
-  for (const { found, error } of view.tables) {
+  for (const { found, left, error } of view.tables) {
+    if (left !== null && !view.isRunning)
+      context.output.note(`${found.target.table}: not fed  ${left.code}  ${left.message}`)
     if (error !== null)
       context.output.note(`${found.target.table}: ${error.code}  ${error.message}`)
   }
@@ -189,13 +207,14 @@ function viewJson(view: PipelineView): object {
     lastCommitAt: isoOrNull(status?.lastCommitAtMs),
     lastError: status?.lastError ?? null,
     warnings: isRunning ? (status?.warnings ?? []) : [],
-    tables: view.tables.map(({ found, version, rowCount, cursor, error }) => ({
+    tables: view.tables.map(({ found, version, rowCount, cursor, left, error }) => ({
       table: found.target.table,
       stream: found.target.stream,
       version,
       rowCount,
       cursor: cursor === null ? null : cursorJson(cursor),
       copy: copyOf(view, found),
+      left,
       error,
     })),
   }

@@ -102,6 +102,7 @@ const statusTable = z.strictObject({
       etaMs: count.nullable(),
     })
     .nullable(),
+  left: lastError,
   error: tableError,
 })
 

@@ -18,6 +18,7 @@ const table: TableFacts = {
   kind: 'r',
   identity: 'd',
   readable: true,
+  owned: true,
   rowsEstimated: 1000,
   columns: [],
   key: ['id'],

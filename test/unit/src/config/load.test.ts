@@ -17,6 +17,7 @@ const specs: readonly SourceSpec[] = [
     type: 'postgres',
     summary: 'A database.',
     hasKeys: true,
+    hasPatterns: true,
     schema: z.strictObject({
       url: z.string(),
       password: z.string().optional(),
@@ -321,7 +322,6 @@ test('tells tables that meet, by case too, or that lie inside each other', () =>
   expect(tables('[public.a, public.a]')).toEqual(['SLU-CFG-1004 9:24 pipelines[0].tables[1]'])
   expect(tables('[public.a, public.A]')).toEqual(['SLU-CFG-1004 9:24 pipelines[0].tables[1]'])
   expect(tables('[public.a, sales.a]')).toEqual(['SLU-CFG-1004 9:24 pipelines[0].tables[1]'])
-  expect(tables('[public.a, "x.*"]')).toEqual(['SLU-CFG-1005 9:24 pipelines[0].tables[1]'])
   const inside = `${GOOD.replace('[public.orders]', '[public.a, public.b]')}
     overrides: { public.a: { table: x }, public.b: { table: x.y } }
 `
@@ -412,4 +412,44 @@ test('stops at an alias bomb', () => {
     return `a${level}: &a${level} [${Array(10).fill(inner).join(', ')}]`
   })
   expect(problemsIn(`${bomb.join('\n')}\n`)).toMatchObject([{ code: 'SLU-CFG-1001' }])
+})
+
+test('patterns and exclusions make a selection beside the named streams', () => {
+  const text = GOOD.replace(
+    /tables: .*/,
+    `tables: [public.users, 'public.*', 'sales.order_*', '!public.tmp_*']
+    to: { namespace: lake, mode: append }
+    overrides: { public.orders: { mode: upsert, key: [id] }, public.users: { table: people } }`,
+  )
+  const [pipeline] = load(text).pipelines
+  expect(pipeline?.targets).toMatchObject([{ stream: 'public.users', table: 'people' }])
+  expect(pipeline?.selection).toMatchObject({
+    patterns: ['public.*', 'sales.order_*', '!public.tmp_*'],
+    namespace: 'lake',
+    namesSchema: true,
+    template: { table: null, mode: 'append' },
+  })
+  expect([...(pipeline?.selection?.overrides ?? [])]).toMatchObject([
+    ['public.orders', { mode: 'upsert', key: ['id'] }],
+  ])
+})
+
+test.each([
+  ["['public.*', '!public.users', public.users]", '"public.users" is named and left out'],
+  ["['!public.users']", 'there is nothing that it could be left out of'],
+  ["['orders_*']", '"orders_*" is no pattern of tables'],
+  ["['public.*', 'public.*']", 'the stream is in this list twice'],
+])('tables: %s is wrong: %s', (tables, rule) => {
+  const problems = problemsIn(GOOD.replace(/tables: .*/, `tables: ${tables}`))
+  expect(problems.map((problem) => problem.rule)).toContain(rule)
+})
+
+test('an override must be of a stream that is named or that patterns choose', () => {
+  const text = GOOD.replace(
+    /tables: .*/,
+    "tables: ['public.*']\n    overrides: { sales.orders: { mode: append } }",
+  )
+  expect(problemsIn(text).map(({ rule }) => rule)).toEqual([
+    '"sales.orders" is not among the tables of this pipeline',
+  ])
 })

@@ -26,7 +26,7 @@ function lane(known: bigint, stored: bigint): Lane {
 }
 
 function logAt(floor: bigint): PipelineLog {
-  const notes = { floors: new Map([['slot', floor]]), sourceMemory: null }
+  const notes = { floors: new Map([['slot', floor]]), sourceMemory: null, streams: new Map() }
   return { notes, write: async () => undefined }
 }
 
