@@ -144,7 +144,7 @@ async function compareOnce(
 
 /** A log of changes is not what an upsert makes of it. */
 function checkComparable(target: TableTarget, part: BlockPart): void {
-  if (target.mode === 'append' || part.format !== 'json-lines') return
+  if (target.mode === 'append' || part.format === 'copy-text') return
   throw new SluiceError('SLU-CLI-8006', {
     message: `${target.stream} is a log of changes: only append tables equal it row for row`,
   })

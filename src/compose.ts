@@ -261,9 +261,9 @@ async function createSource(
       return createPostgresSource(settings as PostgresSettings, context)
     }
     case 'files': {
-      const { createFilesSource } = await import('../connectors/files/index.ts')
+      const { filesSource } = await import('../connectors/files/index.ts')
       const { path, ...rest } = settings as FilesSettings
-      return createFilesSource({ ...rest, path: resolve(config.baseFolder, path) }, context)
+      return filesSource({ ...rest, path: resolve(config.baseFolder, path) }, context)
     }
     default:
       throw new SluiceError('SLU-BUG-9001', { message: `no connector for ${type}` })

@@ -42,6 +42,11 @@ export function parseColumnType(text: string): ColumnType | null {
   return { kind: 'decimal', precision, scale }
 }
 
+/** True for what a `bigint` column can hold. */
+export function fitsLong(value: bigint): boolean {
+  return value >= LONG_MIN && value <= LONG_MAX
+}
+
 /** Type → the name people write; the inverse of `parseColumnType` for the types it knows. */
 export function printColumnType(type: ColumnType): string {
   if (type === 'long') return 'bigint'
@@ -139,7 +144,7 @@ function classify(value: unknown, name: string, place: string): Seen {
   if (!(value instanceof NumberText)) return 'text'
   if (!/^-?\d+$/.test(value.text)) return 'number'
   const integer = BigInt(value.text)
-  if (integer >= LONG_MIN && integer <= LONG_MAX) return 'integer'
+  if (fitsLong(integer)) return 'integer'
   throw new SluiceError('SLU-SRC-1402', {
     message: `${place}: column "${name}" holds an integer beyond 64 bits.`,
     remedy: `Declare it and the other columns: ${JSON.stringify(name)}: decimal(38,0), or double.`,

@@ -36,6 +36,17 @@ export async function openFile(folder: Folder, name: string): Promise<FileHandle
   }
 }
 
+/** Lends a file of the folder, with its size. Throws as `openFile` does. */
+export async function withFile<Result>(
+  folder: Folder,
+  name: string,
+  use: (handle: FileHandle, sizeBytes: number) => Promise<Result>,
+): Promise<Result> {
+  const sizeBytes = (await sizeOf(folder, name)) ?? 0
+  await using handle = await openFile(folder, name)
+  return await use(handle, sizeBytes)
+}
+
 /** Size of a file of the folder; null when it is gone. */
 export async function sizeOf(folder: Folder, name: string): Promise<number | null> {
   try {

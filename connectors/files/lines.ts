@@ -5,41 +5,31 @@
  */
 
 import { isUtf8 } from 'node:buffer'
-
-/**
- * Longest line in bytes, its LF included: what one record may take of memory and of the engine's
- * buffers.
- */
-export const LINE_BYTES_MAX = 16 * 1024 * 1024
-
-/** What is wrong with a line. */
-export type LineProblem = 'not-utf8' | 'not-an-object' | 'too-long'
-
-/** What a piece of a file holds, up to its last LF or to its first bad line. */
-export interface LineScan {
-  /** End of the last whole good line: the piece's bytes before it are `lineCount` lines. */
-  readonly endBytes: number
-  readonly lineCount: number
-  /** Lines that are records; the rest are blank. */
-  readonly recordCount: number
-  /** Length of the longest line. */
-  readonly lineBytesMax: number
-  /** What is wrong with the line at `endBytes`; null when the scan reached the last LF. */
-  readonly problem: LineProblem | null
-}
+import {
+  LINE_BYTES_MAX,
+  type RecordFormat,
+  type RecordProblem,
+  type RecordScan,
+} from './records.ts'
 
 const LF = 0x0a
 const OPENING_BRACE = 0x7b
 
+/** NDJSON: one JSON object a line. */
+export const JSON_LINES: RecordFormat = {
+  scan: scanLines,
+  records: withoutBlankLines,
+}
+
 /** Scans whole lines from the start of `bytes`. */
-export function scanLines(bytes: Buffer): LineScan {
+export function scanLines(bytes: Buffer): RecordScan {
   const scan = scanShapes(bytes)
   const whole = bytes.subarray(0, scan.endBytes)
   return isUtf8(whole) ? scan : scanUntilNotUtf8(whole)
 }
 
 /** The bytes of the records alone: `bytes` itself when there are no blank lines. */
-export function withoutBlankLines(bytes: Buffer, scan: LineScan): Buffer {
+export function withoutBlankLines(bytes: Buffer, scan: RecordScan): Buffer {
   const whole = bytes.subarray(0, scan.endBytes)
   if (scan.lineCount === scan.recordCount) return whole
   const result = Buffer.allocUnsafeSlow(scan.endBytes)
@@ -53,7 +43,7 @@ export function withoutBlankLines(bytes: Buffer, scan: LineScan): Buffer {
   return result.subarray(0, written)
 }
 
-function scanShapes(bytes: Buffer): LineScan {
+function scanShapes(bytes: Buffer): RecordScan {
   let start = 0
   let lineCount = 0
   let recordCount = 0
@@ -71,14 +61,14 @@ function scanShapes(bytes: Buffer): LineScan {
   }
 }
 
-function problemOf(bytes: Buffer, start: number, end: number): LineProblem | null {
+function problemOf(bytes: Buffer, start: number, end: number): RecordProblem | null {
   if (end - start > LINE_BYTES_MAX) return 'too-long'
   if (bytes[start] === OPENING_BRACE) return null
   const at = skipSpace(bytes, start, end)
   return at === end || bytes[at] === OPENING_BRACE ? null : 'not-an-object'
 }
 
-function scanUntilNotUtf8(bytes: Buffer): LineScan {
+function scanUntilNotUtf8(bytes: Buffer): RecordScan {
   let start = 0
   let lineCount = 0
   let recordCount = 0

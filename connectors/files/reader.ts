@@ -5,22 +5,13 @@
 
 import type { FileHandle } from 'node:fs/promises'
 import type { Clock, SourceBlock } from '../../src/contracts/index.ts'
-import {
-  type ErrorCode,
-  SluiceError,
-  type SourcePosition,
-  type StreamSchema,
-  wrapError,
-} from '../../src/model/index.ts'
+import { SluiceError, type SourcePosition, wrapError } from '../../src/model/index.ts'
+import { badRecord } from './bad-record.ts'
+import type { FileFormat, FileShape } from './file-format.ts'
 import { checkBefore, checkPlace, type Folder, listNames, openFile, sizeOf } from './folder.ts'
-import {
-  LINE_BYTES_MAX,
-  type LineProblem,
-  type LineScan,
-  scanLines,
-  withoutBlankLines,
-} from './lines.ts'
 import { type FolderPlace, hashTail, nextFile, placeToJson, TAIL_BYTES_MAX } from './place.ts'
+import { LINE_BYTES_MAX, type RecordScan } from './records.ts'
+import type { Shape } from './shape.ts'
 
 /** Name of the one split of a files source. */
 export const FOLDER_SPLIT = 'folder'
@@ -28,7 +19,9 @@ export const FOLDER_SPLIT = 'folder'
 /** What a read needs. */
 export interface FolderRead {
   readonly folder: Folder
-  readonly schema: StreamSchema
+  readonly format: FileFormat
+  /** Grows with the columns that are found. */
+  readonly shape: Shape
   readonly place: FolderPlace
   readonly position: SourcePosition
   /** Bytes of a part, at most, unless one line is longer. */
@@ -60,24 +53,11 @@ const CR = 0x0d
 const READ_BYTES_MIN = 64 * 1024
 /** Buffers kept for reuse: one is filled and one is read ahead while others are being landed. */
 const SPARE_BUFFERS_MAX = 4
-const BYTE_ORDER_MARK = Buffer.of(0xef, 0xbb, 0xbf)
-
-const PROBLEM_CODES = {
-  'not-utf8': 'SLU-SRC-1405',
-  'too-long': 'SLU-SRC-1406',
-  'not-an-object': 'SLU-SRC-1407',
-} as const satisfies Readonly<Record<LineProblem, ErrorCode>>
-
-const PROBLEM_WORDS = {
-  'not-utf8': 'is not valid UTF-8',
-  'too-long': 'is longer than 16 MiB',
-  'not-an-object': 'is not a JSON object',
-} as const satisfies Readonly<Record<LineProblem, string>>
 
 /**
  * Yields blocks from `place` on, in order; each is a transaction of its own.
- * Throws SLU-SRC-1401, 1403, 1404, 1408, and 1405 to 1407 after everything before the bad line was
- * yielded.
+ * Throws SLU-SRC-1401, 1403, 1404, 1408, 1409, and 1405 to 1407 and 1410 after everything before
+ * the bad record was yielded.
  */
 export async function* readFolder(read: FolderRead): AsyncGenerator<SourceBlock> {
   const progress: Progress = { place: read.place, position: read.position, spare: [] }
@@ -153,6 +133,13 @@ async function* readFile(
   await using handle = await openFile(read.folder, file)
   const { size } = await reading(handle.stat(), file)
   assertNotShrunk(size, progress.place)
+  const opened = { name: file, handle, sizeBytes: size, isWhole: takeTail }
+  const shape = await read.format.begin(opened, read.shape)
+  if (shape === null) return
+  if (progress.place.fileOffsetBytes < shape.prologue.length) {
+    const lines = { lineCount: shape.prologueLines }
+    progress.place = moveTo(progress.place, shape.prologue, lines)
+  }
   let buffer = nextBuffer(read, progress, size - progress.place.fileOffsetBytes)
   let filled = 0
   while (!read.signal.aborted) {
@@ -161,19 +148,13 @@ async function* readFile(
     filled += added.bytesRead
     if (filled === 0) return
     if (progress.place.unended) assertLineEnded(buffer, progress.place)
-    if (progress.place.fileOffsetBytes === 0 && startsWithMark(buffer)) {
-      buffer = buffer.subarray(BYTE_ORDER_MARK.length)
-      filled -= BYTE_ORDER_MARK.length
-      progress.place = moveTo(progress.place, BYTE_ORDER_MARK, { lineCount: 0 })
-      if (filled === 0) return
-    }
-    const scan = scanLines(buffer.subarray(0, filled))
-    if (scan.endBytes > 0) yield* emit(read, progress, buffer, scan)
-    if (scan.problem !== null) throw badLine(scan.problem, progress.place)
+    const scan = shape.records.scan(buffer.subarray(0, filled))
+    if (scan.endBytes > 0) yield* emit(read, progress, shape, buffer, scan)
+    if (scan.problem !== null) throw badRecord(scan.problem, progress.place, shape)
     const rest = buffer.subarray(scan.endBytes, filled)
-    if (rest.length >= LINE_BYTES_MAX) throw badLine('too-long', progress.place)
+    if (rest.length >= LINE_BYTES_MAX) throw badRecord('too-long', progress.place, shape)
     if (added.atEnd) {
-      if (rest.length > 0 && takeTail) yield* emitTail(read, progress, rest)
+      if (rest.length > 0 && takeTail) yield* emitTail(read, progress, shape, rest)
       return
     }
     const wanted = Math.max(rest.length * 2, size - progress.place.fileOffsetBytes)
@@ -235,29 +216,37 @@ async function fillBuffer(
 function* emit(
   read: FolderRead,
   progress: Progress,
+  shape: FileShape,
   buffer: Buffer,
-  scan: LineScan,
+  scan: RecordScan,
 ): Generator<SourceBlock> {
   progress.place = moveTo(progress.place, buffer.subarray(0, scan.endBytes), scan)
   if (scan.recordCount === 0) return
   const firstPosition = progress.position
   progress.position += BigInt(scan.recordCount)
-  const bytes = withoutBlankLines(buffer, scan)
-  yield blockOf(read, progress, bytes, scan, firstPosition)
+  const bytes = shape.records.records(buffer, scan)
+  yield blockOf(read, progress, { shape, bytes, scan, firstPosition })
 }
 
 /** Yields the last line of a file, which no LF ends; the block's bytes get one. */
-function* emitTail(read: FolderRead, progress: Progress, rest: Buffer): Generator<SourceBlock> {
+function* emitTail(
+  read: FolderRead,
+  progress: Progress,
+  shape: FileShape,
+  rest: Buffer,
+): Generator<SourceBlock> {
   const ended = Buffer.allocUnsafeSlow(rest.length + 1)
   rest.copy(ended)
   ended[rest.length] = LF
-  const scan = scanLines(ended)
-  if (scan.problem !== null) throw badLine(scan.problem, progress.place)
+  const scan = shape.records.scan(ended)
+  const problem = scan.problem ?? (scan.endBytes < ended.length ? 'open-quote' : null)
+  if (problem !== null) throw badRecord(problem, progress.place, shape)
   progress.place = { ...moveTo(progress.place, rest, scan), unended: true }
   if (scan.recordCount === 0) return
   const firstPosition = progress.position
   progress.position += 1n
-  yield blockOf(read, progress, ended, scan, firstPosition)
+  const bytes = shape.records.records(ended, scan)
+  yield blockOf(read, progress, { shape, bytes, scan, firstPosition })
 }
 
 function moveTo(
@@ -276,20 +265,28 @@ function moveTo(
   }
 }
 
+interface ScannedPart {
+  readonly shape: FileShape
+  readonly bytes: Buffer
+  readonly scan: RecordScan
+  readonly firstPosition: SourcePosition
+}
+
 function blockOf(
   read: FolderRead,
   progress: Progress,
-  bytes: Buffer,
-  { recordCount, lineBytesMax }: LineScan,
-  firstPosition: SourcePosition,
+  { shape, bytes, scan, firstPosition }: ScannedPart,
 ): SourceBlock {
+  const { schema, format, csv } = shape
+  const { recordCount, lineBytesMax } = scan
   return {
     split: FOLDER_SPLIT,
     splitNumber: 0,
     parts: [
       {
-        schema: read.schema,
-        format: 'json-lines',
+        schema,
+        format,
+        ...(csv && { csv }),
         bytes,
         release: () => keepSpare(read, progress, bytes),
         recordCount,
@@ -320,18 +317,6 @@ function assertLineEnded(buffer: Buffer, place: FolderPlace): void {
   throw new SluiceError('SLU-SRC-1403', {
     message: `The last line of ${place.file} was continued after it had been read.`,
     context: { file: place.file, line: place.lineCount, fileOffsetBytes: place.fileOffsetBytes },
-  })
-}
-
-function startsWithMark(buffer: Buffer): boolean {
-  return buffer.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK)
-}
-
-function badLine(problem: LineProblem, place: FolderPlace): SluiceError {
-  const line = place.lineCount + 1
-  return new SluiceError(PROBLEM_CODES[problem], {
-    message: `Line ${line} of ${place.file} ${PROBLEM_WORDS[problem]}.`,
-    context: { file: place.file, line, fileOffsetBytes: place.fileOffsetBytes },
   })
 }
 

@@ -1,4 +1,4 @@
-/** A folder of NDJSON files as a source: one split, one stream, positions are record numbers. */
+/** A folder of files as a source: one split, one stream, positions are record numbers. */
 
 import { basename } from 'node:path'
 import type {
@@ -17,14 +17,16 @@ import {
   SluiceError,
   type SourceColumn,
   type SourcePosition,
-  type StreamSchema,
 } from '../../src/model/index.ts'
-import { inferColumns, printColumnType } from './column-types.ts'
-import { type Folder, listNames, openFile, sizeOf } from './folder.ts'
-import { LINE_BYTES_MAX } from './lines.ts'
+import { printColumnType } from './column-types.ts'
+import { csvFiles } from './csv-file.ts'
+import type { FileFormat } from './file-format.ts'
+import { type Folder, listNames } from './folder.ts'
+import { JSON_FILES } from './json-file.ts'
 import { FOLDER_START, placeFromJson } from './place.ts'
 import { type FolderRead, readFolder } from './reader.ts'
-import type { FilesSettings } from './spec.ts'
+import { createShape, knownColumns, type Shape } from './shape.ts'
+import { DEFAULT_PATTERNS, type FilesSettings } from './spec.ts'
 
 /**
  * Bytes of a part: large enough that what a block costs does not count, small enough to share
@@ -32,89 +34,96 @@ import type { FilesSettings } from './spec.ts'
  */
 const PART_BYTES_MAX = 4 * 1024 * 1024
 const PART_BYTES_MIN = 64 * 1024
-/** Lines of the first file from which columns are inferred. */
-const SAMPLE_LINES_MAX = 1000
-/** Bytes of the first file that are looked at for them; a first line may be longer. */
-const SAMPLE_BYTES = 4 * 1024 * 1024
+/** What a source reads. */
+interface Reading {
+  readonly folder: Folder
+  readonly stream: string
+  readonly settings: FilesSettings
+}
 
 /** The source; nothing is opened before `check`, `discover` or `start`. `path` is absolute. */
 export function filesSource(settings: FilesSettings, context: SourceContext): Source {
-  const folder: Folder = { path: settings.path, pattern: settings.pattern }
+  const pattern = settings.pattern ?? DEFAULT_PATTERNS[settings.format]
+  const folder: Folder = { path: settings.path, pattern }
   const stream = settings.stream ?? basename(settings.path)
-  const describe = (): Promise<StreamSchema> => describeStream(folder, stream, settings)
+  const reading: Reading = { folder, stream, settings }
   return {
     name: context.name,
-    check: (streams) => checkFolder(folder, stream, streams, describe),
-    discover: async () => [await describe()],
-    start: async (request) => {
-      const schema = await describe()
-      return startSession(folder, schema, request, settings, context)
-    },
+    check: (streams) => checkFolder(reading, streams),
+    discover: async () => [(await discoverShape(reading)).current],
+    start: (request) => startSession(reading, request, context),
     readBack: {
       open: async (streams) => {
         assertOnlyStream(streams, stream)
-        return openView(folder, await describe())
+        return openView(reading)
       },
     },
     [Symbol.asyncDispose]: async () => {},
   }
 }
 
-async function describeStream(
-  folder: Folder,
-  stream: string,
-  settings: FilesSettings,
-): Promise<StreamSchema> {
-  const declared = settings.columns
-  const columns =
-    declared === undefined
-      ? await inferFromFirstFile(folder)
-      : Object.entries(declared).map(([name, type]) => ({
-          name,
-          type,
-          sourceType: printColumnType(type),
-          nullable: true,
-        }))
-  return { stream, schemaId: 1, columns, key: [] }
+function formatOf({ settings }: Reading): FileFormat {
+  if (settings.format === 'ndjson') return JSON_FILES
+  const { delimiter, quote, nullText, header } = settings.csv
+  const names = Object.keys(settings.columns ?? {})
+  return csvFiles({
+    delimiter,
+    quote,
+    nullTexts: typeof nullText === 'string' ? [nullText] : nullText,
+    names: header ? null : names,
+    addsColumns: settings.undeclared === 'add',
+  })
 }
 
-async function inferFromFirstFile(folder: Folder): Promise<readonly SourceColumn[]> {
-  for (const name of await listNames(folder)) {
-    const lines = await readSample(folder, name)
-    if (lines.length > 0) return inferColumns(lines, name)
-  }
+function declaredColumns({ settings }: Reading): readonly SourceColumn[] {
+  return Object.entries(settings.columns ?? {}).map(([name, type]) => {
+    return { name, type, sourceType: printColumnType(type), nullable: true }
+  })
+}
+
+/** The columns as the settings and the first file tell them. Throws SLU-SRC-1402 without any. */
+async function discoverShape(reading: Reading): Promise<Shape> {
+  const { folder, stream, settings } = reading
+  const declared = declaredColumns(reading)
+  const isTold = settings.format === 'ndjson' || settings.undeclared === 'ignore'
+  if (declared.length > 0 && isTold) return createShape(stream, declared)
+  const found = await formatOf(reading).infer(folder, await listNames(folder))
+  // In the order of the file; what is declared and not in it comes last.
+  const names = new Set(found.map(({ name }) => name))
+  const columns = [
+    ...found.map((column) => declared.find(({ name }) => name === column.name) ?? column),
+    ...declared.filter(({ name }) => !names.has(name)),
+  ]
+  if (columns.length > 0) return createShape(stream, columns)
   throw new SluiceError('SLU-SRC-1402', {
     message: `The folder ${folder.path} has no file with a record that matches ${folder.pattern}.`,
   })
 }
 
-/** The first records of a file; a line that is cut by the end of the sample is left out. */
-async function readSample(folder: Folder, name: string): Promise<readonly string[]> {
-  const size = (await sizeOf(folder, name)) ?? 0
-  await using handle = await openFile(folder, name)
-  for (let wanted = SAMPLE_BYTES; ; wanted *= 2) {
-    const bytes = Buffer.alloc(Math.min(size, wanted))
-    const { bytesRead } = await handle.read(bytes, 0, bytes.length, 0)
-    const isWhole = bytesRead === size
-    const text = bytes.toString('utf8', 0, bytesRead).replace(/^\uFEFF/, '')
-    const lines = text.split('\n', SAMPLE_LINES_MAX + 1)
-    if (!isWhole || lines.length > SAMPLE_LINES_MAX) lines.pop()
-    const records = lines.filter((line) => line.trim() !== '')
-    if (records.length > 0 || isWhole || wanted > LINE_BYTES_MAX) return records
-  }
+/** The columns that a session begins with: declared ones, and those that the table has. */
+async function startShape(reading: Reading, request: SourceStart): Promise<Shape> {
+  const { stream, settings } = reading
+  const declared = declaredColumns(reading)
+  const known = knownColumns(request.columns?.get(stream) ?? [])
+  if (known.length === 0) return discoverShape(reading)
+  if (settings.format === 'ndjson' && declared.length > 0) return createShape(stream, declared)
+  const names = new Set(declared.map(({ name }) => name))
+  const first = [...declared, ...known.filter(({ name }) => !names.has(name))]
+  const shape = createShape(stream, first)
+  if (settings.format === 'ndjson') shape.add((await discoverShape(reading)).current.columns)
+  return shape
 }
 
 async function checkFolder(
-  folder: Folder,
-  stream: string,
+  reading: Reading,
   streams: readonly string[],
-  describe: () => Promise<StreamSchema>,
 ): Promise<readonly SourceCheck[]> {
+  const { folder, stream } = reading
   const checks: SourceCheck[] = []
   try {
     const names = await listNames(folder)
     checks.push({ name: 'folder', status: 'ok', seen: `${names.length} files`, remedy: '' })
-    const { columns } = await describe()
+    const { columns } = (await discoverShape(reading)).current
     checks.push({ name: 'columns', status: 'ok', seen: `${columns.length} columns`, remedy: '' })
   } catch (error) {
     if (!isSluiceError(error)) throw error
@@ -142,14 +151,14 @@ function assertOnlyStream(streams: Iterable<string>, stream: string): void {
 }
 
 async function startSession(
-  folder: Folder,
-  schema: StreamSchema,
+  reading: Reading,
   request: SourceStart,
-  settings: FilesSettings,
   context: SourceContext,
 ): Promise<SourceSession> {
-  assertOnlyStream(request.streams.keys(), schema.stream)
-  const cursor = request.streams.get(schema.stream) ?? null
+  const { folder, stream, settings } = reading
+  assertOnlyStream(request.streams.keys(), stream)
+  const shape = await startShape(reading, request)
+  const cursor = request.streams.get(stream) ?? null
   const closing = new AbortController()
   const signal = AbortSignal.any([request.signal, closing.signal])
   let endPosition: SourcePosition | null = null
@@ -157,7 +166,8 @@ async function startSession(
   const blocks = readFolder({
     ...startOf(cursor),
     folder,
-    schema,
+    format: formatOf(reading),
+    shape,
     // Two parts at a time: one is read ahead while the other is taken.
     partBytesMax: clamp(request.bufferBytesMax / 2, PART_BYTES_MIN, PART_BYTES_MAX),
     follow: follow ? { clock: context.clock, pollIntervalMs } : null,
@@ -207,11 +217,13 @@ function observed<Result>(promise: Promise<Result>): Promise<Result> {
 }
 
 /** Counts the records there are now, so that the view can name its position before it is read. */
-async function openView(folder: Folder, schema: StreamSchema): Promise<SourceView> {
+async function openView(reading: Reading): Promise<SourceView> {
   const closing = new AbortController()
+  const shape = await discoverShape(reading)
   const read: FolderRead = {
-    folder,
-    schema,
+    folder: reading.folder,
+    format: formatOf(reading),
+    shape,
     place: FOLDER_START,
     position: 0n,
     partBytesMax: PART_BYTES_MAX,
@@ -223,7 +235,7 @@ async function openView(folder: Folder, schema: StreamSchema): Promise<SourceVie
   for await (const block of readFolder(read)) position = block.nextPosition
   return {
     position,
-    rows: () => partsBefore(read, position),
+    rows: () => partsBefore({ ...read, format: formatOf(reading) }, position),
     [Symbol.asyncDispose]: async () => closing.abort(),
   }
 }

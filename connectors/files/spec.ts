@@ -16,6 +16,45 @@ const columnType = z.string().transform((text, context) => {
   return z.NEVER
 })
 
+/** The formats there are. */
+export type FilesFormat = 'ndjson' | 'csv'
+
+/** Names of the files that are read when `pattern` does not say. */
+export const DEFAULT_PATTERNS: Readonly<Record<FilesFormat, string>> = {
+  ndjson: '*.ndjson|*.jsonl',
+  csv: '*.csv',
+}
+
+const character = (byDefault: string, description: string) =>
+  z
+    .string()
+    .regex(/^[\t\x20-\x7e]$/, { error: 'must be one ASCII character' })
+    .default(byDefault)
+    .meta({ description })
+
+const nullText = z.string({ error: 'must be text; write it in quotes: "NULL"' })
+
+const CSV_DEFAULTS = { header: true, delimiter: ',', quote: '"', nullText: '' }
+
+const csv = z
+  .strictObject({
+    header: z.boolean().default(CSV_DEFAULTS.header).meta({
+      description:
+        'The first record of each file names its columns; false: `columns` names them in order.',
+    }),
+    delimiter: character(CSV_DEFAULTS.delimiter, 'Character between two fields; "\\t" is a tab.'),
+    quote: character(CSV_DEFAULTS.quote, 'Character around fields; doubled inside of them.'),
+    nullText: z
+      .union([nullText, z.array(nullText).min(1)])
+      .default(CSV_DEFAULTS.nullText)
+      .meta({
+        description: 'Text, or list of texts, that is NULL where no quotes are around it.',
+        examples: ['"NULL"'],
+      }),
+  })
+  .default(CSV_DEFAULTS)
+  .meta({ description: 'How CSV files are written (RFC 4180 but for what is set here).' })
+
 /** Schema of the settings under a source of type `files`. Unknown keys are errors. */
 export const filesSettingsSchema = z.strictObject({
   path: z
@@ -25,9 +64,20 @@ export const filesSettingsSchema = z.strictObject({
       description: 'Folder of the files, relative to this file. Folders inside it are not read.',
       examples: ['./landing/orders'],
     }),
-  pattern: z.string().min(1, { error: 'must not be empty' }).default('*.ndjson|*.jsonl').meta({
-    description: 'Names of the files to read; `*` stands for any characters, `|` for or.',
+  format: z.enum(['ndjson', 'csv']).default('ndjson').meta({
+    description: 'ndjson: one JSON object a line; csv: comma-separated values.',
   }),
+  pattern: z
+    .string()
+    .min(1, { error: 'must not be empty' })
+    .optional()
+    .meta({
+      description: [
+        'Names of the files to read; `*` stands for any characters, `|` for or.',
+        'Default: by the format: `*.ndjson|*.jsonl`, `*.csv`.',
+      ].join(' '),
+    }),
+  csv,
   stream: z
     .string()
     .min(1, { error: 'must not be empty' })
@@ -39,8 +89,16 @@ export const filesSettingsSchema = z.strictObject({
     .meta({
       description: [
         'Column → type: bigint, integer, smallint, tinyint, double, float, string, boolean, date,',
-        'timestamp, timestamp_ntz, decimal(p,s). Default: inferred from the first 1000 lines.',
+        'timestamp, timestamp_ntz, decimal(p,s). Default: inferred from the first 1000 records.',
       ].join(' '),
+    }),
+  undeclared: z
+    .enum(['add', 'ignore'])
+    .default('add')
+    .meta({
+      description:
+        'Columns of CSV files that `columns` does not name: add infers their types; ignore does ' +
+        'not read them.',
     }),
   follow: z.boolean().default(false).meta({
     description: 'Keep watching for new files and appended lines; false: end at the last line.',
@@ -60,7 +118,28 @@ export type FilesSettings = z.output<typeof filesSettingsSchema>
 /** What the configuration needs to know of this type of source. */
 export const filesSpec = {
   type: 'files',
-  summary: 'A folder of NDJSON files, read in the order of their names: one JSON object a line.',
+  summary: 'A folder of NDJSON or CSV files, read in the order of their names.',
   schema: filesSettingsSchema,
   hasKeys: false,
+  lint: (settings: unknown) => lintFilesSettings(settings as FilesSettings),
 } as const
+
+/** What is wrong between the settings. */
+function lintFilesSettings({ format, csv: dialect, columns }: FilesSettings) {
+  const findings: { setting: string; problem: string; remedy: string }[] = []
+  if (format === 'csv' && !dialect.header && columns === undefined) {
+    findings.push({
+      setting: 'csv',
+      problem: 'says that the files have no header, so nothing names their columns',
+      remedy: 'add `columns` with the name and type of every field, in order',
+    })
+  }
+  if (dialect.delimiter === dialect.quote) {
+    findings.push({
+      setting: 'csv',
+      problem: 'has the same character as delimiter and as quote',
+      remedy: 'set `delimiter` to what stands between two fields',
+    })
+  }
+  return findings
+}

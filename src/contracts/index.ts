@@ -31,6 +31,7 @@ export type {
 export type {
   BlockPart,
   CopyProgress,
+  CsvLayout,
   RawFormat,
   SelectedStreams,
   Source,

@@ -25,13 +25,28 @@ import type { Telemetry } from './telemetry.ts'
  * the
  *   columns marked `\U` · `t` truncate (no column set).
  * - `json-lines`: one JSON object a line, LF; the position of line i is `firstPosition + i`.
+ * - `csv`: records as RFC 4180 has them, ended by LF, none blank, each with as many fields as
+ *   `csv.fields`; the position of record i is `firstPosition + i`.
  */
-export type RawFormat = 'copy-text' | 'json-lines'
+export type RawFormat = 'copy-text' | 'json-lines' | 'csv'
+
+/** How the fields of `csv` records are told apart and which columns they are. */
+export interface CsvLayout {
+  /** One ASCII character each. */
+  readonly delimiter: string
+  readonly quote: string
+  /** Unquoted fields of these texts are NULL. */
+  readonly nullTexts: readonly string[]
+  /** Per field the name of the schema's column; null when it is not read. */
+  readonly fields: readonly (string | null)[]
+}
 
 /** Consecutive records of one stream and one schema inside a block. */
 export interface BlockPart {
   readonly schema: StreamSchema
   readonly format: RawFormat
+  /** Set when the format is `csv`; one object as long as nothing of it changes. */
+  readonly csv?: CsvLayout
   /**
    * Whole lines, the last one ended too. Owned by the receiver; the source does not touch it again
    * before `release`.

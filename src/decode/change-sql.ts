@@ -2,13 +2,16 @@
 
 import { duckType, identifier, literal } from '../engine/index.ts'
 import {
+  assert,
   type ColumnType,
   isWholeNumber,
   type SourceColumn,
-  type StreamSchema,
   type TableColumn,
 } from '../model/index.ts'
 import { copyTextFieldType, copyTextValue } from './copy-text.ts'
+import { csvRelation, csvValue } from './csv.ts'
+import type { LandedSegment } from './segment.ts'
+import { wholeNumber } from './whole-number.ts'
 
 /** Column of the change relation: what happened, as a number of `OP_CODES`. UTINYINT. */
 export const CHANGE_OP = '__sluice_op'
@@ -19,19 +22,6 @@ export const CHANGE_TIME = '__sluice_time'
 
 /** Kinds of changes as numbers; the letters stand in landed `copy-text` lines. */
 export const OP_CODES = { insert: 0, update: 1, delete: 2, moved: 3, truncate: 4 } as const
-
-/** A file of whole records of one stream and one schema, as the lander left it. */
-export interface LandedSegment {
-  readonly path: string
-  readonly format: 'copy-text' | 'json-lines'
-  readonly schema: StreamSchema
-  readonly firstPosition: bigint
-  readonly recordCount: number
-  /** Records that lack columns (unchanged TOAST). */
-  readonly partialCount: number
-  /** Length of the longest line at most this, in bytes. */
-  readonly lineBytesMax: number
-}
 
 /** What to make of a segment. */
 export interface ChangeQuery {
@@ -66,7 +56,23 @@ function isLong(type: ColumnType): boolean {
  * masks. Running it throws SLU-ENG-7002 when a value does not fit its type.
  */
 export function changeSql(query: ChangeQuery): string {
-  return query.segment.format === 'copy-text' ? copyTextSql(query) : jsonLinesSql(query)
+  const { segment } = query
+  switch (segment.format) {
+    case 'copy-text':
+      return copyTextSql(query)
+    case 'json-lines':
+      return rowsSql(query, { relation: jsonRelation(segment), value: jsonValue })
+    case 'csv': {
+      const { csv } = segment
+      assert(csv !== undefined, 'SLU-BUG-9001', 'a CSV segment without its layout')
+      const value = (column: SourceColumn): string => csvValue(csv, column)
+      return rowsSql(query, { relation: csvRelation(segment, csv), value })
+    }
+    default: {
+      const never: never = segment.format
+      return never
+    }
+  }
 }
 
 /** Small enough to stay in the processor's cache, measured 10 % faster than 8 MiB. */
@@ -125,19 +131,14 @@ function maskSql(query: ChangeQuery): string[] {
   return masks
 }
 
-function jsonLinesSql(query: ChangeQuery): string {
-  const { segment, columns, places, deleteWhen } = query
-  const fileColumns = segment.schema.columns.map(
-    (column) => `${identifier(column.name)}: ${literal(jsonReadType(column.type))}`,
-  )
-  const objectBytesMax = Math.max(BUFFER_BYTES_MIN, segment.lineBytesMax + 4096)
-  const relation = `read_json(${literal(segment.path)}, format = 'newline_delimited',
-    columns = {${fileColumns.join(', ')}}, maximum_object_size = ${objectBytesMax})`
-  const op =
-    deleteWhen === null
-      ? '0'
-      : `CASE WHEN ${identifier(deleteWhen.column)}::VARCHAR = ${literal(deleteWhen.equals)}
-        THEN ${OP_CODES.delete} ELSE ${OP_CODES.insert} END`
+/** Rows that are records of their own, without an operation: as many as the file has. */
+interface RowSource {
+  readonly relation: string
+  value(column: SourceColumn): string
+}
+
+function rowsSql(query: ChangeQuery, { relation, value }: RowSource): string {
+  const { segment, columns, places } = query
   const masks = query.withMasks
     ? Array.from(
         { length: Math.ceil(maybeMissing(columns).length / MASK_BITS) },
@@ -145,17 +146,37 @@ function jsonLinesSql(query: ChangeQuery): string {
       )
     : []
   const select = [
-    `(${op})::UTINYINT AS ${CHANGE_OP}`,
+    `(${rowOp(query, value)})::UTINYINT AS ${CHANGE_OP}`,
     `${segment.firstPosition}::BIGINT + row_number() OVER () - 1 AS ${CHANGE_POSITION}`,
     `NULL::BIGINT AS ${CHANGE_TIME}`,
     ...columns.map((column) => {
       const source = segment.schema.columns[places.get(column.fieldId) ?? -1]
-      const value = source === undefined ? 'NULL' : jsonValue(source)
-      return `${castTo(value, column.type)} AS ${identifier(column.name)}`
+      const found = source === undefined ? 'NULL' : value(source)
+      return `${castTo(found, column.type)} AS ${identifier(column.name)}`
     }),
     ...masks,
   ]
   return `SELECT ${select.join(',\n  ')}\nFROM ${relation}`
+}
+
+function rowOp({ segment, deleteWhen }: ChangeQuery, value: RowSource['value']): string {
+  if (deleteWhen === null) return String(OP_CODES.insert)
+  const { columns, stream } = segment.schema
+  const marker = columns.find(({ name }) => name === deleteWhen.column)
+  const missing = `deleteWhen names column ${deleteWhen.column}, which ${stream} does not have`
+  assert(marker !== undefined, 'SLU-ING-4002', missing)
+  const seen = castTo(value(marker), marker.type)
+  return `CASE WHEN (${seen})::VARCHAR = ${literal(deleteWhen.equals)}
+    THEN ${OP_CODES.delete} ELSE ${OP_CODES.insert} END`
+}
+
+function jsonRelation({ schema, path, lineBytesMax }: LandedSegment): string {
+  const columns = schema.columns.map(
+    (column) => `${identifier(column.name)}: ${literal(jsonReadType(column.type))}`,
+  )
+  const objectBytesMax = Math.max(BUFFER_BYTES_MIN, lineBytesMax + 4096)
+  return `read_json(${literal(path)}, format = 'newline_delimited',
+    columns = {${columns.join(', ')}}, maximum_object_size = ${objectBytesMax})`
 }
 
 /** Times are read as text: casting that is cheaper than the JSON reader's own way to a time. */
@@ -169,11 +190,7 @@ function jsonReadType(type: ColumnType): string {
 /** The value of a member. A fraction in a whole-number column is refused; 2.0 is 2. */
 function jsonValue({ name, type }: SourceColumn): string {
   const value = identifier(name)
-  if (!isWholeNumber(type)) return value
-  const shown = `'${name.replaceAll("'", "''")}: ' || ${value}[1:40]`
-  return `CASE WHEN NOT contains(${value}, '.') THEN ${value}
-    WHEN regexp_full_match(${value}, '-?[0-9]+\\.0+') THEN split_part(${value}, '.', 1)
-    ELSE error('a fraction in a whole-number column, ' || ${shown}) END`
+  return isWholeNumber(type) ? wholeNumber(value, name) : value
 }
 
 function castTo(value: string, type: ColumnType): string {

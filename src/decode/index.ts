@@ -11,9 +11,9 @@ export {
   CHANGE_TIME,
   type ChangeQuery,
   changeSql,
-  type LandedSegment,
   maskColumn,
   maybeMissing,
   OP_CODES,
 } from './change-sql.ts'
 export { columnPlaces, matchColumns } from './match-columns.ts'
+export type { LandedSegment } from './segment.ts'

@@ -70,16 +70,16 @@ export async function stageAppend(
 }
 
 /**
- * One line is one record: a line that holds two objects, or none, must not change the numbering.
+ * One record is one row: a line that holds two objects, or none, must not change the numbering.
  */
 function checkCount(context: LaneContext, unit: Unit, written: number): void {
-  const isWhole = unit.segments.every((segment) => segment.format === 'json-lines')
+  const isWhole = unit.segments.every((segment) => segment.format !== 'copy-text')
   const mayFilter = context.target.deleteWhen !== null
   const fits = written === unit.recordCount || (written < unit.recordCount && mayFilter)
   assert(
     fits || !isWhole,
     'SLU-ING-4003',
-    `${unit.recordCount} lines of ${context.target.stream} hold ${written} JSON objects`,
+    `${unit.recordCount} records of ${context.target.stream} hold ${written} rows`,
   )
 }
 

@@ -47,19 +47,11 @@ export function createBatchSpool(folder: string, batch: bigint): BatchSpool {
       const byStream = new Map<string, LandedSegment[]>()
       for (const segment of segments) {
         await segment.handle.close()
-        const { schema, format, firstPosition } = segment.part
-        const ofStream = byStream.get(schema.stream) ?? []
-        byStream.set(schema.stream, ofStream)
-        const { path, recordCount, partialCount, lineBytesMax } = segment
-        ofStream.push({
-          path,
-          format,
-          schema,
-          firstPosition,
-          recordCount,
-          partialCount,
-          lineBytesMax,
-        })
+        const { stream } = segment.part.schema
+        const ofStream = byStream.get(stream) ?? []
+        byStream.set(stream, ofStream)
+        const { part, path, recordCount, partialCount, lineBytesMax } = segment
+        ofStream.push({ ...layoutOf(part), path, recordCount, partialCount, lineBytesMax })
       }
       return byStream
     },
@@ -75,18 +67,24 @@ export function createBatchSpool(folder: string, batch: bigint): BatchSpool {
 /** Lands one part on its own, for readers that compare with the source. Overwrites `path`. */
 export async function landPart(part: BlockPart, path: string): Promise<LandedSegment> {
   await writing(() => writeFile(path, part.bytes), path)
-  const { schema, format, firstPosition, recordCount, partialCount } = part
+  const { recordCount, partialCount } = part
   const lineBytesMax = lineBytesMaxOf(part)
-  return { path, format, schema, firstPosition, recordCount, partialCount, lineBytesMax }
+  return { ...layoutOf(part), path, recordCount, partialCount, lineBytesMax }
+}
+
+/** What a segment says of its bytes as its first part does. */
+function layoutOf({ schema, format, csv, firstPosition }: BlockPart) {
+  return { schema, format, ...(csv && { csv }), firstPosition }
 }
 
 /** True when the lines of `part` may follow those of `segment` in one file. */
 function continues(segment: OpenSegment, part: BlockPart): boolean {
-  const { schema, format, firstPosition } = segment.part
+  const { schema, format, csv, firstPosition } = segment.part
   if (schema.schemaId !== part.schema.schemaId || format !== part.format) return false
-  // JSON lines are numbered from the first one on; other lines carry their positions.
+  if (csv !== part.csv) return false
+  // Lines of Postgres carry their positions; others are numbered from the first one on.
   return (
-    format !== 'json-lines' || firstPosition + BigInt(segment.recordCount) === part.firstPosition
+    format === 'copy-text' || firstPosition + BigInt(segment.recordCount) === part.firstPosition
   )
 }
 

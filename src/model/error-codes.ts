@@ -148,6 +148,20 @@ export const ERROR_CODES = defineCodes({
     meaning: 'A file of the source could not be read.',
     remedy: 'Sluice retries with back-off. If it stays, check disk and rights. Nothing is lost.',
   },
+  'SLU-SRC-1409': {
+    kind: 'bad-data',
+    meaning: 'The header of a CSV file leaves a name out, repeats one, or is not well formed.',
+    remedy:
+      'Correct the header, or set csv.header: false and name the columns. Everything before the ' +
+      'file is in the table.',
+  },
+  'SLU-SRC-1410': {
+    kind: 'bad-data',
+    meaning: 'A record of a CSV file is not well formed: its number of fields, quotes or line end.',
+    remedy:
+      'Correct the line named in the message, or csv.delimiter and csv.quote; everything before ' +
+      'it is in the table.',
+  },
   'SLU-STA-5001': {
     kind: 'unsupported',
     meaning: 'The key index does not fit into memory.',

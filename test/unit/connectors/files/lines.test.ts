@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { LINE_BYTES_MAX, scanLines, withoutBlankLines } from '../../../../connectors/files/lines.ts'
+import { scanLines, withoutBlankLines } from '../../../../connectors/files/lines.ts'
+import { LINE_BYTES_MAX } from '../../../../connectors/files/records.ts'
 
 const scan = (text: string) => scanLines(Buffer.from(text))
 

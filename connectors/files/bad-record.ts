@@ -1,0 +1,42 @@
+/** What is wrong with a record, in words: which file, which line, and how to go on. */
+
+import { type ErrorCode, SluiceError } from '../../src/model/index.ts'
+import type { FileShape } from './file-format.ts'
+import type { FolderPlace } from './place.ts'
+import type { RecordProblem } from './records.ts'
+
+const CODES = {
+  'not-utf8': 'SLU-SRC-1405',
+  'too-long': 'SLU-SRC-1406',
+  'not-an-object': 'SLU-SRC-1407',
+  ragged: 'SLU-SRC-1410',
+  'bad-quote': 'SLU-SRC-1410',
+  'bad-line-end': 'SLU-SRC-1410',
+  'open-quote': 'SLU-SRC-1410',
+} as const satisfies Readonly<Record<RecordProblem, ErrorCode>>
+
+const WORDS = {
+  'not-utf8': 'is not valid UTF-8',
+  'too-long': 'is longer than 16 MiB',
+  'not-an-object': 'is not a JSON object',
+  ragged: 'has another number of fields',
+  'bad-quote': 'has a quote that does not enclose a field',
+  'bad-line-end': 'has a carriage return that no line feed follows',
+  'open-quote': 'opens a quote that is never closed',
+} as const satisfies Readonly<Record<RecordProblem, string>>
+
+/** The error of the record at `place`. */
+export function badRecord(
+  problem: RecordProblem,
+  place: FolderPlace,
+  { csv }: Pick<FileShape, 'csv'>,
+): SluiceError {
+  const line = place.lineCount + 1
+  const wanted = problem === 'ragged' ? ` than the ${csv?.fields.length} of the header` : ''
+  const hint =
+    problem === 'too-long' && csv !== undefined ? '; perhaps a quote in it is never closed' : ''
+  return new SluiceError(CODES[problem], {
+    message: `Line ${line} of ${place.file} ${WORDS[problem]}${wanted}${hint}.`,
+    context: { file: place.file, line, fileOffsetBytes: place.fileOffsetBytes },
+  })
+}

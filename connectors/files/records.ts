@@ -1,0 +1,38 @@
+/** What the reader asks of a text format: where the records of a piece of a file end. */
+
+/**
+ * Longest record in bytes, its line end included: what one record may take of memory and of the
+ * engine's buffers.
+ */
+export const LINE_BYTES_MAX = 16 * 1024 * 1024
+
+/** What is wrong with a record. */
+export type RecordProblem =
+  | 'not-utf8'
+  | 'not-an-object'
+  | 'too-long'
+  | 'ragged'
+  | 'bad-quote'
+  | 'bad-line-end'
+  | 'open-quote'
+
+/** What a piece of a file holds, up to its last whole record or to its first bad one. */
+export interface RecordScan {
+  /** End of the last whole good record: the piece's bytes before it are `lineCount` lines. */
+  readonly endBytes: number
+  readonly lineCount: number
+  /** Records among the lines; blank lines are none. */
+  readonly recordCount: number
+  /** Length of the longest record. */
+  readonly lineBytesMax: number
+  /** What is wrong with the record at `endBytes`; null when every whole record is good. */
+  readonly problem: RecordProblem | null
+}
+
+/** Finds records in bytes. Pure; makes no object and no string per record. */
+export interface RecordFormat {
+  /** Scans whole records from the start of `bytes`; what follows the last one is left. */
+  scan(bytes: Buffer): RecordScan
+  /** The bytes of the scanned records alone, in the form that is landed. */
+  records(bytes: Buffer, scan: RecordScan): Buffer
+}

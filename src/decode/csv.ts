@@ -1,0 +1,58 @@
+/** CSV records as SQL: the relation of a landed file, and its fields as values of a type. */
+
+import { duckType, literal } from '../engine/index.ts'
+import { type ColumnType, isWholeNumber, type SourceColumn } from '../model/index.ts'
+import type { CsvLayout, LandedSegment } from './segment.ts'
+import { wholeNumber } from './whole-number.ts'
+
+/** Small enough to stay in the processor's cache; a longer record gets what it needs. */
+const BUFFER_BYTES_MIN = 1024 * 1024
+
+/** `read_csv` over a segment; field i is column `c<i>`, as text. */
+export function csvRelation(segment: LandedSegment, csv: CsvLayout): string {
+  const fields = csv.fields.map((_, index) => `c${index}: 'VARCHAR'`)
+  const bufferBytes = Math.max(BUFFER_BYTES_MIN, segment.lineBytesMax + 4096)
+  // One thread: where a quoted field spans lines, others may take its middle for a record.
+  return `read_csv(${literal(segment.path)}, columns = {${fields.join(', ')}},
+    delim = ${literal(csv.delimiter)}, quote = ${literal(csv.quote)},
+    escape = ${literal(csv.quote)}, nullstr = [${csv.nullTexts.map(literal).join(', ')}],
+    allow_quoted_nulls = false, header = false, auto_detect = false, new_line = '\\n',
+    strict_mode = true, parallel = false, max_line_size = ${bufferBytes},
+    buffer_size = ${bufferBytes})`
+}
+
+/** The value of a column; NULL when the file does not have it. */
+export function csvValue(csv: CsvLayout, column: SourceColumn): string {
+  const index = csv.fields.indexOf(column.name)
+  return index < 0 ? 'NULL' : textValue(`c${index}`, column)
+}
+
+/**
+ * A text as a value of the column's type. Whatever the type would round, cut or take for something
+ * else ends the query.
+ */
+function textValue(text: string, { name, type }: SourceColumn): string {
+  if (type === 'string') return text
+  if (isWholeNumber(type)) return wholeNumber(text, name)
+  const form = formOf(type)
+  const cast = `CAST(${text} AS ${duckType(type)})`
+  if (form === null) return cast
+  return `CASE WHEN regexp_full_match(${text}, ${literal(form)}) THEN ${cast}
+    WHEN ${text} IS NOT NULL
+    THEN error(${literal(`${name}: no ${duckType(type)} holds exactly: `)} || ${text}[1:60]) END`
+}
+
+const DAY = '[0-9]{4,6}-[0-9]{1,2}-[0-9]{1,2}'
+const TIME = '[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6}0*)?)?'
+const ZONE = ' ?(Z|UTC|[-+][0-9]{2}(:?[0-9]{2})?)'
+
+/** What texts of a type look like; null where the cast itself is exact. */
+function formOf(type: ColumnType): string | null {
+  if (type === 'date') return DAY
+  if (type === 'timestamp') return `${DAY}([T ]${TIME}(${ZONE})?)?`
+  if (type === 'timestamp_ntz') return `${DAY}([T ]${TIME})?`
+  if (typeof type !== 'string' && type.kind === 'decimal') {
+    return `[-+]?([0-9]+([.][0-9]{0,${type.scale}}0*)?|[.][0-9]{1,${Math.max(type.scale, 1)}}0*)`
+  }
+  return null
+}
