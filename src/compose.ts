@@ -237,7 +237,8 @@ function parquetOnDemand(config: Config, clock: Clock): ParquetPort & AsyncDispo
   }
 }
 
-async function openSource(
+/** A source by itself, without store and tables; the caller closes it. */
+export async function openSource(
   config: Config,
   pipeline: PipelineSettings,
   context: SourceContext,

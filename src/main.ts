@@ -45,6 +45,7 @@ async function main(): Promise<void> {
       },
     },
     isAlive,
+    ask: process.stdin.isTTY && process.stderr.isTTY ? ask : null,
     killSelf: () => process.kill(process.pid, 'SIGKILL'),
     readInput: async () => {
       const chunks: Buffer[] = []
@@ -53,6 +54,16 @@ async function main(): Promise<void> {
     },
   }
   process.exit(await runCli(process.argv.slice(2), host))
+}
+
+async function ask(question: string): Promise<string> {
+  const { createInterface } = await import('node:readline/promises')
+  const terminal = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return await terminal.question(question)
+  } finally {
+    terminal.close()
+  }
 }
 
 function readEnvironment(): TerminalEnvironment {

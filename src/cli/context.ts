@@ -25,6 +25,10 @@ export interface VerbContext {
    * to `onLog`. `change` makes of the configuration what this command runs with.
    */
   openRuntime(onLog?: (line: string) => void, change?: (config: Config) => Config): Promise<Runtime>
+  /** What --config names. */
+  readonly givenConfig: string | null
+  /** Puts a question to the person at the terminal; null where nobody may be asked. */
+  readonly ask: ((question: string) => Promise<string>) | null
   /** Path of the configuration, not read yet. Throws SLU-CFG-1006. */
   configPath(): Promise<string>
 }

@@ -76,6 +76,8 @@ const BY_CODE: Readonly<Partial<Record<ErrorCode, number>>> = {
   'SLU-CLI-8005': EXIT.notFound,
   'SLU-CLI-8006': EXIT.failure,
   'SLU-CLI-8007': EXIT.timeout,
+  'SLU-CLI-8010': EXIT.failure,
+  'SLU-CLI-8011': EXIT.failure,
   'SLU-CLI-8008': EXIT.notFound,
   'SLU-CLI-8009': EXIT.usage,
 }

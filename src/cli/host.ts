@@ -49,6 +49,8 @@ export interface Host {
   isAlive(processId: number): boolean
   /** Ends this process as `kill -9` does: nothing is flushed or closed. */
   killSelf(): void
+  /** Puts a question to the person at the terminal; null where there is none. */
+  readonly ask: ((question: string) => Promise<string>) | null
   /** Text of standard input, for `-f -`. */
   readInput(): Promise<string>
 }

@@ -11,6 +11,8 @@ export interface GlobalOptions {
   readonly quiet?: boolean
   readonly verbose?: boolean
   readonly color?: boolean
+  /** False with --no-input. */
+  readonly input?: boolean
 }
 
 /** The two streams with the manners that the options ask for. */

@@ -61,7 +61,15 @@ function createContext(host: Host, globals: GlobalOptions, usage: string): VerbC
     const [config, { openRuntime }] = await Promise.all([loadOnce(), import('../compose.ts')])
     return openRuntime(change?.(config) ?? config, { clock: host.clock, telemetry, readerThreads })
   }
-  return { host, output, configPath, loadConfig: loadOnce, openRuntime: openRuntimeOnce }
+  return {
+    host,
+    output,
+    givenConfig: globals.config ?? null,
+    ask: globals.input === false || output.isJson ? null : host.ask,
+    configPath,
+    loadConfig: loadOnce,
+    openRuntime: openRuntimeOnce,
+  }
 }
 
 /** SLUICE_LOG_LEVEL wins, then --verbose and --quiet; commands that run for long tell more. */

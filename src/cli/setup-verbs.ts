@@ -41,6 +41,31 @@ export const SETUP_VERBS: readonly VerbSpec[] = [
     },
   },
   {
+    usage: 'init [template]',
+    group: 'Start',
+    summary: 'write a commented sluice.yaml to start from: postgres or files',
+    details:
+      'Looks at the source when it can be reached and lists its tables with their keys; a\n' +
+      'table without a key is appended to. Writes sluice.schema.json beside it, for editors. A\n' +
+      'file that is there stays as it is. The password of the url goes into no file: the\n' +
+      'configuration takes it from PGPASSWORD.',
+    options: [
+      { flags: '--url <url>', meaning: 'of a database: postgres://user@host:5432/database' },
+      { flags: '--path <folder>', meaning: 'folder of files' },
+      { flags: '--tables <names>', meaning: 'tables, joined by commas; all of them unless told' },
+      { flags: '--key <columns>', meaning: 'key of the records of files, joined by commas' },
+      { flags: '--offline', meaning: 'do not look at the source' },
+      { flags: '--force', meaning: 'replace a configuration that is there' },
+    ],
+    examples: [
+      ['sluice init postgres --url postgres://sluice@db.example/shop', 'all tables of a database'],
+      ['sluice init files --path landing/orders --key id', 'a folder of JSON lines, one row an id'],
+      ['sluice init postgres --offline -c conf/sluice.yaml', 'an example to fill in'],
+    ],
+    run: async (context, { args, options }) =>
+      (await import('./verbs/init.ts')).initVerb(context, args[0], options),
+  },
+  {
     usage: 'validate [path]',
     group: 'Configuration',
     summary: 'check the configuration offline: syntax, settings, names',

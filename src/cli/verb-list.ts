@@ -319,4 +319,5 @@ export const GLOBAL_OPTIONS: readonly OptionSpec[] = [
   { flags: '-q, --quiet', meaning: 'no notes on stderr, only errors' },
   { flags: '-v, --verbose', meaning: 'debug log lines, and where errors come from' },
   { flags: '--no-color', meaning: 'no colour (also with NO_COLOR, and off a terminal)' },
+  { flags: '--no-input', meaning: 'ask nothing; off a terminal nothing is asked anyway' },
 ]

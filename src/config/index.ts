@@ -8,9 +8,11 @@
 export {
   type ConfigResult,
   checkConfig,
+  checkConfigText,
   findConfig,
   type LoadOptions,
   loadConfig,
+  processVariables,
   readFailpoint,
 } from './load.ts'
 export {

@@ -56,10 +56,28 @@ export function checkConfig(
     parseTree(shownPath(path, absolute, file), readText(file), variables),
   )
   const tree = trees.length === 1 && trees[0] ? trees[0] : mergeTrees(trees)
-  const problems: ConfigProblem[] = [...tree.problems]
+  return judge({ path: absolute, baseFolder, tree, specs, problems: [] }, options)
+}
+
+/** Checks a text as if it stood in the file `path`. */
+export function checkConfigText(
+  path: string,
+  text: string,
+  specs: readonly SourceSpec[],
+  options: LoadOptions = {},
+): ConfigResult {
+  const absolute = resolve(path)
+  const tree = parseTree(path, text, options.variables ?? processVariables())
+  const baseFolder = dirname(absolute)
+  return judge({ path: absolute, baseFolder, tree, specs, problems: [] }, options)
+}
+
+function judge(rules: Rules, options: LoadOptions): ConfigResult {
+  const { tree, problems } = rules
+  problems.push(...tree.problems)
   const config = tree.problems.some((problem) => problem.code === 'SLU-CFG-1001')
     ? null
-    : applyRules({ path: absolute, baseFolder, tree, specs, problems })
+    : applyRules(rules)
   const isWarning = (problem: ConfigProblem): boolean =>
     options.allowMissingVariables === true && problem.code === 'SLU-CFG-1003'
   const errors = sortProblems(problems.filter((problem) => !isWarning(problem)))

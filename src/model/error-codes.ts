@@ -456,6 +456,16 @@ export const ERROR_CODES = defineCodes({
       'Look for the row with SQL: sluice sql "select * from meta(\'t\') where …", or its ' +
       "versions: \"select * from changes('t', 'beginning') where …\".",
   },
+  'SLU-CLI-8010': {
+    kind: 'invalid-config',
+    meaning: 'The file is there already and is not overwritten.',
+    remedy: 'Name another file with --config, or give --force to replace it.',
+  },
+  'SLU-CLI-8011': {
+    kind: 'invalid-config',
+    meaning: 'A file that a command was to make cannot be written.',
+    remedy: 'Check the folder, its rights and the space on the disk. Nothing else was changed.',
+  },
   'SLU-BUG-9001': {
     kind: 'bug',
     meaning: 'Something that must always hold did not.',

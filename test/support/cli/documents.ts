@@ -173,6 +173,21 @@ export const DOCUMENTS = {
     exitCode: count,
     docs: z.string(),
   }),
+  init: document('init', {
+    path: z.string(),
+    schemaPath: z.string(),
+    template: z.enum(['postgres', 'files']),
+    reached: z.boolean(),
+    tables: z.array(
+      z.strictObject({
+        stream: z.string(),
+        key: z.array(z.string()).nullable(),
+        mode: z.enum(['upsert', 'append']).nullable(),
+      }),
+    ),
+    notes: z.array(z.string()),
+    next: z.array(z.string()),
+  }),
   validate: document('validate', {
     path: z.string(),
     valid: z.boolean(),

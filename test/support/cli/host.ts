@@ -15,6 +15,8 @@ export interface CliSurroundings {
   readonly isTTY?: boolean
   readonly columns?: number
   readonly input?: string
+  /** The person at the terminal. */
+  readonly ask?: (question: string) => Promise<string>
   readonly isAlive?: boolean
   /** NO_COLOR is set. */
   readonly noColor?: boolean
@@ -60,6 +62,7 @@ export async function runInFolder(
     processId: TEST_PROCESS_ID,
     interrupts: { drain: () => surroundings.signal ?? new AbortController().signal },
     isAlive: () => surroundings.isAlive ?? false,
+    ask: surroundings.ask ?? null,
     killSelf: () => undefined,
     readInput: () => Promise.resolve(surroundings.input ?? ''),
   }
