@@ -16,7 +16,8 @@ import {
   BitmapFault,
   decodeBitmap64,
   EMPTY_ROWS,
-  encodeBitmap64,
+  type Layout,
+  layOutBitmap64,
   type RowBitmap,
 } from './row-bitmap.ts'
 import { decodeZ85 } from './z85.ts'
@@ -38,41 +39,46 @@ export interface PackedVector {
 }
 
 /** Bitmap → content. An empty one is never written: a file without deleted rows has no vector. */
-export function encodeVector(bitmap: RowBitmap): Buffer {
+export function layOutVector(bitmap: RowBitmap): Layout {
   assert(bitmap.cardinality > 0, 'SLU-BUG-9001', 'an empty deletion vector must not be written')
-  const magic = Buffer.alloc(4)
-  magic.writeUInt32LE(MAGIC)
-  return Buffer.concat([magic, encodeBitmap64(new Map([[0, bitmap]]))])
+  const rows = layOutBitmap64(new Map([[0, bitmap]]))
+  return {
+    sizeBytes: 4 + rows.sizeBytes,
+    write: (bytes, at) => rows.write(bytes, bytes.writeUInt32LE(MAGIC, at)),
+  }
 }
 
-/** Content → frame. */
-export function encodeFrame(content: Buffer): Buffer {
-  const frame = Buffer.alloc(content.length + FRAME_OVERHEAD_BYTES)
-  frame.writeUInt32BE(content.length, 0)
-  content.copy(frame, 4)
-  frame.writeUInt32BE(crc32(content), content.length + 4)
-  return frame
-}
-
-/** Contents → files of at most `bytesMax` each (a single larger vector gets its own), in order. */
+/**
+ * Contents → files of at most `bytesMax` each (a single larger vector gets its own), in order. Each
+ * byte is written once, where it stays.
+ */
 export function packVectors(
-  contents: readonly Buffer[],
+  contents: readonly Layout[],
   bytesMax = VECTOR_FILE_BYTES_MAX,
 ): { readonly files: readonly Buffer[]; readonly packed: readonly PackedVector[] } {
-  const files: Buffer[][] = []
-  const packed: PackedVector[] = []
-  let offset = 0
-  for (const content of contents) {
-    const frame = encodeFrame(content)
-    if (files.length === 0 || offset + frame.length > bytesMax) {
-      files.push([Buffer.of(VECTOR_FILE_VERSION)])
-      offset = 1
-    }
-    packed.push({ file: files.length - 1, offset, sizeBytes: content.length })
-    files[files.length - 1]!.push(frame)
-    offset += frame.length
+  const sizes: number[] = []
+  const packed = contents.map(({ sizeBytes }): PackedVector => {
+    const frameBytes = sizeBytes + FRAME_OVERHEAD_BYTES
+    const size = sizes.at(-1)
+    if (size === undefined || size + frameBytes > bytesMax) sizes.push(1)
+    const file = sizes.length - 1
+    const offset = sizes[file]!
+    sizes[file] = offset + frameBytes
+    return { file, offset, sizeBytes }
+  })
+  const files = sizes.map((size) => Buffer.allocUnsafe(size))
+  for (const file of files) file[0] = VECTOR_FILE_VERSION
+  for (const [index, { file, offset }] of packed.entries()) {
+    writeFrame(contents[index]!, files[file]!, offset)
   }
-  return { files: files.map((parts) => Buffer.concat(parts)), packed }
+  return { files, packed }
+}
+
+function writeFrame(content: Layout, bytes: Buffer, offset: number): void {
+  const start = bytes.writeUInt32BE(content.sizeBytes, offset)
+  const end = start + content.sizeBytes
+  content.write(bytes, start)
+  bytes.writeUInt32BE(crc32(bytes.subarray(start, end)), end)
 }
 
 /** Frame → bitmap, everything checked. Throws SLU-TAB-3002. */

@@ -12,6 +12,9 @@
  *                 run: u16 m · m × {u16 start, u16 length-1}
  * 64-bit form: u64 count · count × {u32 high half, 32-bit form}, ascending.
  *
+ * Containers are copied as they are in memory: all processors that the engine is built for are
+ * little-endian, too.
+ *
  * Invariants of a RowBitmap: (1) containers ascend by key and none is empty; (2) a container has
  * `values` when it holds at most 4096 positions, else `words`; (3) nobody changes it once made.
  */
@@ -123,17 +126,28 @@ export function bitmapSizeBytes(bitmap: RowBitmap): number {
   )
 }
 
+/** The portable form of something, of known size, before it is written anywhere. */
+export interface Layout {
+  readonly sizeBytes: number
+  write(bytes: Buffer, at: number): void
+}
+
 /** The 64-bit portable form; runs are used where they are smaller. */
-export function encodeBitmap64(buckets: ReadonlyMap<number, RowBitmap>): Buffer {
-  const count = Buffer.alloc(8)
-  count.writeBigUInt64LE(BigInt(buckets.size))
-  const parts: Buffer[] = [count]
-  for (const [high, bitmap] of [...buckets].sort(([a], [b]) => a - b)) {
-    const key = Buffer.alloc(4)
-    key.writeUInt32LE(high)
-    parts.push(key, encodeBitmap32(bitmap))
+export function layOutBitmap64(buckets: ReadonlyMap<number, RowBitmap>): Layout {
+  const parts = [...buckets]
+    .sort(([a], [b]) => a - b)
+    .map(([high, bitmap]) => ({ high, layout: layOutBitmap32(bitmap) }))
+  return {
+    sizeBytes: parts.reduce((sum, { layout }) => sum + 4 + layout.sizeBytes, 8),
+    write: (bytes, start) => {
+      let at = bytes.writeBigUInt64LE(BigInt(parts.length), start)
+      for (const { high, layout } of parts) {
+        at = bytes.writeUInt32LE(high, at)
+        layout.write(bytes, at)
+        at += layout.sizeBytes
+      }
+    },
   }
-  return Buffer.concat(parts)
 }
 
 /** High half → set. Throws `BitmapFault` when the bytes are not a whole, well-formed bitmap. */
@@ -154,65 +168,61 @@ export function decodeBitmap64(bytes: Buffer): Map<number, RowBitmap> {
   return buckets
 }
 
-function encodeBitmap32(bitmap: RowBitmap): Buffer {
-  const plans = bitmap.containers.map((container) => {
-    const runCount = runCountOf(container)
-    const plain = container.values === null ? WORDS * 4 : container.values.byteLength
-    const inRuns = 2 + 4 * runCount
-    // The reference counts two more bytes for an array, so runs win where both are equally small.
-    const limit = container.values === null ? plain : plain + 2
-    return inRuns < limit
-      ? { container, runs: runsOf(container, runCount), sizeBytes: inRuns }
-      : { container, runs: null, sizeBytes: plain }
-  })
+/** A container with its runs, where they are smaller than the plain form. */
+interface ContainerPlan {
+  readonly container: RowContainer
+  readonly runs: Uint16Array | null
+  readonly sizeBytes: number
+}
+
+function planContainer(container: RowContainer): ContainerPlan {
+  const plain = container.values?.byteLength ?? WORDS * 4
+  // The reference counts two more bytes for an array, so runs win where both are equally small.
+  const limit = container.values === null ? plain : plain + 2
+  const runsMax = Math.ceil((limit - 2) / 4)
+  const runCount = runCountOf(container, runsMax)
+  if (runCount === runsMax) return { container, runs: null, sizeBytes: plain }
+  return { container, runs: runsOf(container, runCount), sizeBytes: 2 + 4 * runCount }
+}
+
+function layOutBitmap32(bitmap: RowBitmap): Layout {
+  const plans = bitmap.containers.map(planContainer)
   const count = plans.length
   const withRuns = plans.some((plan) => plan.runs !== null)
   const flagBytes = withRuns ? Math.ceil(count / 8) : 0
   const withOffsets = !withRuns || count >= OFFSETS_FROM
   const headBytes = (withRuns ? 4 + flagBytes : 8) + 4 * count + (withOffsets ? 4 * count : 0)
-  const bytes = Buffer.alloc(plans.reduce((sum, plan) => sum + plan.sizeBytes, headBytes))
-  let at = 0
-  if (withRuns) {
-    bytes.writeUInt32LE(COOKIE_RUNS + (count - 1) * 0x10000, 0)
-    plans.forEach((plan, index) => {
-      if (plan.runs !== null) bytes[4 + (index >> 3)]! |= 1 << (index & 7)
-    })
-    at = 4 + flagBytes
-  } else {
-    bytes.writeUInt32LE(COOKIE_PLAIN, 0)
-    bytes.writeUInt32LE(count, 4)
-    at = 8
+  const write = (bytes: Buffer, start: number): void => {
+    let at = start
+    if (withRuns) {
+      at = bytes.writeUInt32LE(COOKIE_RUNS + (count - 1) * 0x10000, at)
+      bytes.fill(0, at, at + flagBytes)
+      for (const [index, { runs }] of plans.entries()) {
+        if (runs !== null) bytes[at + (index >> 3)]! |= 1 << (index & 7)
+      }
+      at += flagBytes
+    } else {
+      at = bytes.writeUInt32LE(COOKIE_PLAIN, at)
+      at = bytes.writeUInt32LE(count, at)
+    }
+    for (const { container } of plans) {
+      at = bytes.writeUInt16LE(container.key, at)
+      at = bytes.writeUInt16LE(container.cardinality - 1, at)
+    }
+    let body = headBytes
+    for (const plan of plans) {
+      if (withOffsets) at = bytes.writeUInt32LE(body, at)
+      writeContainer(plan, bytes, start + body)
+      body += plan.sizeBytes
+    }
   }
-  for (const { container } of plans) {
-    bytes.writeUInt16LE(container.key, at)
-    bytes.writeUInt16LE(container.cardinality - 1, at + 2)
-    at += 4
-  }
-  let body = headBytes
-  for (const { container, runs, sizeBytes } of plans) {
-    if (withOffsets) at = bytes.writeUInt32LE(body, at)
-    writeContainer({ bytes, at: body, container, runs })
-    body += sizeBytes
-  }
-  return bytes
+  return { sizeBytes: plans.reduce((sum, plan) => sum + plan.sizeBytes, headBytes), write }
 }
 
-function writeContainer(request: {
-  readonly bytes: Buffer
-  readonly at: number
-  readonly container: RowContainer
-  readonly runs: Uint16Array | null
-}): void {
-  const { bytes, container, runs } = request
-  let at = request.at
-  if (runs !== null) {
-    at = bytes.writeUInt16LE(runs.length / 2, at)
-    for (const part of runs) at = bytes.writeUInt16LE(part, at)
-  } else if (container.values !== null) {
-    for (const value of container.values) at = bytes.writeUInt16LE(value, at)
-  } else {
-    for (const word of container.words ?? []) at = bytes.writeUInt32LE(word, at)
-  }
+function writeContainer({ container, runs }: ContainerPlan, bytes: Buffer, start: number): void {
+  const at = runs === null ? start : bytes.writeUInt16LE(runs.length / 2, start)
+  const { buffer, byteOffset, byteLength } = runs ?? container.values ?? container.words!
+  bytes.set(new Uint8Array(buffer, byteOffset, byteLength), at)
 }
 
 function decodeBitmap32(reader: Reader): RowBitmap {
@@ -253,16 +263,14 @@ function readPlain(
 ): RowContainer {
   if (head.cardinality <= ARRAY_CARDINALITY_MAX) {
     const values = new Uint16Array(head.cardinality)
-    for (let index = 0; index < values.length; index++) {
-      values[index] = reader.u16()
-      if (index > 0 && values[index]! <= values[index - 1]!) {
-        throw new BitmapFault('array values not ascending')
-      }
+    new Uint8Array(values.buffer).set(reader.take(values.byteLength))
+    for (let index = 1; index < values.length; index++) {
+      if (values[index]! <= values[index - 1]!) throw new BitmapFault('array values not ascending')
     }
     return fromValues(head.key, values)
   }
   const words = new Uint32Array(WORDS)
-  for (let index = 0; index < WORDS; index++) words[index] = reader.u32()
+  new Uint8Array(words.buffer).set(reader.take(words.byteLength))
   return fromWords(head.key, words)
 }
 
@@ -274,7 +282,7 @@ function readRuns(reader: Reader, key: number): RowContainer {
     const start = reader.u16()
     const end = start + reader.u16()
     if (start < next || end > 0xffff) throw new BitmapFault('runs overlap')
-    for (let value = start; value <= end; value++) setBit(words, value)
+    for (let value = start; value <= end; value++) words[value >>> 5]! |= 1 << (value & 31)
     next = end + 1
   }
   return fromWords(key, words)
@@ -285,33 +293,39 @@ function fromValues(key: number, values: Uint16Array): RowContainer {
     return { key, cardinality: values.length, values, words: null }
   }
   const words = new Uint32Array(WORDS)
-  for (const value of values) setBit(words, value)
+  setBits(words, values)
   return { key, cardinality: values.length, values: null, words }
 }
 
 /** Takes the words over. */
 function fromWords(key: number, words: Uint32Array): RowContainer {
   let cardinality = 0
-  for (const word of words) cardinality += bitCount(word)
+  for (let index = 0; index < WORDS; index++) cardinality += bitCount(words[index]!)
   if (cardinality > ARRAY_CARDINALITY_MAX) return { key, cardinality, values: null, words }
   const values = valuesOf({ key, cardinality, values: null, words })
   return { key, cardinality, values, words: null }
 }
 
 function unite(left: RowContainer, right: RowContainer): RowContainer {
-  const words = left.words?.slice() ?? right.words?.slice()
-  if (words === undefined && left.cardinality + right.cardinality <= ARRAY_CARDINALITY_MAX) {
-    return fromValues(left.key, mergeValues(left.values!, right.values!))
+  if (left.words !== null && right.words !== null) {
+    const united = left.words.slice()
+    for (let index = 0; index < WORDS; index++) united[index]! |= right.words[index]!
+    return fromWords(left.key, united)
   }
-  const united = words ?? new Uint32Array(WORDS)
-  for (const side of [left, right]) {
-    if (side.values !== null) for (const value of side.values) setBit(united, value)
-    else
-      side.words!.forEach((word, index) => {
-        united[index]! |= word
-      })
+  if (left.values !== null && right.values !== null) {
+    const sum = left.cardinality + right.cardinality
+    if (sum <= ARRAY_CARDINALITY_MAX) {
+      return fromValues(left.key, mergeValues(left.values, right.values))
+    }
+    const united = new Uint32Array(WORDS)
+    setBits(united, left.values)
+    setBits(united, right.values)
+    return fromWords(left.key, united)
   }
-  return fromWords(left.key, united)
+  const [few, many] = left.values === null ? [right, left] : [left, right]
+  const words = many.words!.slice()
+  const cardinality = many.cardinality + setBits(words, few.values!)
+  return { key: left.key, cardinality, values: null, words }
 }
 
 function mergeValues(left: Uint16Array, right: Uint16Array): Uint16Array {
@@ -319,14 +333,17 @@ function mergeValues(left: Uint16Array, right: Uint16Array): Uint16Array {
   let count = 0
   let l = 0
   let r = 0
-  while (l < left.length || r < right.length) {
-    const a = l < left.length ? left[l]! : 0x10000
-    const b = r < right.length ? right[r]! : 0x10000
-    merged[count++] = Math.min(a, b)
+  while (l < left.length && r < right.length) {
+    const a = left[l]!
+    const b = right[r]!
+    merged[count++] = a < b ? a : b
     if (a <= b) l += 1
     if (b <= a) r += 1
   }
-  return merged.slice(0, count)
+  const rest = l < left.length ? left.subarray(l) : right.subarray(r)
+  merged.set(rest, count)
+  count += rest.length
+  return count === merged.length ? merged : merged.slice(0, count)
 }
 
 function valuesOf(container: RowContainer): Uint16Array {
@@ -350,21 +367,28 @@ function lastValue({ values, words }: RowContainer): number {
   return index * 32 + 31 - Math.clz32(words![index]!)
 }
 
-/** Number of runs; a run begins where the position before is absent. */
-function runCountOf({ values, words }: RowContainer): number {
+/**
+ * Number of runs, or `limit` when there are as many: nobody asks further. A run begins where the
+ * position before is absent.
+ */
+function runCountOf({ values, words }: RowContainer, limit: number): number {
   let count = 0
   if (values !== null) {
-    for (let index = 0; index < values.length; index++) {
-      if (index === 0 || values[index]! !== values[index - 1]! + 1) count += 1
+    let next = -1
+    for (let index = 0; index < values.length && count < limit; index++) {
+      const value = values[index]!
+      if (value !== next) count += 1
+      next = value + 1
     }
     return count
   }
   let carry = 0
-  for (const word of words!) {
+  for (let index = 0; index < WORDS && count < limit; index++) {
+    const word = words![index]!
     count += bitCount((word & ~((word << 1) | carry)) >>> 0)
     carry = word >>> 31
   }
-  return count
+  return Math.min(count, limit)
 }
 
 /** Pairs {start, length-1}. */
@@ -383,8 +407,16 @@ function runsOf(container: RowContainer, runCount: number): Uint16Array {
   return runs
 }
 
-function setBit(words: Uint32Array, value: number): void {
-  words[value >>> 5]! |= 1 << (value & 31)
+/** Sets the bits of positions; returns how many were not set before. */
+function setBits(words: Uint32Array, values: Uint16Array): number {
+  let added = 0
+  for (let index = 0; index < values.length; index++) {
+    const value = values[index]!
+    const before = words[value >>> 5]!
+    added += ~(before >>> (value & 31)) & 1
+    words[value >>> 5] = before | (1 << (value & 31))
+  }
+  return added
 }
 
 function bitCount(word: number): number {

@@ -7,8 +7,8 @@ import {
   corrupt,
   decodeFrame,
   decodeInline,
-  encodeVector,
   FRAME_OVERHEAD_BYTES,
+  layOutVector,
   packVectors,
 } from './deletion-vector.ts'
 import { decodePath, vectorName, vectorPath } from './log-path.ts'
@@ -74,7 +74,7 @@ export class VectorStore {
   /** Writes bitmaps to new files and returns their descriptors in order. None may be empty. */
   async write(bitmaps: readonly RowBitmap[]): Promise<readonly DeletionVectorDescriptor[]> {
     const { store, clock, paths } = this.#options
-    const { files, packed } = packVectors(bitmaps.map(encodeVector))
+    const { files, packed } = packVectors(bitmaps.map(layOutVector))
     const names = files.map(() => vectorName(clock.uuid()))
     await Promise.all(
       files.map((bytes, index) => store.put(paths.object(vectorPath(names[index]!)!), bytes)),

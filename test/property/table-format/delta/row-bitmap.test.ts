@@ -4,10 +4,11 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import {
   bitmapToRows,
   decodeBitmap64,
-  encodeBitmap64,
+  layOutBitmap64,
   rowsToBitmap,
   uniteBitmaps,
 } from '../../../../table-format/delta/row-bitmap.ts'
+import { layoutBytes } from '../../../support/layout-bytes.ts'
 
 /** Single rows, dense runs and strided runs, near and across container bounds. */
 const rowSets = fc
@@ -41,7 +42,7 @@ describe('row bitmaps', () => {
   it('keep any set of rows', () => {
     fc.assert(
       fc.property(rowSets, (rows) => {
-        const bytes = encodeBitmap64(new Map([[0, rowsToBitmap(rows)]]))
+        const bytes = layoutBytes(layOutBitmap64(new Map([[0, rowsToBitmap(rows)]])))
         expect(Buffer.from(bitmapToRows(decodeBitmap64(bytes).get(0)!).buffer)).toEqual(
           Buffer.from(rows.buffer),
         )
@@ -53,7 +54,7 @@ describe('row bitmaps', () => {
   it('are the bytes that the reference library writes, and that it reads', () => {
     fc.assert(
       fc.property(rowSets, (rows) => {
-        const ours = encodeBitmap64(new Map([[0, rowsToBitmap(rows)]])).subarray(12)
+        const ours = layoutBytes(layOutBitmap64(new Map([[0, rowsToBitmap(rows)]]))).subarray(12)
         const theirs = new RoaringBitmap32(rows)
         theirs.runOptimize()
         const bytes = Buffer.from(theirs.serialize(SerializationFormat.portable) as Uint8Array)

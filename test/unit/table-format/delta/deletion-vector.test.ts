@@ -5,8 +5,7 @@ import type { DeletionVectorDescriptor } from '../../../../src/model/index.ts'
 import {
   decodeFrame,
   decodeInline,
-  encodeFrame,
-  encodeVector,
+  layOutVector,
   packVectors,
   VECTOR_FILE_BYTES_MAX,
 } from '../../../../table-format/delta/deletion-vector.ts'
@@ -14,15 +13,21 @@ import {
   bitmapToRows,
   decodeBitmap64,
   EMPTY_ROWS,
-  encodeBitmap64,
+  layOutBitmap64,
   rowsToBitmap,
 } from '../../../../table-format/delta/row-bitmap.ts'
 import { GOLDEN_FOLDER, hasGolden } from '../../../support/golden.ts'
+import { layoutBytes } from '../../../support/layout-bytes.ts'
 import { isMissing } from '../../../support/require.ts'
 
 const skipped = isMissing('deletion vector frames', '../shared/golden', hasGolden())
-const frameOf = (...rows: number[]): Buffer =>
-  encodeFrame(encodeVector(rowsToBitmap(Uint32Array.from(rows))))
+const contentOf = (...rows: number[]): Buffer =>
+  layoutBytes(layOutVector(rowsToBitmap(Uint32Array.from(rows))))
+const framed = (content: Buffer): Buffer => {
+  const write = (bytes: Buffer, at: number): void => void content.copy(bytes, at)
+  return packVectors([{ sizeBytes: content.length, write }]).files[0]!.subarray(1)
+}
+const frameOf = (...rows: number[]): Buffer => framed(contentOf(...rows))
 const describedAs = (sizeBytes: number, cardinality: number): DeletionVectorDescriptor => ({
   storageType: 'u',
   pathOrInline: 'vBn[lx{q8@P<9BNH/isA',
@@ -42,7 +47,7 @@ const SPARK_FILE = Buffer.from(
 
 describe('deletion vector', () => {
   it('reads a file that Spark wrote and writes the same bytes', () => {
-    const { files, packed } = packVectors([encodeVector(rowsToBitmap(Uint32Array.of(0, 9)))])
+    const { files, packed } = packVectors([layOutVector(rowsToBitmap(Uint32Array.of(0, 9)))])
     expect(files[0]?.toString('hex')).toBe(SPARK_FILE.toString('hex'))
     expect(packed).toEqual([{ file: 0, offset: 1, sizeBytes: 36 }])
     const bitmap = decodeFrame(SPARK_FILE.subarray(1), describedAs(36, 2))
@@ -85,26 +90,26 @@ describe('deletion vector', () => {
     expect(() => decodeFrame(frame.subarray(0, -1), describedAs(size, 2))).toThrow(corrupt)
     const content = Buffer.from(frame.subarray(4, -4))
     content[0]! -= 1
-    expect(() => decodeFrame(encodeFrame(content), describedAs(size, 2))).toThrow(corrupt)
+    expect(() => decodeFrame(framed(content), describedAs(size, 2))).toThrow(corrupt)
   })
 
   it('refuses a row that no data file can have', () => {
-    const content = encodeVector(rowsToBitmap(Uint32Array.of(5)))
+    const content = contentOf(5)
     content.writeUInt32LE(1, 12)
-    expect(() => decodeFrame(encodeFrame(content), describedAs(content.length, 1))).toThrow(
+    expect(() => decodeFrame(framed(content), describedAs(content.length, 1))).toThrow(
       expect.objectContaining({ code: 'SLU-TAB-3002' }),
     )
   })
 
   it('never writes an empty vector', () => {
-    expect(() => encodeVector(EMPTY_ROWS)).toThrow(/empty deletion vector/)
+    expect(() => layOutVector(EMPTY_ROWS)).toThrow(/empty deletion vector/)
   })
 
   it('packs several vectors into a file, and begins a new one at the bound', () => {
     const contents = [3, 900, 40].map((count) =>
-      encodeVector(rowsToBitmap(Uint32Array.from({ length: count }, (_, row) => row * 2))),
+      layOutVector(rowsToBitmap(Uint32Array.from({ length: count }, (_, row) => row * 2))),
     )
-    const bound = contents[0]!.length + contents[1]!.length
+    const bound = contents[0]!.sizeBytes + contents[1]!.sizeBytes
     for (const [bytesMax, fileCount] of [
       [VECTOR_FILE_BYTES_MAX, 1],
       [bound, 3],
@@ -133,8 +138,8 @@ describe.skipIf(skipped)('deletion vector frames of other writers', () => {
   it.each(names)('reads %s and writes it back byte for byte', (name) => {
     const frame = readFileSync(join(folder, name))
     const content = frame.subarray(4, -4)
-    const bitmap = encodeBitmap64(decodeBitmap64(content.subarray(4)))
-    const written = encodeFrame(Buffer.concat([content.subarray(0, 4), bitmap]))
+    const bitmap = layoutBytes(layOutBitmap64(decodeBitmap64(content.subarray(4))))
+    const written = framed(Buffer.concat([content.subarray(0, 4), bitmap]))
     expect(written.toString('hex')).toBe(frame.toString('hex'))
   })
 
