@@ -55,8 +55,14 @@ export function recordCountOf(text: string | null): number | null {
  * The same statistics, said to be wider than the live rows: what a deletion vector makes of them.
  */
 export function withWideBounds(text: string): string {
+  // Our own texts end so; nothing else can end a JSON object like this.
+  if (text.endsWith(WIDE_END)) return text
+  if (text.endsWith(TIGHT_END)) return text.slice(0, -TIGHT_END.length) + WIDE_END
   return withMember(text, 'tightBounds', false)
 }
+
+const TIGHT_END = ',"tightBounds":true}'
+const WIDE_END = ',"tightBounds":false}'
 
 function rawValues(values: JsonObject, types: FieldTypes): object {
   const entries = Object.entries(values).map(([name, value]): [string, unknown] => [

@@ -122,6 +122,18 @@ describe('statistics of files', () => {
     expect(withWideBounds('{"numRecords":3}')).toBe('{"numRecords":3,"tightBounds":false}')
   })
 
+  it.each([
+    ['{"numRecords":3,"tightBounds":false}', '{"numRecords":3,"tightBounds":false}'],
+    ['{"numRecords":3, "tightBounds": true }', '{"numRecords":3,"tightBounds":false}'],
+    ['{"tightBounds":true,"numRecords":3}', '{"tightBounds":false,"numRecords":3}'],
+    [
+      '{"numRecords":3,"minValues":{"a":1,"tightBounds":true}}',
+      '{"numRecords":3,"minValues":{"a":1,"tightBounds":true},"tightBounds":false}',
+    ],
+  ])('widens the bounds of %s', (text, wide) => {
+    expect(withWideBounds(text)).toBe(wide)
+  })
+
   it('counts records wherever the count stands', () => {
     expect(recordCountOf('{"numRecords":3}')).toBe(3)
     expect(recordCountOf('{"minValues":{"numRecords":9},"numRecords":4}')).toBe(4)
