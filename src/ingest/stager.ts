@@ -17,6 +17,7 @@ import {
 } from '../model/index.ts'
 import type { FileOrdinals } from '../state/index.ts'
 import { type LaneContext, orderingColumn } from './lane-context.ts'
+import { orderByColumns } from './radix-order.ts'
 import type { Scratch } from './scratch.ts'
 import { keyKind, storedKeysSql, type WriteQuery, writeSql } from './stage-sql.ts'
 import { type ColumnFacts, fileStatistics } from './statistics.ts'
@@ -243,24 +244,16 @@ export function groupDeletes(
   rows: Uint32Array,
   ordinals: FileOrdinals,
 ): readonly RowDeletes[] {
-  // file * 2^32 + row is exact below 2^53: two million files, asserted where it matters.
-  const packed = new Float64Array(files.length)
-  for (let at = 0; at < files.length; at++) {
-    const file = files[at] as number
-    assert(file < 2 ** 21, 'SLU-BUG-9001', 'too many files for one batch of deletes')
-    packed[at] = file * 2 ** 32 + (rows[at] as number)
-  }
-  packed.sort()
+  const order = orderByColumns([files, rows])
   const groups: RowDeletes[] = []
-  let from = 0
-  while (from < packed.length) {
-    const file = Math.floor((packed[from] as number) / 2 ** 32)
-    let to = from
-    while (to < packed.length && (packed[to] as number) < (file + 1) * 2 ** 32) to++
+  for (let from = 0; from < order.length; ) {
+    const file = files[order[from] as number] as number
+    let to = from + 1
+    while (to < order.length && files[order[to] as number] === file) to++
     const path = ordinals.pathOf(file)
     assert(path !== null, 'SLU-BUG-9001', 'the key index names a file that left the table')
     const ofFile = new Uint32Array(to - from)
-    for (let at = from; at < to; at++) ofFile[at - from] = (packed[at] as number) % 2 ** 32
+    for (let at = from; at < to; at++) ofFile[at - from] = rows[order[at] as number] as number
     groups.push({ path, rows: ofFile })
     from = to
   }
