@@ -1,4 +1,6 @@
-/** Orders the rows of typed columns digit by digit, without comparing: time follows their number. */
+/**
+ * Orders the rows of typed columns digit by digit, without comparing: time follows their number.
+ */
 
 /** Bits of a digit: few passes, and counters that stay in the first cache. */
 const DIGIT_BITS = 11
