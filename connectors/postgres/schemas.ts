@@ -2,7 +2,12 @@
 
 import { SluiceError, type SourceColumn, type StreamSchema } from '../../src/model/index.ts'
 import type { TableColumnFacts, TableFacts } from './catalog.ts'
-import { type AttributeFacts, identifyColumns, type KnownColumn } from './column-identity.ts'
+import {
+  type AnnouncedColumn,
+  type AttributeFacts,
+  identifyColumns,
+  type KnownColumn,
+} from './column-identity.ts'
 import type { RelationMessage } from './pgoutput.ts'
 import {
   columnType,
@@ -95,7 +100,7 @@ export class SchemaRegistry {
     const announced = relation.columns.map(named)
     const facts: readonly AttributeFacts[] = this.#published(attributes).map(named)
     const known = this.#columns.get(relation.id) ?? null
-    const ids = identifyColumns(announced, known, facts)
+    const ids = lastKnown(announced, known, facts) ?? identifyColumns(announced, known, facts)
     this.#ids.set(JSON.stringify(relation), ids)
     const columns = announced.map(({ name, type }, index) => ({
       name,
@@ -144,6 +149,19 @@ export class SchemaRegistry {
       }
     })
   }
+}
+
+/** A table that is gone has no attributes to compare with: the same columns are those of before. */
+function lastKnown(
+  announced: readonly AnnouncedColumn[],
+  known: readonly KnownColumn[] | null,
+  facts: readonly AttributeFacts[],
+): readonly (number | null)[] | null {
+  if (facts.length > 0 || known === null || known.length !== announced.length) return null
+  const isSame = known.every(
+    ({ name, type }, index) => announced[index]?.name === name && announced[index]?.type === type,
+  )
+  return isSame ? known.map(({ id }) => id) : null
 }
 
 function relationKey(relation: RelationMessage, table: TableFacts): readonly string[] {

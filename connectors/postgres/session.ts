@@ -26,6 +26,7 @@ import { streamName } from './names.ts'
 import { copyStreams, needsCopy, type Opening, openServer, type SessionOptions } from './opening.ts'
 import type { RelationMessage, ResolvedRelation } from './pgoutput.ts'
 import { findStrays, strayError } from './publication.ts'
+import { selectTables } from './selection.ts'
 import { requireNotMoved } from './slot.ts'
 import { StreamReader } from './stream-reader.ts'
 import { walWarning } from './wal-budget.ts'
@@ -36,8 +37,6 @@ const SPOOL_CODES = ['SLU-SRC-1224', 'SLU-SRC-1225'] as const
 const STREAMING_VERSION_MIN = 140000
 const SLOT_RETRY_MS = 250
 const END_POLL_MS = 2000
-/** Every so many polls the publication is looked at again. */
-const POLLS_PER_CHECK = 10
 
 /** Opens a session. Throws coded errors. */
 export async function openSession(options: SessionOptions): Promise<SourceSession> {
@@ -59,6 +58,13 @@ class PostgresSession implements SourceSession {
   #warning: SourceWarning | null = null
   /** Acknowledged before the stream began. */
   #acknowledged: SourcePosition = 0n
+  /** The streams are others by now: the session ends here. */
+  #endAt: SourcePosition | null = null
+  /** The stream told of a table that is not read and that the patterns may choose. */
+  #hasUnknown = false
+  #isOutdated = false
+  /** What keeps tables from being read that the patterns choose. */
+  #waiting: readonly SourceWarning[] = []
   #pollTask: Promise<void> = Promise.resolve()
   #closing: Promise<void> | null = null
 
@@ -101,6 +107,10 @@ class PostgresSession implements SourceSession {
         const block = await reader.next()
         if (block === null) return
         yield block
+        if (this.#endAt !== null && block.endsTransaction && block.nextPosition >= this.#endAt) {
+          this.#isOutdated = true
+          return
+        }
       }
     } catch (error) {
       if (signal.aborted || this.#stop.signal.aborted) return
@@ -109,6 +119,10 @@ class PostgresSession implements SourceSession {
     } finally {
       await this.close()
     }
+  }
+
+  get isOutdated(): boolean {
+    return this.#isOutdated
   }
 
   acknowledge(nextPosition: SourcePosition): void {
@@ -122,7 +136,7 @@ class PostgresSession implements SourceSession {
     return {
       endPosition: streamEnd === null || (polled ?? 0n) > streamEnd ? polled : streamEnd,
       copies: this.#copy.progress(),
-      warnings: this.#warning === null ? [] : [this.#warning],
+      warnings: [...(this.#warning === null ? [] : [this.#warning]), ...this.#waiting],
     }
   }
 
@@ -228,9 +242,19 @@ class PostgresSession implements SourceSession {
     const name = streamName(relation.schemaName, relation.tableName)
     const table = this.#tablesById.get(relation.id) ?? this.#tablesByName.get(name)
     const resumePosition = table === undefined ? undefined : this.#resume.get(table.stream)
+    if (table === undefined) this.#hasUnknown = this.#options.request.selection !== undefined
+    if (table !== undefined && table.stream !== name && this.#isMatched(table)) {
+      // It was renamed: what follows belongs to the other name.
+      this.#hasUnknown = true
+      return null
+    }
     if (table === undefined || resumePosition === undefined) return null
     const schema = this.#options.schemas.fromRelation(relation, table, this.#opening.types)
     return { schema, resumePosition }
+  }
+
+  #isMatched({ stream }: TableFacts): boolean {
+    return this.#options.request.matched?.has(stream) === true
   }
 
   /** Says so once when the budget runs low, and once when it is well again. */
@@ -256,18 +280,61 @@ class PostgresSession implements SourceSession {
   }
 
   /**
+   * Tables that came, went or left the publication. Where patterns chose them the session ends,
+   * once it has yielded what was written before: the next one begins with what there is then.
+   * Throws SLU-SRC-1216 for a named table that is not the same any more.
+   */
+  async #lookAtTables(): Promise<void> {
+    const { names, request, settings, context } = this.#options
+    const { connection, tables, streams } = this.#opening
+    const name = names.publication
+    const strays =
+      this.#reader === null ? [] : await findStrays({ connection, name, tables, note: null })
+    const named = strays.find(({ stream }) => request.matched?.has(stream) !== true)
+    if (named !== undefined) throw strayError(named, name)
+    const came: string[] = []
+    if (request.selection !== undefined) {
+      const { patterns, known } = request.selection
+      const mayChange = settings.createPublication
+      const found = await selectTables({ connection, patterns, publication: name, mayChange })
+      this.#noteWaiting([...found.warnings, ...found.waiting])
+      const isNew = ({ stream }: TableFacts): boolean => !streams.has(stream) && !known.has(stream)
+      came.push(...found.ready.filter(isNew).map(({ stream }) => stream))
+    }
+    if (strays.length + came.length === 0 || this.#reader === null) return
+    this.#endAt = parseLsn(await readFlushLsn(connection))
+    context.telemetry.log('info', 'the tables are others by now: reading begins anew', {
+      pipeline: context.pipeline,
+      came: came.join(', '),
+      went: strays.map(({ message }) => message).join(', '),
+    })
+  }
+
+  /** Each is told once, and shown until it is over. */
+  #noteWaiting(warnings: readonly SourceWarning[]): void {
+    const { telemetry, pipeline } = this.#options.context
+    const told = new Set(this.#waiting.map(({ message }) => message))
+    for (const { message, ...fields } of warnings) {
+      if (!told.has(message)) telemetry.log('warn', message, { pipeline, ...fields })
+    }
+    this.#waiting = warnings
+  }
+
+  /**
    * Where the server's log ends, for progress; failures of the connection show on the stream
    * itself. A table that leaves the publication falls silent, which nothing in the stream tells: so
    * that is asked for.
    */
   async #pollEnd(): Promise<void> {
     const { clock, telemetry } = this.#options.context
-    const { connection, tables } = this.#opening
+    const { connection } = this.#opening
     const { signal } = this.#stop
+    const { heartbeatIntervalMs, discoverIntervalMs } = this.#options.settings
+    const pollMs = Math.min(END_POLL_MS, discoverIntervalMs)
     let lastBeatMs = clock.monotonicMs()
-    for (let poll = 1; !signal.aborted; poll++) {
+    let lastLookMs = Number.NEGATIVE_INFINITY
+    while (!signal.aborted) {
       try {
-        const { heartbeatIntervalMs } = this.#options.settings
         if (heartbeatIntervalMs > 0 && clock.monotonicMs() - lastBeatMs >= heartbeatIntervalMs) {
           lastBeatMs = clock.monotonicMs()
           // Not transactional: it takes no transaction id of the server.
@@ -275,17 +342,18 @@ class PostgresSession implements SourceSession {
         }
         this.#endPosition = parseLsn(await readFlushLsn(connection))
         await this.#lookAtBudget()
-        if (poll % POLLS_PER_CHECK === 0 && this.#reader !== null) {
-          const name = this.#options.names.publication
-          const [stray] = await findStrays({ connection, name, tables, note: null })
-          if (stray !== undefined) throw strayError(stray, name)
+        const isDue = clock.monotonicMs() - lastLookMs >= discoverIntervalMs || this.#hasUnknown
+        if (isDue && this.#endAt === null) {
+          lastLookMs = clock.monotonicMs()
+          this.#hasUnknown = false
+          await this.#lookAtTables()
         }
       } catch (error) {
         if (isSluiceError(error, 'SLU-SRC-1216')) this.#reader?.fail(error)
         telemetry.log('debug', 'the end of the log is not known', { error: String(error) })
         return
       }
-      await clock.sleep(END_POLL_MS, signal)
+      await clock.sleep(pollMs, signal)
     }
   }
 }

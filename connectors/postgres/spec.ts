@@ -149,6 +149,17 @@ export const postgresSettingsSchema = z.strictObject({
         'Local disk for transactions in progress; beyond it the stream goes on with streaming off.',
       unit: 'bytes',
     }),
+  discoverIntervalMs: z
+    .number()
+    .int()
+    .min(100)
+    .max(3600 * SECOND_MS)
+    .default(10 * SECOND_MS)
+    .meta({
+      description:
+        'How often the catalogue is asked whether tables came, went or left the publication.',
+      unit: 'ms',
+    }),
   heartbeatIntervalMs: z
     .number()
     .int()

@@ -184,6 +184,11 @@ export interface SourceStart {
    * not published for a while, is copied again instead of ending the pipeline.
    */
   readonly matched?: ReadonlySet<string>
+  /** What chose them. Streams of `known` were seen, and are not read for another reason. */
+  readonly selection?: {
+    readonly patterns: readonly string[]
+    readonly known: ReadonlySet<string>
+  }
   /** Stream → the columns that the table behind it has of it, as of its cursor. */
   readonly columns?: ReadonlyMap<string, readonly ColumnOrigin[]>
   readonly memory: SourceMemory
@@ -209,6 +214,11 @@ export interface SourceSession extends AsyncDisposable {
    */
   acknowledge(nextPosition: SourcePosition): void
   progress(): SourceProgress
+  /**
+   * True after `blocks` ended because the patterns choose other streams by now, or one that they
+   * chose is not the same any more; all that was there of it before was yielded.
+   */
+  readonly isOutdated?: boolean
   /**
    * Streams whose cursor says `stream` and which this session copies all the same, because changes
    * are missing: their cursors must say `copy` before a block is taken. None when absent.

@@ -20,7 +20,7 @@ import { decideOnError, endsGoodLife } from './error-policy.ts'
 import { type Failpoints, noFailpoints, withStoreFailpoints } from './failpoints.ts'
 import { HEAP_GROWING_PERCENT, SPOOL_FOLDER } from './limits.ts'
 import { openPipelineLog } from './pipeline-log.ts'
-import { readAll } from './read-loop.ts'
+import { type ReadEnd, readAll } from './read-loop.ts'
 import { recover } from './recover.ts'
 import { isDoubtful, movedByAnother } from './second-look.ts'
 import { emptySpool } from './stager.ts'
@@ -83,6 +83,11 @@ async function runWithRestarts(
       const end = await runOnce(parts, board, signal, () => {
         readingSinceMs = clock.monotonicMs()
       })
+      if (end === 'outdated') {
+        attempt = 0
+        failingSinceMs = null
+        continue
+      }
       board.event('drained')
       return end
     } catch (thrown) {
@@ -122,7 +127,7 @@ async function runOnce(
   board: StatusBoard,
   signal: AbortSignal,
   onReading: () => void,
-): Promise<RunEnd> {
+): Promise<ReadEnd> {
   const { settings, clock } = parts
   const failpoints = parts.failpoints ?? noFailpoints
   const store = parts.failpoints ? withStoreFailpoints(parts.store, failpoints) : parts.store
@@ -156,13 +161,14 @@ async function runOnce(
     if (roll.returned.has(lane.context.target.stream)) await lane.copyAgain()
   }
   await noteRoll(log, roll, settings.selection)
-  board.warn([...roll.warnings, ...leftStreams(log)])
+  board.warn([...roll.refused, ...leftStreams(log)])
   failpoints.hit('recovered')
   try {
     return await readAll({
       ...parts,
       log,
       lanes: recovered.lanes,
+      refused: new Set(roll.refused.map(({ stream }) => stream)),
       board,
       failpoints,
       spoolFolder,

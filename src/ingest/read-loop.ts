@@ -29,15 +29,20 @@ export interface ReadRequest {
   readonly failpoints: Failpoints
   readonly spoolFolder: string
   readonly signal: AbortSignal
+  /** Streams that patterns chose and that are not read. */
+  readonly refused: ReadonlySet<string>
   /** Called once the source is connected. */
   readonly onReading: () => void
 }
+
+/** How reading ended; `outdated`: the streams are others by now, reading must begin anew. */
+export type ReadEnd = 'drained' | 'source-ended' | 'outdated'
 
 /**
  * Runs until the signal aborts or the source ends; all that was read and could be sealed is
  * committed then.
  */
-export async function readAll(request: ReadRequest): Promise<'drained' | 'source-ended'> {
+export async function readAll(request: ReadRequest): Promise<ReadEnd> {
   const { settings, source, log, lanes, board } = request
   const streams = new Map<string, Cursor | null>(
     lanes.map((lane) => [lane.context.target.stream, startCursor(lane, log)]),
@@ -48,6 +53,9 @@ export async function readAll(request: ReadRequest): Promise<'drained' | 'source
   await using session = await source.start({
     streams,
     matched: new Set(matched.map(({ context }) => context.target.stream)),
+    ...(settings.selection && {
+      selection: { patterns: settings.selection.patterns, known: request.refused },
+    }),
     columns: new Map(lanes.map((lane) => [lane.context.target.stream, lane.origins])),
     memory: sourceMemory(log),
     bufferBytesMax: settings.inFlightBytesMax,
@@ -63,7 +71,7 @@ export async function readAll(request: ReadRequest): Promise<'drained' | 'source
   const worker = createWorker(request, session)
   try {
     const end = await pump(request, session, worker)
-    board.event('drain')
+    if (end !== 'outdated') board.event('drain')
     await worker.drain()
     return end
   } finally {
@@ -96,7 +104,7 @@ async function pump(
   request: ReadRequest,
   session: SourceSession,
   worker: Worker,
-): Promise<'drained' | 'source-ended'> {
+): Promise<ReadEnd> {
   const blocks = session.blocks()[Symbol.asyncIterator]()
   let waiting = Promise.withResolvers<void>()
   const wake = (): void => waiting.resolve()
@@ -132,7 +140,10 @@ async function pump(
       continue
     }
     arrived = null
-    if (result.done) return request.signal.aborted ? 'drained' : 'source-ended'
+    if (result.done) {
+      if (request.signal.aborted) return 'drained'
+      return session.isOutdated === true ? 'outdated' : 'source-ended'
+    }
     await worker.take(result.value)
     fetch()
   }

@@ -23,8 +23,10 @@ export interface Roll {
   readonly targets: readonly TableTarget[]
   /** Stream → its columns. */
   readonly schemas: ReadonlyMap<string, StreamSchema>
-  /** Streams that are left out, and patterns that choose nothing. */
+  /** What keeps streams from being read now; the source goes on telling of these. */
   readonly warnings: readonly SourceWarning[]
+  /** Streams that patterns choose and that cannot become tables. */
+  readonly refused: readonly StreamWarning[]
   /** Streams that were left once and are back: what their tables hold has a gap. */
   readonly returned: ReadonlySet<string>
 }
@@ -54,12 +56,13 @@ export async function callRoll(
   const chosen = selection === null ? NOTHING : await choose(selection, source, { named, log })
   for (const schema of chosen.schemas) schemas.set(schema.stream, schema)
   const targets = [...named, ...chosen.targets]
-  if (targets.length === 0) throw nothingToRead(chosen.warnings)
+  if (targets.length === 0) throw nothingToRead([...chosen.warnings, ...chosen.refused])
   const returned = targets.filter(({ stream }) => wasLeft(log.notes.streams.get(stream)))
   return {
     targets,
     schemas,
     warnings: chosen.warnings,
+    refused: chosen.refused,
     returned: new Set(returned.map(({ stream }) => stream)),
   }
 }
@@ -73,7 +76,7 @@ export async function noteRoll(
   const read = new Set(roll.targets.map(({ stream }) => stream))
   const streams = new Map<string, StreamNote>()
   for (const [stream, note] of log.notes.streams) {
-    const known = note.left ?? leaving(stream, roll.warnings, selection)
+    const known = note.left ?? leaving(stream, [...roll.warnings, ...roll.refused], selection)
     streams.set(stream, { left: known })
   }
   for (const stream of read) streams.set(stream, { left: null })
@@ -133,12 +136,13 @@ function leaving(
 const wasLeft = (note: StreamNote | undefined): boolean => note !== undefined && note.left !== null
 
 interface Chosen {
+  readonly refused: readonly StreamWarning[]
   readonly targets: readonly TableTarget[]
   readonly schemas: readonly StreamSchema[]
   readonly warnings: readonly (SourceWarning | StreamWarning)[]
 }
 
-const NOTHING: Chosen = { targets: [], schemas: [], warnings: [] }
+const NOTHING: Chosen = { refused: [], targets: [], schemas: [], warnings: [] }
 
 async function choose(
   selection: StreamSelection,
@@ -159,7 +163,12 @@ async function choose(
     known.named,
   )
   const waiting = found.waiting.filter(({ stream }) => !named.has(stream))
-  return { targets, schemas, warnings: [...found.warnings, ...waiting, ...refused] }
+  return {
+    refused,
+    targets,
+    schemas,
+    warnings: [...found.warnings, ...waiting],
+  }
 }
 
 function nothingToRead(warnings: readonly (SourceWarning | StreamWarning)[]): SluiceError {

@@ -9,6 +9,9 @@ import {
   type TestServer,
 } from '../../connectors/postgres/harness.ts'
 
+/** Tables that come and go are noticed at once. */
+const SOON = 'discoverIntervalMs: 100'
+
 let server: TestServer
 
 beforeAll(async () => {
@@ -46,6 +49,7 @@ test('patterns choose tables, exclusions take away, overrides hold', async () =>
     'public.customers',
     'sales.order_items',
   ])
+  await life.reach(({ warnings }) => warnings.length > 0)
   expect(life.status().warnings.map(({ code, message }) => [code, message])).toEqual([
     [
       'SLU-SRC-1231',
@@ -104,12 +108,95 @@ test('a table that may not be published waits, and the statement is told', async
     CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY);
     CREATE PUBLICATION sluice_live FOR TABLE a WITH (publish_via_partition_root = true)`)
   const url = server.url.replace(/\/\/[^@]*@/, '//reader:r@')
-  await using live = createLivePipeline(url, "tables: ['public.*']")
+  await using live = createLivePipeline(url, "tables: ['public.*']", SOON)
   const life = await live.start()
   await life.catchUp(await currentPosition(server))
   expect(life.status().tables.map(({ table }) => table)).toEqual(['a'])
+  await life.reach(({ warnings }) => warnings.length > 0)
   expect(life.status().warnings).toMatchObject([
     { code: 'SLU-SRC-1205', remedy: expect.stringContaining('ADD TABLE "public"."b";') },
   ])
+  await server.sql('ALTER PUBLICATION sluice_live ADD TABLE b; INSERT INTO b VALUES (1)')
+  await life.reach(() => life.table('b')?.rowCount === 1n)
+  await life.reach(({ warnings }) => warnings.length === 0)
+  await life.drain()
+})
+
+test('a table that is made while the pipeline runs is copied and followed', async () => {
+  await server.sql('CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a VALUES (1)')
+  await using live = createLivePipeline(server.url, "tables: ['public.*', '!public.tmp*']", SOON)
+  const life = await live.start()
+  await life.catchUp(await currentPosition(server))
+  await server.sql(`
+    CREATE TABLE b (id int PRIMARY KEY, note text); CREATE TABLE tmp (id int PRIMARY KEY);
+    INSERT INTO b SELECT i, 'copied' FROM generate_series(1, 1000) i; INSERT INTO a VALUES (2)`)
+  await life.reach(() => life.table('b') !== undefined)
+  await server.sql("UPDATE b SET note = 'streamed' WHERE id <= 10; DELETE FROM b WHERE id = 11")
+  await life.reach(() => life.table('b')?.rowCount === 999n && life.table('b')?.copy === null)
+  await life.catchUp(await currentPosition(server))
+  expect(life.status().tables.map(({ table }) => table)).toEqual(['a', 'b'])
+  expect(await live.differences('a')).toBe(0n)
+  expect(await live.differences('b')).toBe(0n)
+  await life.drain()
+})
+
+test('a table that is dropped stays as it was at the end, and the others go on', async () => {
+  await server.sql('CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY)')
+  await using live = createLivePipeline(server.url, "tables: ['public.*']", SOON)
+  const life = await live.start()
+  await life.catchUp(await currentPosition(server))
+  await server.sql('INSERT INTO b SELECT generate_series(1, 500); DROP TABLE b')
+  await life.reach(({ warnings }) => warnings.some(({ code }) => code === 'SLU-SRC-1232'))
+  await server.sql('INSERT INTO a VALUES (1)')
+  await life.reach(() => life.table('a')?.rowCount === 1n)
+  expect(life.table('b')).toBeUndefined()
+  {
+    await using runtime = await live.runtime()
+    await using table = await runtime.format.open('b')
+    expect((await table?.latest())?.rowCount).toBe(500n)
+    // Commands still know it.
+    expect(runtime.config.pipelines[0]?.targets.map(({ table: name }) => name)).toEqual(['a', 'b'])
+  }
+  await server.sql('CREATE TABLE b (id int PRIMARY KEY, more text)')
+  await server.sql("INSERT INTO b VALUES (7, 'new')")
+  await life.reach(() => life.table('b')?.rowCount === 1n)
+  await life.catchUp(await currentPosition(server))
+  expect(await live.differences('b')).toBe(0n)
+  expect(life.status().warnings).toEqual([])
+  await life.drain()
+})
+
+test('a table that is made anew under its name is copied again', async () => {
+  await server.sql('CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a VALUES (1)')
+  await using live = createLivePipeline(server.url, "tables: ['public.*']", SOON)
+  const life = await live.start()
+  await life.catchUp(await currentPosition(server))
+  await server.sql(`
+    BEGIN; CREATE TABLE a_new (id int PRIMARY KEY, v int); INSERT INTO a_new VALUES (5, 5), (6, 6);
+    ALTER TABLE a RENAME TO a_old; ALTER TABLE a_new RENAME TO a; COMMIT`)
+  await life.reach(() => life.table('a')?.rowCount === 2n && life.table('a_old')?.rowCount === 1n)
+  await server.sql('INSERT INTO a VALUES (7, 7); INSERT INTO a_old VALUES (8)')
+  await life.catchUp(await currentPosition(server))
+  expect(await live.differences('a')).toBe(0n)
+  expect(await live.differences('a_old')).toBe(0n)
+  await life.drain()
+  await server.sql('DROP TABLE a; CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a VALUES (9)')
+  const again = await live.start()
+  await again.reach(() => again.table('a')?.rowCount === 1n)
+  await again.catchUp(await currentPosition(server))
+  expect(await live.differences('a')).toBe(0n)
+  expect(live.warned).toContain('SLU-SRC-1233')
+  await again.drain()
+})
+
+test('a table that left the publication is put in again and copied again', async () => {
+  await server.sql('CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY)')
+  await using live = createLivePipeline(server.url, "tables: ['public.*']", SOON)
+  const life = await live.start()
+  await life.catchUp(await currentPosition(server))
+  await server.sql('ALTER PUBLICATION sluice_live DROP TABLE b; INSERT INTO b VALUES (1)')
+  await life.reach(() => life.table('b')?.rowCount === 1n)
+  await life.catchUp(await currentPosition(server))
+  expect(await live.differences('b')).toBe(0n)
   await life.drain()
 })
