@@ -9,13 +9,19 @@ import {
   readServer,
   readSlot,
   readTables,
-  type SlotRow,
   type TableFacts,
 } from './catalog.ts'
+import { checkClock, checkIdleLimit, describeSlot } from './check-slot.ts'
 import { type Connection, connect } from './connection.ts'
 import { postgresError } from './errors.ts'
 import { requireUsableServer } from './opening.ts'
-import { planPublication, publicationSql, readPublication } from './publication.ts'
+import {
+  type PublicationFacts,
+  planPublication,
+  publicationSql,
+  readPublication,
+  requireWholeRows,
+} from './publication.ts'
 import { selectTables } from './selection.ts'
 import { defaultSlotName, lintPostgresSettings, type PostgresSettings } from './spec.ts'
 import { walWarning } from './wal-budget.ts'
@@ -45,14 +51,18 @@ export async function checkSource(
     await using connection = await connect({ settings, context, replication: false })
     checks.push(ok('connection', 'connected'))
     checks.push(...(await checkServer(connection)))
+    checks.push(await checkClock(connection, context.clock))
     const chosen = await checkPatterns(connection, settings, context, asked)
     checks.push(...chosen.checks)
     const { streams } = chosen
     checks.push(...(await checkTables(connection, streams, settings)))
     checks.push(...(await checkOwnObjects(connection, settings, context, streams)))
     await using replication = await connect({ settings, context, replication: true })
-    await replication.query('IDENTIFY_SYSTEM')
-    checks.push(ok('replication connection', 'allowed'))
+    const [system] = await replication.query<{ systemid: string; timeline: number }>(
+      'IDENTIFY_SYSTEM',
+    )
+    const cluster = `allowed; system ${system!.systemid}, timeline ${system!.timeline}`
+    checks.push(ok('replication connection', cluster))
   } catch (error) {
     checks.push(failed('connection', postgresError(error, 'checking Postgres')))
   }
@@ -215,19 +225,8 @@ async function checkOwnObjects(
   const server = await readServer(connection)
   const tables = await readTables(connection, streams)
   const found = await readPublication(connection, publication, server.versionNumber)
-  const plan = planPublication(found, tables)
-  const sql = publicationSql(publication, plan)
   const slotName = settings.slot ?? fallback
   const slot = await readSlot(connection, slotName)
-  const publicationCheck: SourceCheck =
-    sql === null || settings.createPublication
-      ? ok('publication', sql === null ? `${publication} holds every table` : `will run: ${sql}`)
-      : {
-          name: 'publication',
-          status: 'fail',
-          seen: `${publication} lacks ${plan.kind === 'create' ? 'everything' : 'tables'}`,
-          remedy: `${sql};`,
-        }
   const warning = walWarning({
     slot: slotName,
     leftBytes: slot?.safeWalBytes ?? null,
@@ -245,13 +244,35 @@ async function checkOwnObjects(
             remedy: warning.remedy,
           },
         ]
-  return [publicationCheck, ok('replication slot', describeSlot(slotName, slot)), ...budget]
+  const [{ database }] = (await connection.query<{ database: string }>(
+    'SELECT current_database()::text AS database',
+  )) as [{ database: string }]
+  return [
+    checkPublication({ settings, name: publication, found, tables }),
+    describeSlot(slotName, database, slot),
+    ...budget,
+    ...(await checkIdleLimit(connection)),
+  ]
 }
 
-function describeSlot(name: string, slot: SlotRow | null): string {
-  if (slot === null) return `${name} will be made`
-  const reader = slot.activeProcessId === null ? 'idle' : `read by process ${slot.activeProcessId}`
-  return `${name} exists at ${slot.confirmedFlushLsn ?? 'no position'}, ${reader}`
+function checkPublication(request: {
+  readonly settings: PostgresSettings
+  readonly name: string
+  readonly found: PublicationFacts | null
+  readonly tables: readonly TableFacts[]
+}): SourceCheck {
+  const { settings, name, found, tables } = request
+  try {
+    requireWholeRows(name, found, tables)
+  } catch (error) {
+    return failed('publication', postgresError(error, 'checking the publication'))
+  }
+  const plan = planPublication(found, tables)
+  const sql = publicationSql(name, plan)
+  if (sql === null) return ok('publication', `${name} holds every table`)
+  if (settings.createPublication) return ok('publication', `will run: ${sql}`)
+  const seen = `${name} lacks ${plan.kind === 'create' ? 'everything' : 'tables'}`
+  return { name: 'publication', status: 'fail', seen, remedy: `${sql};` }
 }
 
 function room(name: string, used: number, max: number, setting: string): SourceCheck {

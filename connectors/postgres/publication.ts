@@ -196,9 +196,9 @@ export function strayError({ stream, message }: StrayTable, publication: string)
 
 /**
  * A publication that leaves out kinds of changes, rows or columns would make the tables differ in
- * silence.
+ * silence. Throws SLU-SRC-1205, 1221.
  */
-function requireWholeRows(
+export function requireWholeRows(
   name: string,
   found: PublicationFacts | null,
   tables: readonly TableFacts[],

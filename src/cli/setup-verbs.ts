@@ -100,4 +100,21 @@ export const SETUP_VERBS: readonly VerbSpec[] = [
     run: async (context, { args }) =>
       (await import('./verbs/check.ts')).checkVerb(context, args[0]),
   },
+  {
+    usage: 'doctor [pipeline]',
+    group: 'Configuration',
+    summary: 'everything that check looks at, and the machine and the tables: what to do about it',
+    details:
+      'One line each: ok, warn or fail, what was seen, and below what to run. Writes small\n' +
+      'probes into the store and deletes them; nothing else is changed.\n' +
+      'Machine: memory, disks, open files. Tables: readable, other writers, small files.\n' +
+      'Exit code 10 when something fails; warnings pass.',
+    options: [],
+    examples: [
+      ['sluice doctor', 'when something is odd, and before asking others'],
+      [`sluice doctor shop --json | jq '.checks[].status'`, 'one pipeline, for a program'],
+    ],
+    run: async (context, { args }) =>
+      (await import('./verbs/doctor.ts')).doctorVerb(context, args[0]),
+  },
 ]

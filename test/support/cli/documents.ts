@@ -69,6 +69,19 @@ const problem = z.strictObject({
   fix: z.string(),
 })
 
+const checks = {
+  ok: z.boolean(),
+  checks: z.array(
+    z.strictObject({
+      subject: z.string(),
+      name: z.string(),
+      status: z.enum(['ok', 'warn', 'fail']),
+      seen: z.string(),
+      remedy: z.string(),
+    }),
+  ),
+}
+
 const state = z.enum([
   'not started',
   'created',
@@ -194,18 +207,8 @@ export const DOCUMENTS = {
     problems: z.array(problem),
     warnings: z.array(problem),
   }),
-  check: document('check', {
-    ok: z.boolean(),
-    checks: z.array(
-      z.strictObject({
-        subject: z.string(),
-        name: z.string(),
-        status: z.enum(['ok', 'warn', 'fail']),
-        seen: z.string(),
-        remedy: z.string(),
-      }),
-    ),
-  }),
+  check: document('check', checks),
+  doctor: document('doctor', checks),
   run: document('run', {
     tookMs: count,
     pipelines: z.array(
