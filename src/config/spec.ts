@@ -3,7 +3,7 @@
  */
 
 import { z } from 'zod'
-import { parseDurationMs, parseSizeBytes, TABLE_NAME } from '../model/index.ts'
+import { keptProperties, parseDurationMs, parseSizeBytes, TABLE_NAME } from '../model/index.ts'
 
 /** What a connector brings along; `compose.ts` hands the list to `loadConfig`. */
 export interface SourceSpec {
@@ -254,6 +254,19 @@ const target = {
   key: columns('Key columns. Default: the key of the source.').optional(),
   ordering: text('Column whose higher value wins. Default: the order of the source.').optional(),
   partitionBy: columns('Columns whose values become folders of the table.').optional(),
+  properties: z
+    .record(
+      text('Name.'),
+      z.union([z.string(), z.number(), z.boolean()]).transform((value) => String(value)),
+    )
+    .optional()
+    .meta({
+      description:
+        'Table properties. Names of your own, and of Delta: ' +
+        `${keptProperties()
+          .map((name) => `\`${name}\``)
+          .join(', ')}. Changes reach tables that exist; taking one away does not.`,
+    }),
   deleteWhen: z
     .strictObject({
       column: text('Column that marks deletes.'),

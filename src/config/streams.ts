@@ -12,6 +12,7 @@ import type {
 import {
   matchesPatterns,
   parseStreamPattern,
+  propertyProblem,
   type StreamPattern,
   suggestName,
   TABLE_NAME,
@@ -59,7 +60,7 @@ export function resolveStreams(
     list.names.size === 1 && !hasPatterns ? pipeline.to : { ...pipeline.to, table: undefined }
   const targets = [...list.names].map(([stream, position]) => {
     const path = ['pipelines', index, 'tables', position]
-    const merged = { ...shared, ...pipeline.overrides?.[stream] }
+    const merged = mergeTarget(shared, pipeline.overrides?.[stream])
     const template = templateOf(merged, facts, (rule, fix) => addProblem(context, path, rule, fix))
     const target = nameTarget(stream, template, pipeline.to?.namespace ?? null)
     if (!TABLE_NAME.test(target.table)) {
@@ -174,7 +175,7 @@ function selectionOf(
     overrides: new Map(
       overrides.map(([stream, own]) => [
         stream,
-        templateOf({ ...shared, ...own }, facts, problemAt('overrides', stream)),
+        templateOf(mergeTarget(shared, own), facts, problemAt('overrides', stream)),
       ]),
     ),
   }
@@ -183,8 +184,19 @@ function selectionOf(
 /** `to` and what overrides it. */
 type TargetSettings = NonNullable<CheckedPipeline['overrides']>[string]
 
+/** Some of them. */
+type SomeSettings = { readonly [Name in keyof TargetSettings]: TargetSettings[Name] | undefined }
+
+/** What overrides takes the place of what it overrides; of properties each on its own. */
+function mergeTarget(
+  shared: SomeSettings | undefined,
+  own: SomeSettings | undefined,
+): SomeSettings {
+  return { ...shared, ...own, properties: { ...shared?.properties, ...own?.properties } }
+}
+
 function templateOf(
-  merged: { readonly [Name in keyof TargetSettings]: TargetSettings[Name] | undefined },
+  merged: SomeSettings,
   { type, tuning }: TargetFacts,
   report: (rule: string, fix: string) => void,
 ): TargetTemplate {
@@ -198,6 +210,11 @@ function templateOf(
     const rule = 'mode append keeps every record: key, ordering and deleteWhen have no effect'
     report(rule, 'remove them, or set `mode: upsert`')
   }
+  const properties = merged.properties ?? {}
+  for (const [name, value] of Object.entries(properties)) {
+    const rule = propertyProblem(name, value)
+    if (rule !== null) report(rule, 'correct it under `properties`')
+  }
   return {
     table: merged.table ?? null,
     mode,
@@ -206,6 +223,7 @@ function templateOf(
     orderingColumn: merged.ordering ?? null,
     partitionBy: merged.partitionBy ?? [],
     deleteWhen: merged.deleteWhen ?? null,
+    properties,
     schema: { ...tuning.schema, ...dropUndefined(merged.schema ?? {}) } as SchemaPolicies,
   }
 }

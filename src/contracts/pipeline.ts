@@ -50,6 +50,8 @@ export interface TableTarget {
    */
   readonly deleteWhen: { readonly column: string; readonly equals: string } | null
   readonly schema: SchemaPolicies
+  /** Table properties of the user's; none when absent. */
+  readonly properties?: Readonly<Record<string, string>>
 }
 
 /** What a stream becomes whose name is not known yet. */

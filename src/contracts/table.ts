@@ -79,6 +79,8 @@ export interface CommitRequest {
   readonly removeAllFiles: boolean
   /** Schema from this version on; null keeps it. */
   readonly schema: TableSchema | null
+  /** Table properties that are set from this version on; the others stay. Absent sets none. */
+  readonly properties?: Readonly<Record<string, string>>
   readonly accounting: Accounting | null
   readonly stepTimingsMs: Readonly<Record<string, number>>
   /** Stored in `commitInfo.sluice`. */

@@ -36,7 +36,11 @@ export async function openTargetTable(
   const table = await format.create(target.root, {
     name: target.table,
     schema: createTableSchema(stream, target),
-    properties: { 'sluice.pipeline': context.pipeline, 'sluice.stream': target.stream },
+    properties: {
+      ...target.properties,
+      'sluice.pipeline': context.pipeline,
+      'sluice.stream': target.stream,
+    },
     details: { pipeline: context.pipeline, stream: target.stream },
   })
   return { table, target }
@@ -44,10 +48,43 @@ export async function openTargetTable(
 
 /** Checks that the table is this pipeline's, fills the index, and makes the lane. */
 export async function openLane(context: LaneContext): Promise<Lane> {
-  const snapshot = await context.table.latest()
-  checkOwner(context, snapshot)
+  const found = await context.table.latest()
+  checkOwner(context, found)
+  const snapshot = await withProperties(context, found)
   if (context.target.mode === 'upsert') await rebuildIndex(context, snapshot)
   return createLane(context, snapshot)
+}
+
+/**
+ * The snapshot with the properties that the target asks for; a commit sets what differs. Throws
+ * SLU-ING-4007.
+ */
+async function withProperties(
+  { table, target }: LaneContext,
+  snapshot: Snapshot,
+): Promise<Snapshot> {
+  const wanted = Object.entries(target.properties ?? {})
+  const differing = wanted.filter(([name, value]) => snapshot.properties[name] !== value)
+  if (differing.length === 0) return snapshot
+  const outcome = await table.commit({
+    base: snapshot,
+    operation: 'properties',
+    pipeline: null,
+    cursors: [],
+    add: [],
+    deletes: [],
+    removeAllFiles: false,
+    schema: null,
+    properties: Object.fromEntries(differing),
+    accounting: null,
+    stepTimingsMs: {},
+    details: {},
+  })
+  if (outcome.kind === 'committed') return outcome.snapshot
+  throw new SluiceError('SLU-ING-4007', {
+    message: `another writer changed ${target.table} while its properties were set`,
+    context: { table: target.table },
+  })
 }
 
 function checkOwner(context: LaneContext, snapshot: Snapshot): void {

@@ -14,6 +14,7 @@ export {
   SluiceError,
   wrapError,
 } from './errors.ts'
+export { parseInterval } from './interval.ts'
 export { nearestName, suggestName } from './nearest.ts'
 export {
   type Cursor,
@@ -58,6 +59,7 @@ export type {
   StagedFile,
   TimelineEntry,
 } from './table.ts'
+export { keptProperties, propertyProblem } from './table-properties.ts'
 export { isoFromMicros, microsFromMs, msFromMicros } from './time.ts'
 export { compareTypes, isWholeNumber, sameType, type TypeChange } from './type-change.ts'
 export {

@@ -92,6 +92,7 @@ export type CommitOperation =
   | 'truncate'
   | 'compact'
   | 'restore'
+  | 'properties'
   | 'foreign'
 
 /** One commit as the timeline shows it. */

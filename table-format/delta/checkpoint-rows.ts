@@ -5,10 +5,10 @@
  */
 
 import type { Clock } from '../../src/contracts/index.ts'
-import { SluiceError } from '../../src/model/index.ts'
+import { parseInterval, SluiceError } from '../../src/model/index.ts'
 import { encodeAction, type RemoveAction, vectorId } from './actions.ts'
 import { type Checkpoint, completeCheckpoints } from './checkpoint-read.ts'
-import { parseInterval } from './interval.ts'
+
 import type { ReplaySources } from './replay.ts'
 import type { TableState } from './state.ts'
 

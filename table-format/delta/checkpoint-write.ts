@@ -13,6 +13,7 @@ import { type WrittenCheckpoint, writeV2Checkpoint } from './checkpoint-v2.ts'
 import { integer, printJson } from './json.ts'
 import { cleanLog } from './log-cleanup.ts'
 import { checkpointPath, LAST_CHECKPOINT } from './log-path.ts'
+import { POLICY_PROPERTY } from './protocol.ts'
 import type { ReplaySources } from './replay.ts'
 import type { TableState } from './state.ts'
 
@@ -41,7 +42,6 @@ export interface CheckpointTools {
 const INTERVAL_PROPERTY = 'delta.checkpointInterval'
 const INTERVAL_DEFAULT = 100n
 const NOT_WRITTEN = 'a checkpoint could not be written; the table is unharmed'
-const POLICY_PROPERTY = 'delta.checkpointPolicy'
 
 /** The task of one table. */
 export function createCheckpointTask(tools: CheckpointTools): CheckpointTask {

@@ -23,6 +23,7 @@ const OPERATION_NAMES: Readonly<Record<CommitOperation, string>> = {
   truncate: 'TRUNCATE',
   compact: 'OPTIMIZE',
   restore: 'RESTORE',
+  properties: 'SET TBLPROPERTIES',
   foreign: 'WRITE',
 }
 
@@ -83,7 +84,7 @@ export function commitInfo(request: {
 
 /** `commitInfo` of version 0. */
 export function creationInfo(request: {
-  readonly context: CommitContext
+  readonly context: Pick<CommitContext, 'txnId' | 'writerName' | 'nowMs'>
   readonly details: JsonObject
   readonly partitionBy: readonly string[]
 }): CommitInfoAction {
@@ -139,6 +140,9 @@ function parametersOf(commit: CommitRequest): JsonObject {
       queryId: commit.pipeline ?? '',
       epochId: epoch === undefined ? '' : epoch.toString(),
     }
+  }
+  if (commit.operation === 'properties') {
+    return { properties: JSON.stringify(commit.properties ?? {}) }
   }
   return commit.operation === 'copy' ? { mode: 'Append' } : {}
 }

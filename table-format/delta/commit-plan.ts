@@ -23,7 +23,7 @@ import type { CommitContext, DeletePlan, VectorUpdate } from './commit-types.ts'
 import { cursorActions, storedCursor } from './cursors.ts'
 import { integer, parsePlainObject, printJson } from './json.ts'
 import type { LiveFile } from './live-file.ts'
-import { protocolFor, sameProtocol } from './protocol.ts'
+import { POLICY_PROPERTY, protocolFor, sameProtocol } from './protocol.ts'
 import { isBelow, type RowBitmap, rowsToBitmap, uniteBitmaps } from './row-bitmap.ts'
 import { assignFields } from './schema-change.ts'
 import {
@@ -145,7 +145,7 @@ export function planCommit(request: {
   const timestampMs = Math.max(context.nowMs, Number(state.timestampMicros / 1000n) + 1)
   // These two write rows again that stay what they are.
   const dataChange = commit.operation !== 'compact' && commit.operation !== 'schema'
-  const schemaActions = planSchema(commit.schema, state, context.uuid)
+  const schemaActions = planSchema(commit, state, context)
   const schema = schemaActions.schema
   const gone = [...filesToRemove(commit, base), ...deletes.emptied]
   const rowIds = highWaterMark(state)
@@ -210,24 +210,48 @@ export function metadataWith(request: {
 }
 
 function planSchema(
-  wanted: TableSchema | null,
+  { schema: wanted, properties }: CommitRequest,
   state: TableState,
-  uuid: () => string,
+  { uuid, longTableFiles }: CommitContext,
 ): { readonly schema: TableSchema; readonly actions: readonly Action[] } {
-  if (wanted === null) return { schema: state.schema, actions: [] }
   const { metadata } = state
+  const set = { ...policyFor(state, longTableFiles), ...properties }
+  const isSame = Object.entries(set).every(
+    ([name, value]) => metadata.configuration[name] === value,
+  )
+  if (wanted === null && isSame) return { schema: state.schema, actions: [] }
+  const configuration = { ...metadata.configuration, ...set }
+  if (wanted === null) {
+    const protocol = changedProtocol(state, state.schema, configuration)
+    return { schema: state.schema, actions: [...protocol, { ...metadata, configuration }] }
+  }
   const { schema, retired } = assignFields({
     wanted,
     previous: state.schema,
-    retired: listProperty(metadata.configuration, RETIRED_PROPERTY),
+    retired: listProperty(configuration, RETIRED_PROPERTY),
     uuid,
   })
-  const protocol = protocolFor(schema, state.protocol)
-  const changed = { ...metadata, ...metadataWith({ schema, retired, ...metadata }) }
-  return {
-    schema,
-    actions: [...(sameProtocol(protocol, state.protocol) ? [] : [protocol]), changed],
-  }
+  const changed = { ...metadata, ...metadataWith({ schema, retired, configuration }) }
+  return { schema, actions: [...changedProtocol(state, schema, configuration), changed] }
+}
+
+/** The protocol that schema and properties ask for, when that is not the one there is. */
+function changedProtocol(
+  state: TableState,
+  schema: TableSchema,
+  configuration: Readonly<Record<string, string>>,
+): readonly Action[] {
+  const protocol = protocolFor(schema, state.protocol, configuration)
+  return sameProtocol(protocol, state.protocol) ? [] : [protocol]
+}
+
+/** A table that has become long gets v2 checkpoints unless somebody has chosen its policy. */
+function policyFor(
+  { files, metadata }: TableState,
+  longTableFiles: number,
+): Readonly<Record<string, string>> {
+  const isChosen = metadata.configuration[POLICY_PROPERTY] !== undefined
+  return files.size >= longTableFiles && !isChosen ? { [POLICY_PROPERTY]: 'v2' } : {}
 }
 
 /** What a staged file says of itself. */

@@ -25,4 +25,6 @@ export interface CommitContext {
   readonly writerName: string
   readonly nowMs: number
   readonly uuid: () => string
+  /** Live files from which on a table gets v2 checkpoints. */
+  readonly longTableFiles: number
 }

@@ -42,6 +42,8 @@ export interface CommitTools {
   readonly paths: TablePaths
   readonly vectors: VectorStore
   readonly writerName: string
+  /** Live files from which on a table gets v2 checkpoints. */
+  readonly longTableFiles: number
   /** The newest state in storage. */
   refresh(): Promise<TableState>
 }
@@ -160,7 +162,7 @@ async function tryVersion(
     readonly staged: StagedVectors
   },
 ): Promise<WrittenCommit | null> {
-  const { clock, vectors, writerName } = tools
+  const { clock, vectors, writerName, longTableFiles } = tools
   const { request, base, state, staged } = at
   const targets = deleteTargets(request, state)
   const hidden = await vectors.readAll(targets.map((file) => file.deletionVector))
@@ -168,7 +170,8 @@ async function tryVersion(
   const descriptors = await staged.write(deletes)
   const addedVectors = await staged.ofAdded(request.add)
   const txnId = clock.uuid()
-  const context = { txnId, writerName, nowMs: Math.floor(clock.nowMs()), uuid: () => clock.uuid() }
+  const nowMs = Math.floor(clock.nowMs())
+  const context = { txnId, writerName, nowMs, uuid: () => clock.uuid(), longTableFiles }
   const plan = planCommit({
     commit: request,
     base,

@@ -39,11 +39,15 @@ export interface DeltaFormatOptions {
   readonly telemetry?: Telemetry
   /** File actions to a sidecar of a v2 checkpoint. */
   readonly sidecarActionsMax?: number
+  /** Live files from which on a table gets v2 checkpoints, unless its policy is chosen. */
+  readonly longTableFiles?: number
 }
 
 const CACHE_BYTES_DEFAULT = 64 * 1024 * 1024
 /** A reader can share sidecars of this size out, and does not drown in them. */
 const SIDECAR_ACTIONS_DEFAULT = 100_000
+/** More than one sidecar: a reader takes a classic checkpoint as one object, as a whole. */
+const LONG_TABLE_FILES_DEFAULT = 100_000
 
 /** Delta tables in a store. */
 export function createDeltaFormat(options: DeltaFormatOptions): TableFormat {
@@ -78,6 +82,7 @@ function partsOf(options: DeltaFormatOptions, root: string): Parts {
     store,
     clock,
     writerName,
+    longTableFiles: options.longTableFiles ?? LONG_TABLE_FILES_DEFAULT,
     sources,
     vectors: new VectorStore({ store, clock, paths, cacheBytesMax }),
     checksums: createChecksumTask({ store, paths, telemetry }),

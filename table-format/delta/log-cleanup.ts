@@ -9,8 +9,9 @@
  */
 
 import type { Clock, ObjectStore } from '../../src/contracts/index.ts'
+import { parseInterval } from '../../src/model/index.ts'
 import { completeCheckpoints } from './checkpoint-read.ts'
-import { parseInterval } from './interval.ts'
+
 import type { LogEntry } from './log.ts'
 import { SIDECAR_FOLDER } from './log-path.ts'
 import { boundsOf, type ReplaySources } from './replay.ts'

@@ -40,6 +40,9 @@ const REQUIRED = [
 const READER_FEATURES = ['columnMapping', 'deletionVectors']
 const WRITER_FEATURES = [...READER_FEATURES, 'domainMetadata', 'inCommitTimestamp', 'rowTracking']
 
+/** Table property: `v2` for checkpoints in parts, `classic` for single ones. */
+export const POLICY_PROPERTY = 'delta.checkpointPolicy'
+
 /** Highest versions that the protocol defines. */
 const READER_VERSION_MAX = 3
 const WRITER_VERSION_MAX = 7
@@ -52,7 +55,7 @@ export function protocolFor(
 ): ProtocolAction {
   const wanted = [
     ...(usesType(schema, 'timestamp_ntz') ? ['timestampNtz'] : []),
-    ...(properties['delta.checkpointPolicy'] === 'v2' ? ['v2Checkpoint'] : []),
+    ...(properties[POLICY_PROPERTY] === 'v2' ? ['v2Checkpoint'] : []),
   ]
   return {
     kind: 'protocol',

@@ -32,6 +32,8 @@ export interface DeltaTableParts {
   readonly store: ObjectStore
   readonly clock: Clock
   readonly writerName: string
+  /** Live files from which on a table gets v2 checkpoints. */
+  readonly longTableFiles: number
   readonly sources: ReplaySources
   readonly vectors: VectorStore
   readonly checkpoints: CheckpointTask
@@ -163,7 +165,8 @@ class DeltaTable implements Table {
   }
 
   async #commit(request: CommitRequest): Promise<CommitOutcome> {
-    const { store, clock, sources, vectors, writerName, checkpoints, checksums } = this.#parts
+    const { store, clock, sources, vectors, writerName, longTableFiles } = this.#parts
+    const { checkpoints, checksums } = this.#parts
     const base = stateOf(request.base)
     const end = await runCommit(
       {
@@ -172,6 +175,7 @@ class DeltaTable implements Table {
         paths: sources.paths,
         vectors,
         writerName,
+        longTableFiles,
         refresh: () => this.#refresh(),
       },
       request,

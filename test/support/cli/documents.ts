@@ -45,6 +45,7 @@ const commitShape = {
     'truncate',
     'compact',
     'restore',
+    'properties',
     'foreign',
   ]),
   operationName: z.string(),

@@ -110,6 +110,7 @@ test('fills in every default of a minimal file', () => {
       key: null,
       orderingColumn: null,
       partitionBy: [],
+      properties: {},
       deleteWhen: null,
       schema: {
         add: 'apply',
@@ -452,4 +453,26 @@ test('an override must be of a stream that is named or that patterns choose', ()
   expect(problemsIn(text).map(({ rule }) => rule)).toEqual([
     '"sales.orders" is not among the tables of this pipeline',
   ])
+})
+
+test('gives tables the properties of the pipeline and those of their own', () => {
+  const to = `    to: { properties: { owner: shop, delta.checkpointInterval: 50 } }
+    overrides:
+      public.orders: { properties: { owner: orders, delta.checkpointPolicy: v2 } }
+`
+  const [pipeline] = load(
+    `${GOOD.replace('[public.orders]', '[public.orders, public.items]')}${to}`,
+  ).pipelines
+  expect(pipeline?.targets.map(({ properties }) => properties)).toEqual([
+    { owner: 'orders', 'delta.checkpointInterval': '50', 'delta.checkpointPolicy': 'v2' },
+    { owner: 'shop', 'delta.checkpointInterval': '50' },
+  ])
+})
+
+test('refuses properties that a table of ours cannot keep, and says which it can', () => {
+  const [problem, ...rest] = problemsIn(
+    `${GOOD}    to: { properties: { delta.enableChangeDataFeed: true } }\n`,
+  )
+  expect(rest).toEqual([])
+  expect(problem?.rule).toContain('"delta.enableChangeDataFeed" cannot be set: changes are read')
 })

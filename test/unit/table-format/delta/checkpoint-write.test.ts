@@ -14,7 +14,6 @@ import type {
 } from '../../../../src/contracts/index.ts'
 import { createEngine, createParquetPort, type Engine } from '../../../../src/engine/index.ts'
 import { createDeltaFormat } from '../../../../table-format/delta/index.ts'
-import { parseInterval } from '../../../../table-format/delta/interval.ts'
 import { createLocalObjectStore } from '../../../../table-format/object-store/index.ts'
 import {
   commitRequest,
@@ -297,16 +296,5 @@ describe('a writer that slept', () => {
       code: 'SLU-TAB-3011',
     })
     expect(await readdir(world.log)).not.toContain(logName(1))
-  })
-})
-
-describe('intervals', () => {
-  it.each([
-    ['interval 7 days', 7 * DAY_MS],
-    ['interval 1 week 2 days', 9 * DAY_MS],
-    ['30 hours', 30 * 3_600_000],
-    ['nonsense', null],
-  ])('reads %j', (text, ms) => {
-    expect(parseInterval(text)).toBe(ms)
   })
 })

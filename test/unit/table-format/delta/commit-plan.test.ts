@@ -18,10 +18,11 @@ interface LogLine {
   readonly remove?: { readonly path: string; readonly deletionVector?: object }
   readonly add?: { readonly path: string; readonly deletionVector?: object }
   readonly protocol?: { readonly writerFeatures: readonly string[] }
+  readonly metaData?: { readonly schemaString: string }
 }
 
 /** A table with the files `a` and `b`, and the snapshot that holds them. */
-async function createWorld(): Promise<{
+async function createWorld(longTableFiles = 100): Promise<{
   readonly table: Table
   readonly base: Snapshot
   /** The lines of a log entry but the first. */
@@ -31,7 +32,8 @@ async function createWorld(): Promise<{
 }> {
   const clock = createTestClock()
   const store = createMemoryObjectStore(clock)
-  const table = await createDeltaFormat({ store, clock, writerName: 'w' }).create('t', tableSpec())
+  const format = createDeltaFormat({ store, clock, writerName: 'w', longTableFiles })
+  const table = await format.create('t', tableSpec())
   const add = [stagedFile('a'), stagedFile('b')]
   const base = committed(await table.commit(commitRequest(await table.latest(), { add })))
   const entry = (version: bigint): string =>
@@ -160,5 +162,62 @@ describe('a commit that meets the version of another writer', () => {
     await expect(
       table.commit(commitRequest(base, { add: [stagedFile('c')] })),
     ).rejects.toMatchObject({ code: 'SLU-TAB-3008' })
+  })
+})
+
+describe('the properties of a table', () => {
+  const isMetadata = (line: LogLine): boolean => line.metaData !== undefined
+
+  it('are set by a commit, beside those there are, and columns stay as they were', async () => {
+    const { table, base, lines } = await createWorld()
+    const properties = { owner: 'shop', 'delta.checkpointInterval': '5' }
+    const request = commitRequest(base, { operation: 'properties', properties })
+    const after = committed(await table.commit(request))
+    expect(after.properties).toEqual({ ...base.properties, ...properties })
+    expect(after.schema).toEqual(base.schema)
+    expect(paths(after)).toEqual(['a', 'b'])
+    const first = (await lines(0n)).find(isMetadata)?.metaData
+    expect((await lines(2n)).map((line) => Object.keys(line))).toEqual([['metaData']])
+    expect((await lines(2n))[0]?.metaData?.schemaString).toBe(first?.schemaString)
+    expect(await table.entry(2n)).toMatchObject({
+      operation: 'properties',
+      operationName: 'SET TBLPROPERTIES',
+    })
+  })
+
+  it('are not written again when they are so already', async () => {
+    const { table, base, lines } = await createWorld()
+    const properties = { owner: 'shop' }
+    const once = committed(await table.commit(commitRequest(base, { properties })))
+    await table.commit(commitRequest(once, { properties, add: [stagedFile('c')] }))
+    expect((await lines(3n)).some(isMetadata)).toBe(false)
+  })
+
+  it('bring the feature that they need', async () => {
+    const { table, base, lines } = await createWorld()
+    const properties = { 'delta.checkpointPolicy': 'v2' }
+    await table.commit(commitRequest(base, { operation: 'properties', properties }))
+    const protocol = (await lines(2n)).find((line) => line.protocol !== undefined)?.protocol
+    expect(protocol?.writerFeatures).toContain('v2Checkpoint')
+  })
+
+  it('turn to v2 checkpoints with the first commit after a table has become long', async () => {
+    const { table, base, lines } = await createWorld(3)
+    const long = committed(await table.commit(commitRequest(base, { add: [stagedFile('c')] })))
+    expect(long.properties).not.toHaveProperty('delta.checkpointPolicy')
+    const deletes = [{ path: 'a', rows: rows(1) }]
+    const after = committed(await table.commit(commitRequest(long, { deletes })))
+    expect(after.properties['delta.checkpointPolicy']).toBe('v2')
+    expect((await lines(3n)).find(({ protocol }) => protocol !== undefined)).toBeDefined()
+    await table.commit(commitRequest(after, { add: [stagedFile('d')] }))
+    expect((await lines(4n)).some(isMetadata)).toBe(false)
+  })
+
+  it('keep the checkpoints of a long table as somebody chose them', async () => {
+    const { table, base } = await createWorld(1)
+    const properties = { 'delta.checkpointPolicy': 'classic' }
+    const chosen = committed(await table.commit(commitRequest(base, { properties })))
+    const after = committed(await table.commit(commitRequest(chosen, { add: [stagedFile('c')] })))
+    expect(after.properties['delta.checkpointPolicy']).toBe('classic')
   })
 })
