@@ -63,7 +63,8 @@ export function propertyProblem(name: string, value: string): string | null {
   const refused = REFUSED.find(([prefix]) => name.startsWith(prefix))
   if (refused !== undefined) return `"${name}" cannot be set: ${refused[1]}`
   if (!name.startsWith('delta.')) return null
-  return `"${name}" is not kept by this writer; those of Delta that are: ${keptProperties().join(', ')}`
+  const kinds = keptProperties().join(', ')
+  return `"${name}" is not kept by this writer; those of Delta that are: ${kinds}`
 }
 
 /** Properties of Delta that a user may set. */
