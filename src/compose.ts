@@ -177,6 +177,7 @@ export async function openRuntime(given: Config, options: RuntimeOptions): Promi
         pipeline: pipeline.name,
         clock,
         telemetry,
+        parquet,
       }),
     openPipeline: async (settings, source, death) => {
       const { createPipeline, failAt } = await import('./ingest/index.ts')
@@ -231,6 +232,7 @@ function parquetOnDemand(config: Config, clock: Clock): ParquetPort & AsyncDispo
       yield* (await opened()).readRows(url, columns)
     },
     writeRows: async (request) => (await opened()).writeRows(request),
+    describe: async (path) => (await opened()).describe(path),
     [Symbol.asyncDispose]: async () => {
       await (await engine)?.[Symbol.asyncDispose]()
     },
@@ -262,9 +264,9 @@ async function createSource(
       return createPostgresSource(settings as PostgresSettings, context)
     }
     case 'files': {
-      const { filesSource } = await import('../connectors/files/index.ts')
+      const { createFilesSource } = await import('../connectors/files/index.ts')
       const { path, ...rest } = settings as FilesSettings
-      return filesSource({ ...rest, path: resolve(config.baseFolder, path) }, context)
+      return createFilesSource({ ...rest, path: resolve(config.baseFolder, path) }, context)
     }
     default:
       throw new SluiceError('SLU-BUG-9001', { message: `no connector for ${type}` })

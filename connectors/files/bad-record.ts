@@ -1,7 +1,7 @@
 /** What is wrong with a record, in words: which file, which line, and how to go on. */
 
 import { type ErrorCode, SluiceError } from '../../src/model/index.ts'
-import type { FileShape } from './file-format.ts'
+import type { TextShape } from './file-format.ts'
 import type { FolderPlace } from './place.ts'
 import type { RecordProblem } from './records.ts'
 
@@ -29,7 +29,7 @@ const WORDS = {
 export function badRecord(
   problem: RecordProblem,
   place: FolderPlace,
-  { csv }: Pick<FileShape, 'csv'>,
+  { csv }: Pick<TextShape, 'csv'>,
 ): SluiceError {
   const line = place.lineCount + 1
   const wanted = problem === 'ragged' ? ` than the ${csv?.fields.length} of the header` : ''

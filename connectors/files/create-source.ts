@@ -4,7 +4,7 @@ import type { Source, SourceContext } from '../../src/contracts/index.ts'
 import type { FilesSettings } from './spec.ts'
 
 /** Makes a source; `settings.path` is absolute. Nothing is opened before it is asked to. */
-export async function filesSource(
+export async function createFilesSource(
   settings: FilesSettings,
   context: SourceContext,
 ): Promise<Source> {

@@ -7,12 +7,12 @@ import { headerNames, inferCsvColumns } from './csv-columns.ts'
 import {
   byteOrderMark,
   type FileFormat,
-  type FileShape,
   type OpenFile,
   readStart,
   SAMPLE_BYTES,
   SAMPLE_RECORDS_MAX,
   searchStart,
+  type TextShape,
 } from './file-format.ts'
 import { withFile } from './folder.ts'
 import { LINE_BYTES_MAX } from './records.ts'
@@ -38,7 +38,7 @@ interface Beginning {
 
 /** The format of CSV files with these options. */
 export function csvFiles(options: CsvOptions): FileFormat {
-  let last: { readonly file: string; readonly shape: FileShape } | null = null
+  let last: { readonly file: string; readonly shape: TextShape } | null = null
   return {
     infer: async (folder, fileNames) => {
       for (const name of fileNames) {
@@ -120,7 +120,7 @@ async function shapeOf(
   beginning: Beginning,
   options: CsvOptions,
   shape: Shape,
-): Promise<FileShape | null> {
+): Promise<TextShape | null> {
   const { names, prologue, lineCount } = beginning
   const has = (name: string): boolean =>
     shape.current.columns.some((column) => column.name === name)

@@ -26,10 +26,24 @@ export interface OpenFile {
   readonly isWhole: boolean
 }
 
-/** A file whose beginning is known. */
-export interface FileShape {
+/** A file whose beginning is known: text, or rows. */
+export type FileShape = TextShape | RowsShape
+
+/** A file whose rows are read by the engine. */
+export interface RowsShape {
+  readonly format: 'parquet'
   readonly schema: StreamSchema
-  readonly format: RawFormat
+  readonly rows: {
+    readonly path: string
+    readonly columns: readonly string[]
+    readonly rowCount: number
+  }
+}
+
+/** A file of records as text. */
+export interface TextShape {
+  readonly schema: StreamSchema
+  readonly format: Exclude<RawFormat, 'parquet'>
   readonly csv?: CsvLayout
   readonly records: RecordFormat
   /** What stands before the first record: a byte order mark, a header. */

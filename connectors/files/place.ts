@@ -13,6 +13,8 @@ export interface FolderPlace {
   readonly fileOffsetBytes: number
   /** Lines of the file before the offset, for messages. */
   readonly lineCount: number
+  /** Rows of a file of rows that are read, while more of them follow; absent otherwise. */
+  readonly row?: number
   /** True when the last line was taken although no LF ended it (end of a finite read). */
   readonly unended: boolean
   /** Bytes before the offset that `tailHash` covers. */
@@ -69,7 +71,7 @@ export function placeToJson(place: FolderPlace): JsonObject {
 /** JSON of a cursor → place. Throws SLU-SRC-1403 when another kind of source wrote it. */
 export function placeFromJson(json: JsonObject): FolderPlace {
   const { file, fileOffsetBytes, lineCount, unended } = json
-  const { tailBytes, tailHash, filesBefore, filesBeforeHash } = json
+  const { tailBytes, tailHash, filesBefore, filesBeforeHash, row } = json
   if (
     (typeof file === 'string' || file === null) &&
     typeof fileOffsetBytes === 'number' &&
@@ -89,6 +91,7 @@ export function placeFromJson(json: JsonObject): FolderPlace {
       tailHash,
       filesBefore,
       filesBeforeHash,
+      ...(typeof row === 'number' && { row }),
     }
   }
   throw new SluiceError('SLU-SRC-1403', {

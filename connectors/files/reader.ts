@@ -4,13 +4,14 @@
  */
 
 import type { FileHandle } from 'node:fs/promises'
-import type { Clock, SourceBlock } from '../../src/contracts/index.ts'
+import type { BlockPart, Clock, SourceBlock } from '../../src/contracts/index.ts'
 import { SluiceError, type SourcePosition, wrapError } from '../../src/model/index.ts'
 import { badRecord } from './bad-record.ts'
-import type { FileFormat, FileShape } from './file-format.ts'
+import type { FileFormat, OpenFile, RowsShape, TextShape } from './file-format.ts'
 import { checkBefore, checkPlace, type Folder, listNames, openFile, sizeOf } from './folder.ts'
 import { type FolderPlace, hashTail, nextFile, placeToJson, TAIL_BYTES_MAX } from './place.ts'
 import { LINE_BYTES_MAX, type RecordScan } from './records.ts'
+import { rowRanges, rowsPart } from './rows.ts'
 import type { Shape } from './shape.ts'
 
 /** Name of the one split of a files source. */
@@ -97,7 +98,8 @@ export async function* readFolder(read: FolderRead): AsyncGenerator<SourceBlock>
 }
 
 async function isReadWhole(folder: Folder, place: FolderPlace): Promise<boolean> {
-  return place.file === null || (await sizeOf(folder, place.file)) === place.fileOffsetBytes
+  if (place.file === null) return true
+  return place.row === undefined && (await sizeOf(folder, place.file)) === place.fileOffsetBytes
 }
 
 function namesBefore(names: readonly string[], file: string | null): readonly string[] {
@@ -136,6 +138,7 @@ async function* readFile(
   const opened = { name: file, handle, sizeBytes: size, isWhole: takeTail }
   const shape = await read.format.begin(opened, read.shape)
   if (shape === null) return
+  if (shape.format === 'parquet') return yield* emitRows(read, progress, shape, opened)
   if (progress.place.fileOffsetBytes < shape.prologue.length) {
     const lines = { lineCount: shape.prologueLines }
     progress.place = moveTo(progress.place, shape.prologue, lines)
@@ -161,6 +164,25 @@ async function* readFile(
     buffer = nextBuffer(read, progress, wanted, rest.length * 2)
     // It may be the same buffer, given back already: copying minds the overlap.
     filled = rest.copy(buffer)
+  }
+}
+
+/** Yields the rows of a file that are left, in parts. */
+async function* emitRows(
+  read: FolderRead,
+  progress: Progress,
+  shape: RowsShape,
+  { handle, sizeBytes, name }: OpenFile,
+): AsyncGenerator<SourceBlock> {
+  const end = Buffer.alloc(Math.min(sizeBytes, TAIL_BYTES_MAX))
+  await fillBuffer(handle, end, 0, sizeBytes - end.length, name)
+  const { partBytesMax } = read
+  for (const range of rowRanges(progress.place, shape, { sizeBytes, end, partBytesMax })) {
+    progress.place = range.place
+    if (range.rowCount === 0 || read.signal.aborted) return
+    const part = rowsPart(shape, range, progress.position)
+    progress.position += BigInt(range.rowCount)
+    yield blockOf(progress, part)
   }
 }
 
@@ -216,7 +238,7 @@ async function fillBuffer(
 function* emit(
   read: FolderRead,
   progress: Progress,
-  shape: FileShape,
+  shape: TextShape,
   buffer: Buffer,
   scan: RecordScan,
 ): Generator<SourceBlock> {
@@ -225,14 +247,14 @@ function* emit(
   const firstPosition = progress.position
   progress.position += BigInt(scan.recordCount)
   const bytes = shape.records.records(buffer, scan)
-  yield blockOf(read, progress, { shape, bytes, scan, firstPosition })
+  yield blockOf(progress, textPart(read, progress, { shape, bytes, scan, firstPosition }))
 }
 
 /** Yields the last line of a file, which no LF ends; the block's bytes get one. */
 function* emitTail(
   read: FolderRead,
   progress: Progress,
-  shape: FileShape,
+  shape: TextShape,
   rest: Buffer,
 ): Generator<SourceBlock> {
   const ended = Buffer.allocUnsafeSlow(rest.length + 1)
@@ -246,7 +268,7 @@ function* emitTail(
   const firstPosition = progress.position
   progress.position += 1n
   const bytes = shape.records.records(ended, scan)
-  yield blockOf(read, progress, { shape, bytes, scan, firstPosition })
+  yield blockOf(progress, textPart(read, progress, { shape, bytes, scan, firstPosition }))
 }
 
 function moveTo(
@@ -266,39 +288,40 @@ function moveTo(
 }
 
 interface ScannedPart {
-  readonly shape: FileShape
+  readonly shape: TextShape
   readonly bytes: Buffer
   readonly scan: RecordScan
   readonly firstPosition: SourcePosition
 }
 
-function blockOf(
+function textPart(
   read: FolderRead,
   progress: Progress,
   { shape, bytes, scan, firstPosition }: ScannedPart,
-): SourceBlock {
+): BlockPart {
   const { schema, format, csv } = shape
-  const { recordCount, lineBytesMax } = scan
+  return {
+    schema,
+    format,
+    ...(csv && { csv }),
+    bytes,
+    release: () => keepSpare(read, progress, bytes),
+    recordCount: scan.recordCount,
+    lineBytesMax: scan.lineBytesMax,
+    firstPosition,
+    partialCount: 0,
+  }
+}
+
+function blockOf({ place, position }: Progress, part: BlockPart): SourceBlock {
   return {
     split: FOLDER_SPLIT,
     splitNumber: 0,
-    parts: [
-      {
-        schema,
-        format,
-        ...(csv && { csv }),
-        bytes,
-        release: () => keepSpare(read, progress, bytes),
-        recordCount,
-        lineBytesMax,
-        firstPosition,
-        partialCount: 0,
-      },
-    ],
-    nextPosition: progress.position,
+    parts: [part],
+    nextPosition: position,
     endsTransaction: true,
     copy: null,
-    identity: placeToJson(progress.place),
+    identity: placeToJson(place),
     sourceTimeMicros: null,
   }
 }

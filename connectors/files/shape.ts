@@ -1,6 +1,11 @@
 /** The columns of the stream as they are known so far; they only grow while a session lives. */
 
-import type { ColumnOrigin, SourceColumn, StreamSchema } from '../../src/model/index.ts'
+import {
+  type ColumnOrigin,
+  compareTypes,
+  type SourceColumn,
+  type StreamSchema,
+} from '../../src/model/index.ts'
 import { parseColumnType } from './column-types.ts'
 
 /** The stream's columns in a session. */
@@ -8,25 +13,46 @@ export interface Shape {
   readonly current: StreamSchema
   /** Adds the columns whose names are not there yet; the schema is another one then. */
   add(columns: readonly SourceColumn[]): StreamSchema
+  /**
+   * Adds them, and gives columns whose type cannot hold the new one's values the wider type or,
+   * where there is none, the new one: the table then judges whether it can follow.
+   */
+  meet(columns: readonly SourceColumn[]): StreamSchema
 }
 
 /** A shape that begins with `columns`. */
 export function createShape(stream: string, columns: readonly SourceColumn[]): Shape {
   let current: StreamSchema = { stream, schemaId: 1, columns, key: [] }
+  const replace = (next: readonly SourceColumn[]): StreamSchema => {
+    const isSame = next.every((column, index) => column === current.columns[index])
+    if (isSame && next.length === current.columns.length) return current
+    current = { ...current, schemaId: current.schemaId + 1, columns: next }
+    return current
+  }
+  const missing = (found: readonly SourceColumn[]): readonly SourceColumn[] => {
+    const names = new Set(current.columns.map(({ name }) => name))
+    return found.filter(({ name }) => !names.has(name))
+  }
   return {
     get current() {
       return current
     },
-    add: (found) => {
-      const names = new Set(current.columns.map(({ name }) => name))
-      const added = found.filter(({ name }) => !names.has(name))
-      if (added.length > 0) {
-        const schemaId = current.schemaId + 1
-        current = { ...current, schemaId, columns: [...current.columns, ...added] }
-      }
-      return current
+    add: (found) => replace([...current.columns, ...missing(found)]),
+    meet: (found) => {
+      const byName = new Map(found.map((column) => [column.name, column]))
+      const met = current.columns.map((known) => holding(known, byName.get(known.name)))
+      return replace([...met, ...missing(found)])
     },
   }
+}
+
+/** The column that holds the values of both, if there is one; the very `known` when it does. */
+function holding(known: SourceColumn, found: SourceColumn | undefined): SourceColumn {
+  if (found === undefined) return known
+  const change = compareTypes(known.type, found.type)
+  if (change.kind === 'same' || change.kind === 'fits') return known
+  if (change.kind === 'incompatible') return found
+  return { ...found, type: change.type }
 }
 
 /** The columns that a table has of the stream already, in the types it has them in. */

@@ -12,6 +12,7 @@ import type {
   SourceView,
 } from '../../src/contracts/index.ts'
 import {
+  assert,
   type Cursor,
   isSluiceError,
   SluiceError,
@@ -23,6 +24,7 @@ import { csvFiles } from './csv-file.ts'
 import type { FileFormat } from './file-format.ts'
 import { type Folder, listNames } from './folder.ts'
 import { JSON_FILES } from './json-file.ts'
+import { parquetFiles } from './parquet-file.ts'
 import { FOLDER_START, placeFromJson } from './place.ts'
 import { type FolderRead, readFolder } from './reader.ts'
 import { createShape, knownColumns, type Shape } from './shape.ts'
@@ -39,6 +41,7 @@ interface Reading {
   readonly folder: Folder
   readonly stream: string
   readonly settings: FilesSettings
+  readonly parquet: SourceContext['parquet']
 }
 
 /** The source; nothing is opened before `check`, `discover` or `start`. `path` is absolute. */
@@ -46,7 +49,7 @@ export function filesSource(settings: FilesSettings, context: SourceContext): So
   const pattern = settings.pattern ?? DEFAULT_PATTERNS[settings.format]
   const folder: Folder = { path: settings.path, pattern }
   const stream = settings.stream ?? basename(settings.path)
-  const reading: Reading = { folder, stream, settings }
+  const reading: Reading = { folder, stream, settings, parquet: context.parquet }
   return {
     name: context.name,
     check: (streams) => checkFolder(reading, streams),
@@ -62,16 +65,21 @@ export function filesSource(settings: FilesSettings, context: SourceContext): So
   }
 }
 
-function formatOf({ settings }: Reading): FileFormat {
+function formatOf({ settings, folder, parquet }: Reading): FileFormat {
+  const declared = Object.keys(settings.columns ?? {})
+  const only = settings.undeclared === 'ignore' ? new Set(declared) : null
   if (settings.format === 'ndjson') return JSON_FILES
+  if (settings.format === 'parquet') {
+    assert(parquet !== undefined, 'SLU-BUG-9001', 'nothing reads Parquet files here')
+    return parquetFiles({ reader: parquet, folder, only })
+  }
   const { delimiter, quote, nullText, header } = settings.csv
-  const names = Object.keys(settings.columns ?? {})
   return csvFiles({
     delimiter,
     quote,
     nullTexts: typeof nullText === 'string' ? [nullText] : nullText,
-    names: header ? null : names,
-    addsColumns: settings.undeclared === 'add',
+    names: header ? null : declared,
+    addsColumns: only === null,
   })
 }
 
@@ -251,6 +259,7 @@ async function* partsBefore(read: FolderRead, end: SourcePosition): AsyncGenerat
 }
 
 function firstRecords(part: BlockPart, recordCount: number): BlockPart {
+  if (part.file !== undefined) return { ...part, recordCount }
   const bytes = Buffer.from(part.bytes.buffer, part.bytes.byteOffset, part.bytes.byteLength)
   let end = 0
   for (let count = 0; count < recordCount; count++) end = bytes.indexOf(0x0a, end) + 1

@@ -17,12 +17,13 @@ const columnType = z.string().transform((text, context) => {
 })
 
 /** The formats there are. */
-export type FilesFormat = 'ndjson' | 'csv'
+export type FilesFormat = 'ndjson' | 'csv' | 'parquet'
 
 /** Names of the files that are read when `pattern` does not say. */
 export const DEFAULT_PATTERNS: Readonly<Record<FilesFormat, string>> = {
   ndjson: '*.ndjson|*.jsonl',
   csv: '*.csv',
+  parquet: '*.parquet',
 }
 
 const character = (byDefault: string, description: string) =>
@@ -64,8 +65,8 @@ export const filesSettingsSchema = z.strictObject({
       description: 'Folder of the files, relative to this file. Folders inside it are not read.',
       examples: ['./landing/orders'],
     }),
-  format: z.enum(['ndjson', 'csv']).default('ndjson').meta({
-    description: 'ndjson: one JSON object a line; csv: comma-separated values.',
+  format: z.enum(['ndjson', 'csv', 'parquet']).default('ndjson').meta({
+    description: 'ndjson: one JSON object a line; csv: comma-separated values; parquet.',
   }),
   pattern: z
     .string()
@@ -74,7 +75,7 @@ export const filesSettingsSchema = z.strictObject({
     .meta({
       description: [
         'Names of the files to read; `*` stands for any characters, `|` for or.',
-        'Default: by the format: `*.ndjson|*.jsonl`, `*.csv`.',
+        'Default: by the format: `*.ndjson|*.jsonl`, `*.csv`, `*.parquet`.',
       ].join(' '),
     }),
   csv,
@@ -97,8 +98,8 @@ export const filesSettingsSchema = z.strictObject({
     .default('add')
     .meta({
       description:
-        'Columns of CSV files that `columns` does not name: add infers their types; ignore does ' +
-        'not read them.',
+        'Columns of CSV and Parquet files that `columns` does not name: add reads them too; ' +
+        'ignore does not.',
     }),
   follow: z.boolean().default(false).meta({
     description: 'Keep watching for new files and appended lines; false: end at the last line.',
@@ -118,7 +119,7 @@ export type FilesSettings = z.output<typeof filesSettingsSchema>
 /** What the configuration needs to know of this type of source. */
 export const filesSpec = {
   type: 'files',
-  summary: 'A folder of NDJSON or CSV files, read in the order of their names.',
+  summary: 'NDJSON, CSV or Parquet files of a folder, in the order of their names.',
   schema: filesSettingsSchema,
   hasKeys: false,
   lint: (settings: unknown) => lintFilesSettings(settings as FilesSettings),

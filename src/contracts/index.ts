@@ -14,7 +14,7 @@ export {
   TOMBSTONE_FILE,
 } from './key-index.ts'
 export type { ObjectEntry, ObjectStore } from './object-store.ts'
-export type { ParquetPort, ParquetRows } from './parquet.ts'
+export type { ParquetColumn, ParquetPort, ParquetRows, ParquetShape } from './parquet.ts'
 export type {
   CommitSettings,
   IndexSettings,
@@ -32,6 +32,7 @@ export type {
   BlockPart,
   CopyProgress,
   CsvLayout,
+  FileRows,
   RawFormat,
   SelectedStreams,
   Source,

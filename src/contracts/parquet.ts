@@ -3,7 +3,7 @@
  * DuckDB.
  */
 
-import type { StructField } from '../model/index.ts'
+import type { ColumnType, StructField } from '../model/index.ts'
 
 /** What to write and how its columns are typed. */
 export interface ParquetRows {
@@ -31,4 +31,21 @@ export interface ParquetPort {
    * it away.
    */
   writeRows(request: ParquetRows): Promise<string>
+  /** What a file holds. Throws the engine's codes when it cannot be read. */
+  describe(path: string): Promise<ParquetShape>
+}
+
+/** The columns and rows of a Parquet file. */
+export interface ParquetShape {
+  readonly columns: readonly ParquetColumn[]
+  readonly rowCount: number
+}
+
+/** A column of a Parquet file. */
+export interface ParquetColumn {
+  readonly name: string
+  /** The column type that holds all of its values; null when there is none. */
+  readonly type: ColumnType | null
+  /** The engine's name of its type, for people. */
+  readonly engineType: string
 }

@@ -9,6 +9,7 @@ import type {
   StreamSchema,
 } from '../model/index.ts'
 import type { Clock } from './clock.ts'
+import type { ParquetPort } from './parquet.ts'
 import type { Telemetry } from './telemetry.ts'
 
 /**
@@ -27,8 +28,21 @@ import type { Telemetry } from './telemetry.ts'
  * - `json-lines`: one JSON object a line, LF; the position of line i is `firstPosition + i`.
  * - `csv`: records as RFC 4180 has them, ended by LF, none blank, each with as many fields as
  *   `csv.fields`; the position of record i is `firstPosition + i`.
+ * - `parquet`: no bytes, but consecutive rows of `file`; the position of row `file.firstRow + i` is
+ *   `firstPosition + i`.
  */
-export type RawFormat = 'copy-text' | 'json-lines' | 'csv'
+export type RawFormat = 'copy-text' | 'json-lines' | 'csv' | 'parquet'
+
+/** Rows of a file of the source that the engine reads where it lies. */
+export interface FileRows {
+  /** Local path. The receiver never writes to it. */
+  readonly path: string
+  readonly firstRow: number
+  /** About how many bytes of the file the rows take. */
+  readonly sizeBytes: number
+  /** Names of the columns in the file. */
+  readonly columns: readonly string[]
+}
 
 /** How the fields of `csv` records are told apart and which columns they are. */
 export interface CsvLayout {
@@ -47,6 +61,8 @@ export interface BlockPart {
   readonly format: RawFormat
   /** Set when the format is `csv`; one object as long as nothing of it changes. */
   readonly csv?: CsvLayout
+  /** Set when the format is `parquet`. */
+  readonly file?: FileRows
   /**
    * Whole lines, the last one ended too. Owned by the receiver; the source does not touch it again
    * before `release`.
@@ -268,4 +284,6 @@ export interface SourceContext {
   readonly pipeline: string
   readonly clock: Clock
   readonly telemetry: Telemetry
+  /** Looks into Parquet files; absent where the source has none. */
+  readonly parquet?: Pick<ParquetPort, 'describe'>
 }

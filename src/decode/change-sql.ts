@@ -10,6 +10,7 @@ import {
 } from '../model/index.ts'
 import { copyTextFieldType, copyTextValue } from './copy-text.ts'
 import { csvRelation, csvValue } from './csv.ts'
+import { parquetRelation, parquetValue } from './parquet.ts'
 import type { LandedSegment } from './segment.ts'
 import { wholeNumber } from './whole-number.ts'
 
@@ -67,6 +68,15 @@ export function changeSql(query: ChangeQuery): string {
       assert(csv !== undefined, 'SLU-BUG-9001', 'a CSV segment without its layout')
       const value = (column: SourceColumn): string => csvValue(csv, column)
       return rowsSql(query, { relation: csvRelation(segment, csv), value })
+    }
+    case 'parquet': {
+      const { file, firstPosition, recordCount } = segment
+      assert(file !== undefined, 'SLU-BUG-9001', 'a Parquet segment without its file')
+      return rowsSql(query, {
+        relation: parquetRelation(file, recordCount),
+        value: (column) => parquetValue(file, column),
+        position: `${firstPosition - BigInt(file.firstRow)}::BIGINT + file_row_number`,
+      })
     }
     default: {
       const never: never = segment.format
@@ -135,9 +145,11 @@ function maskSql(query: ChangeQuery): string[] {
 interface RowSource {
   readonly relation: string
   value(column: SourceColumn): string
+  /** Default: the place of the row in the relation. */
+  readonly position?: string
 }
 
-function rowsSql(query: ChangeQuery, { relation, value }: RowSource): string {
+function rowsSql(query: ChangeQuery, { relation, value, position }: RowSource): string {
   const { segment, columns, places } = query
   const masks = query.withMasks
     ? Array.from(
@@ -147,7 +159,7 @@ function rowsSql(query: ChangeQuery, { relation, value }: RowSource): string {
     : []
   const select = [
     `(${rowOp(query, value)})::UTINYINT AS ${CHANGE_OP}`,
-    `${segment.firstPosition}::BIGINT + row_number() OVER () - 1 AS ${CHANGE_POSITION}`,
+    `${position ?? rowPosition(segment)} AS ${CHANGE_POSITION}`,
     `NULL::BIGINT AS ${CHANGE_TIME}`,
     ...columns.map((column) => {
       const source = segment.schema.columns[places.get(column.fieldId) ?? -1]
@@ -158,6 +170,9 @@ function rowsSql(query: ChangeQuery, { relation, value }: RowSource): string {
   ]
   return `SELECT ${select.join(',\n  ')}\nFROM ${relation}`
 }
+
+const rowPosition = ({ firstPosition }: LandedSegment): string =>
+  `${firstPosition}::BIGINT + row_number() OVER () - 1`
 
 function rowOp({ segment, deleteWhen }: ChangeQuery, value: RowSource['value']): string {
   if (deleteWhen === null) return String(OP_CODES.insert)

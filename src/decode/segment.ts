@@ -5,11 +5,14 @@ import type { BlockPart } from '../contracts/index.ts'
 /** How the fields of CSV records are told apart. */
 export type CsvLayout = NonNullable<BlockPart['csv']>
 
+/** Rows of a file of the source. */
+export type FileRows = NonNullable<BlockPart['file']>
+
 /** A file of whole records of one stream and one schema, as the lander left it. */
 export interface LandedSegment
   extends Pick<
     BlockPart,
-    'schema' | 'format' | 'csv' | 'firstPosition' | 'recordCount' | 'partialCount'
+    'schema' | 'format' | 'csv' | 'file' | 'firstPosition' | 'recordCount' | 'partialCount'
   > {
   readonly path: string
   /** Length of the longest record at most this, in bytes. */

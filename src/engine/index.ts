@@ -17,5 +17,5 @@ export {
   type SqlValue,
 } from './engine.ts'
 export { createParquetPort, type ParquetPortOptions } from './parquet-port.ts'
-export { identifier, list, literal } from './sql.ts'
+export { identifier, list, literal, pathLiteral } from './sql.ts'
 export { duckType, FIELD_ID_ROOT, fieldIds } from './types.ts'

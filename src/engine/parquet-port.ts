@@ -2,10 +2,12 @@
 
 import { type FileHandle, mkdir, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Clock, ParquetPort, ParquetRows } from '../contracts/index.ts'
+import type { DuckDBType } from '@duckdb/node-api'
+import type { Clock, ParquetPort, ParquetRows, ParquetShape } from '../contracts/index.ts'
 import { type StructField, wrapError } from '../model/index.ts'
+import { columnTypeOf } from './column-type.ts'
 import { guard, type Session } from './engine.ts'
-import { identifier, literal } from './sql.ts'
+import { identifier, literal, pathLiteral } from './sql.ts'
 import { duckType } from './types.ts'
 
 /** What the port works with. */
@@ -29,8 +31,28 @@ export function createParquetPort(options: ParquetPortOptions): ParquetPort {
   return {
     readRows: (url, columns) => readRows(options, url, columns),
     writeRows: (request) => writeRows(options, request),
+    describe: (path) => describe(options, path),
   }
 }
+
+async function describe({ openSession }: ParquetPortOptions, path: string): Promise<ParquetShape> {
+  await using session = await openSession()
+  const file = pathLiteral(path)
+  const rows = await session.query(`SELECT num_rows FROM parquet_file_metadata(${file})`)
+  const sql = `FROM read_parquet(${file}, hive_partitioning = false) LIMIT 0`
+  const shape = await guard(() => session.connection.runAndReadAll(sql), sql)
+  const types = shape.columnTypes()
+  const columns = shape.columnNames().map((name, index) => {
+    const type = types[index] as DuckDBType
+    // Its values are checked one by one: most nanoseconds are whole microseconds.
+    const isNanos = String(type) === NANOSECONDS
+    const columnType = isNanos ? 'timestamp_ntz' : columnTypeOf(type)
+    return { name, type: columnType, engineType: String(type) }
+  })
+  return { columns, rowCount: Number(rows.rows[0]?.[0]) }
+}
+
+const NANOSECONDS = 'TIMESTAMP_NS'
 
 async function* readRows(
   options: ParquetPortOptions,

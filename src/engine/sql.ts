@@ -12,6 +12,11 @@ export function literal(value: string | number | bigint | boolean | null): strin
   return String(value)
 }
 
+/** A literal of one local file's path, whatever characters it has: readers would see patterns. */
+export function pathLiteral(path: string): string {
+  return literal(path.replaceAll(/[*?[]/g, '[$&]'))
+}
+
 /** A bracketed list of literals: `['a', 'b']`. */
 export function list(values: readonly (string | number | bigint)[]): string {
   return `[${values.map(literal).join(', ')}]`

@@ -135,8 +135,8 @@ function openCommit(block: SourceBlock, openedAtMs: number): OpenCommit {
 
 async function addBlock(commit: OpenCommit, part: OpenPart, block: SourceBlock): Promise<void> {
   for (const piece of block.parts) {
-    const { recordCount } = piece
-    const { byteLength } = piece.bytes
+    const { recordCount, file } = piece
+    const byteLength = file?.sizeBytes ?? piece.bytes.byteLength
     await part.spool.append(piece)
     commit.schemaIds.set(piece.schema.stream, piece.schema.schemaId)
     part.recordCount += recordCount

@@ -6,6 +6,7 @@ import {
   compareTypes,
   isMetaColumn,
   isWholeNumber,
+  numberMembers,
   type SchemaChange,
   type SourceColumn,
   type SourcePosition,
@@ -143,8 +144,10 @@ class Following {
       throw this.#block.stopped('add', `${column.name} ${column.sourceType} was added`)
     }
     if (isMetaColumn(lower(column.name))) throw this.#block.takenName(column.name)
-    const fieldId = ++this.#maxFieldId
-    const { name, type } = column
+    const fieldId = this.#maxFieldId + 1
+    const { type, maxFieldId } = numberMembers(column.type, fieldId)
+    this.#maxFieldId = maxFieldId
+    const { name } = column
     const added: TableColumn = {
       name,
       // Field ids are given once, so no other column ever had this name in a file.

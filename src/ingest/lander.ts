@@ -19,7 +19,8 @@ export interface BatchSpool {
 }
 
 interface OpenSegment {
-  readonly handle: FileHandle
+  /** Null when the rows stay in the file of the source. */
+  readonly handle: FileHandle | null
   readonly part: BlockPart
   readonly path: string
   recordCount: number
@@ -40,13 +41,14 @@ export function createBatchSpool(folder: string, batch: bigint): BatchSpool {
       segment.recordCount += part.recordCount
       segment.partialCount += part.partialCount
       segment.lineBytesMax = Math.max(segment.lineBytesMax, lineBytesMaxOf(part))
-      await writing(() => writeAll(segment.handle, part.bytes), segment.path)
+      const { handle } = segment
+      if (handle !== null) await writing(() => writeAll(handle, part.bytes), segment.path)
       release(part)
     },
     seal: async () => {
       const byStream = new Map<string, LandedSegment[]>()
       for (const segment of segments) {
-        await segment.handle.close()
+        await segment.handle?.close()
         const { stream } = segment.part.schema
         const ofStream = byStream.get(stream) ?? []
         byStream.set(stream, ofStream)
@@ -56,9 +58,10 @@ export function createBatchSpool(folder: string, batch: bigint): BatchSpool {
       return byStream
     },
     discard: async () => {
-      for (const segment of segments) {
-        await segment.handle.close()
-        await rm(segment.path, { force: true })
+      for (const { handle, path } of segments) {
+        if (handle === null) continue
+        await handle.close()
+        await rm(path, { force: true })
       }
     },
   }
@@ -66,26 +69,33 @@ export function createBatchSpool(folder: string, batch: bigint): BatchSpool {
 
 /** Lands one part on its own, for readers that compare with the source. Overwrites `path`. */
 export async function landPart(part: BlockPart, path: string): Promise<LandedSegment> {
-  await writing(() => writeFile(path, part.bytes), path)
+  if (part.file === undefined) await writing(() => writeFile(path, part.bytes), path)
   const { recordCount, partialCount } = part
   const lineBytesMax = lineBytesMaxOf(part)
   return { ...layoutOf(part), path, recordCount, partialCount, lineBytesMax }
 }
 
 /** What a segment says of its bytes as its first part does. */
-function layoutOf({ schema, format, csv, firstPosition }: BlockPart) {
-  return { schema, format, ...(csv && { csv }), firstPosition }
+function layoutOf({ schema, format, csv, file, firstPosition }: BlockPart) {
+  return { schema, format, ...(csv && { csv }), ...(file && { file }), firstPosition }
 }
 
 /** True when the lines of `part` may follow those of `segment` in one file. */
 function continues(segment: OpenSegment, part: BlockPart): boolean {
   const { schema, format, csv, firstPosition } = segment.part
   if (schema.schemaId !== part.schema.schemaId || format !== part.format) return false
-  if (csv !== part.csv) return false
+  if (csv !== part.csv || !continuesRows(segment, part)) return false
   // Lines of Postgres carry their positions; others are numbered from the first one on.
   return (
     format === 'copy-text' || firstPosition + BigInt(segment.recordCount) === part.firstPosition
   )
+}
+
+/** True when both are lines, or rows that follow each other in one file. */
+function continuesRows({ part, recordCount }: OpenSegment, next: BlockPart): boolean {
+  if (part.file === undefined || next.file === undefined) return part.file === next.file
+  const { path, firstRow } = part.file
+  return path === next.file.path && firstRow + recordCount === next.file.firstRow
 }
 
 /** No line is longer than its part. */
@@ -117,7 +127,8 @@ async function openSegment(
   part: BlockPart,
   all: OpenSegment[],
 ): Promise<OpenSegment> {
-  const handle = await writing(() => open(path, 'w'), path)
+  const isInPlace = part.file !== undefined
+  const handle = isInPlace ? null : await writing(() => open(path, 'w'), path)
   const segment = { handle, part, path, recordCount: 0, partialCount: 0, lineBytesMax: 0 }
   all.push(segment)
   return segment

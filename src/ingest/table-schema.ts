@@ -3,6 +3,7 @@
 import type { TableTarget } from '../contracts/index.ts'
 import {
   type ColumnType,
+  numberMembers,
   POSITION_COLUMN,
   SluiceError,
   type SourceColumn,
@@ -32,13 +33,18 @@ export function createTableSchema(stream: StreamSchema, target: TableTarget): Ta
   }
   for (const name of target.partitionBy) checkPartitionType(name, stream)
   const columns: TableColumn[] = []
-  for (const column of stream.columns)
-    columns.push(addedColumn(columns, column, columns.length + 1))
+  let maxFieldId = 0
+  for (const column of stream.columns) {
+    const numbered = numberMembers(column.type, maxFieldId + 1)
+    const added = { ...column, type: numbered.type }
+    columns.push(addedColumn(columns, added, maxFieldId + 1))
+    maxFieldId = numbered.maxFieldId
+  }
   return {
-    columns: [...columns, ...metaColumns(columns.length + 1)],
+    columns: [...columns, ...metaColumns(maxFieldId + 1)],
     partitionBy: target.partitionBy,
     key,
-    maxFieldId: columns.length + 2,
+    maxFieldId: maxFieldId + 2,
   }
 }
 

@@ -162,6 +162,13 @@ export const ERROR_CODES = defineCodes({
       'Correct the line named in the message, or csv.delimiter and csv.quote; everything before ' +
       'it is in the table.',
   },
+  'SLU-SRC-1411': {
+    kind: 'bad-data',
+    meaning: 'A file is not readable as Parquet, or has a column of a type that no table can hold.',
+    remedy:
+      'Write the file again under its name, or leave the column out with columns and ' +
+      'undeclared: ignore. Everything before the file is in the table.',
+  },
   'SLU-STA-5001': {
     kind: 'unsupported',
     meaning: 'The key index does not fit into memory.',

@@ -14,6 +14,7 @@ export {
   SluiceError,
   wrapError,
 } from './errors.ts'
+export { type NumberedType, numberMembers } from './field-ids.ts'
 export { parseInterval } from './interval.ts'
 export { nearestName, suggestName } from './nearest.ts'
 export {

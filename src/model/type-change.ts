@@ -47,9 +47,13 @@ export function compareTypes(stored: ColumnType, source: ColumnType): TypeChange
   return sameType(widened, stored) ? { kind: 'fits' } : { kind: 'widens', type: widened }
 }
 
-/** True when both are one type; nested types included. */
+/** True when both are one type; nested types included, ids of their members not. */
 export function sameType(left: ColumnType, right: ColumnType): boolean {
-  return left === right || JSON.stringify(left) === JSON.stringify(right)
+  return left === right || JSON.stringify(left, omitIds) === JSON.stringify(right, omitIds)
+}
+
+function omitIds(key: string, value: unknown): unknown {
+  return key === 'fieldId' || key === 'physicalName' ? undefined : value
 }
 
 /** True for the four types of whole numbers. */

@@ -7,6 +7,8 @@ import { type CliResult, runInFolder } from './host.ts'
 
 /** The lake; disposing removes it. */
 export interface FilesLake extends Disposable {
+  /** The folder of the configuration. */
+  readonly folder: string
   /** The folder of the files. */
   readonly input: string
   put(name: string, content: string | Uint8Array): void
@@ -31,6 +33,7 @@ pipelines: [{ name: p, from: landing, tables: [t], ${pipeline} }]
   writeFileSync(join(folder, 'sluice.yaml'), config)
   const sluice = (...args: readonly string[]) => runInFolder(folder, args)
   return {
+    folder,
     input,
     sluice,
     put: (name, content) => writeFileSync(join(input, name), content),

@@ -1,0 +1,22 @@
+/** Rows of Parquet files of a source as SQL. */
+
+import { identifier, literal, pathLiteral } from '../engine/index.ts'
+import type { SourceColumn } from '../model/index.ts'
+import type { FileRows } from './segment.ts'
+
+/** The rows of a segment, each with its `file_row_number`. */
+export function parquetRelation(file: FileRows, recordCount: number): string {
+  return `read_parquet(${pathLiteral(file.path)}, file_row_number = true,
+    hive_partitioning = false)
+    WHERE file_row_number >= ${file.firstRow} AND file_row_number < ${file.firstRow + recordCount}`
+}
+
+/** The value of a column; NULL when the file does not have it. Nanoseconds are never cut off. */
+export function parquetValue(file: FileRows, { name, type }: SourceColumn): string {
+  if (!file.columns.includes(name)) return 'NULL'
+  const value = identifier(name)
+  if (type !== 'timestamp_ntz') return value
+  const refusal = `error(${literal(`${name}: no microsecond is exactly `)} || ${value}::VARCHAR)`
+  return `CASE WHEN typeof(${value}) <> 'TIMESTAMP_NS' OR epoch_ns(${value}) % 1000 = 0
+    THEN ${value}::TIMESTAMP WHEN ${value} IS NOT NULL THEN ${refusal} END`
+}
