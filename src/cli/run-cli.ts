@@ -3,12 +3,14 @@
 import type { Config } from '../config/index.ts'
 import { SluiceError } from '../model/index.ts'
 import { createTelemetry, isLogLevel } from '../observe/index.ts'
-import type { VerbContext } from './context.ts'
+import { completeWords } from './complete.ts'
+import { listTables, type VerbContext } from './context.ts'
 import { asSluiceError, errorDocument, errorText } from './errors.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
 import type { Host } from './host.ts'
 import { createOutput, type GlobalOptions, type Output } from './output.ts'
 import { asksForJson, parseArguments } from './program.ts'
+import { COMPLETE_COMMAND } from './verb-spec.ts'
 
 /** Threads of the DuckDB that answers a query. */
 const READER_THREADS = 4
@@ -17,6 +19,7 @@ const READER_THREADS = 4
 export async function runCli(args: readonly string[], host: Host): Promise<number> {
   let isVerbose = args.includes('--verbose') || args.includes('-v')
   try {
+    if (args[0] === COMPLETE_COMMAND) return await complete(args.slice(1), host)
     const request = await parseArguments(args, host.stdout)
     if (request.kind === 'done') return EXIT.ok
     isVerbose = request.globals.verbose === true
@@ -27,6 +30,22 @@ export async function runCli(args: readonly string[], host: Host): Promise<numbe
     host.stderr.write(asksForJson(args) ? errorDocument(error) : errorText(error, { isVerbose }))
     return exitCodeOf(error)
   }
+}
+
+/** Never fails: a shell has no use for an error in the middle of a word. */
+async function complete(words: readonly string[], host: Host): Promise<number> {
+  const found = await completeWords(words, async (config) => {
+    const context = createContext(host, config === null ? {} : { config }, COMPLETE_COMMAND)
+    const loaded = await context.loadConfig().catch(() => null)
+    if (loaded === null) return { pipelines: [], tables: [] }
+    return {
+      pipelines: loaded.pipelines.map(({ name }) => name),
+      tables: listTables(loaded).map(({ target }) => target.table),
+    }
+  })
+  const lines = found.map(([word, meaning]) => (meaning === '' ? word : `${word}\t${meaning}`))
+  host.stdout.write(lines.map((line) => `${line}\n`).join(''))
+  return EXIT.ok
 }
 
 function createContext(host: Host, globals: GlobalOptions, usage: string): VerbContext {

@@ -300,6 +300,19 @@ export const VERBS: readonly VerbSpec[] = [
       (await import('./verbs/explain.ts')).explainVerb(context, args[0] ?? ''),
   },
   {
+    usage: 'completion <shell>',
+    group: 'Help',
+    summary: 'print the script for bash, zsh or fish that completes commands and names',
+    details: 'Completes tables and pipelines of the configuration in use, options and error codes.',
+    options: [],
+    examples: [
+      ['eval "$(sluice completion bash)"', 'in ~/.bashrc; for zsh in ~/.zshrc, after compinit'],
+      ['sluice completion fish > ~/.config/fish/completions/sluice.fish', ''],
+    ],
+    run: async (context, { args }) =>
+      (await import('./verbs/completion.ts')).completionVerb(context, args[0] ?? ''),
+  },
+  {
     usage: 'version',
     group: 'Help',
     summary: 'which version this is',

@@ -2,6 +2,9 @@
 
 import type { VerbContext } from './context.ts'
 
+/** The hidden command that completion scripts call; it stands in no list. */
+export const COMPLETE_COMMAND = '__complete'
+
 /** An option of a command. */
 export interface OptionSpec {
   /** As commander reads it: `--limit <n>`. */

@@ -58,6 +58,8 @@ const LIGHT: readonly (readonly string[])[] = [
   ['run', '--help'],
   ['version'],
   ['explain', 'SLU-SRC-1203'],
+  ['completion', 'bash'],
+  ['__complete', 'run', '--on'],
 ]
 
 test.each(LIGHT.map((args) => ({ args })))(
