@@ -8,6 +8,9 @@ import { parseForcedType } from './types.ts'
 /** Replication slot names: PostgreSQL's own rule. */
 const SLOT_PATTERN = /^[a-z0-9_]{1,63}$/
 
+/** What `sslmode` in the url may be. */
+export const TLS_MODES = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full'] as const
+
 const SECOND_MS = 1000
 
 /** Schema of the settings under a source of type `postgres`. Unknown keys are errors. */
@@ -62,7 +65,7 @@ export const postgresSettingsSchema = z.strictObject({
     }),
   columnTypes: z
     .record(
-      z.string(),
+      z.string().regex(/.\..+\../, { error: 'a column is written schema.table.column' }),
       z.string().refine((name) => parseForcedType(name) !== null, {
         error: 'must be text or decimal(p,s) with p up to 38 and s up to p',
       }),
@@ -209,7 +212,20 @@ export interface SettingsFinding {
 export function lintPostgresSettings(settings: PostgresSettings): readonly SettingsFinding[] {
   const findings: SettingsFinding[] = []
   const url = URL.canParse(settings.url) ? new URL(settings.url) : null
-  if (url === null || url.pathname.length < 2) {
+  const mode = url?.searchParams.get('sslmode') ?? 'prefer'
+  if (url === null) {
+    findings.push({
+      setting: 'url',
+      problem: 'is no URL that can be read: a space, or a port beyond 65535',
+      remedy: 'write postgres://user@host:5432/database, special characters as %20',
+    })
+  } else if (!TLS_MODES.some((known) => known === mode)) {
+    findings.push({
+      setting: 'url',
+      problem: `has the sslmode ${mode}, which does not exist`,
+      remedy: `write sslmode= and one of ${TLS_MODES.join(', ')}`,
+    })
+  } else if (url.pathname.length < 2) {
     findings.push({
       setting: 'url',
       problem: 'names no database: Postgres would take one of the name of the user',

@@ -11,9 +11,9 @@ import { readFileSync } from 'node:fs'
 import { type ConnectionOptions, TLSSocket } from 'node:tls'
 import { SluiceError } from '../../src/model/index.ts'
 import { errorCodeOf, postgresError } from './errors.ts'
+import { TLS_MODES } from './spec.ts'
 
-const MODES = ['disable', 'prefer', 'require', 'verify-ca', 'verify-full'] as const
-type TlsMode = (typeof MODES)[number]
+type TlsMode = (typeof TLS_MODES)[number]
 
 /** Parameters of the url that are ours to understand; no other may begin with `ssl`. */
 const OWN_PARAMETERS = ['sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'sslpassword'] as const
@@ -128,9 +128,9 @@ function certificateRemedy(code: string): string {
 }
 
 function modeOf(text: string): TlsMode {
-  const mode = MODES.find((known) => known === text)
+  const mode = TLS_MODES.find((known) => known === text)
   if (mode !== undefined) return mode
-  throw unusable(`sslmode is ${text}; there are ${MODES.join(', ')}`)
+  throw unusable(`sslmode is ${text}; there are ${TLS_MODES.join(', ')}`)
 }
 
 function trust(mode: TlsMode, verifies: boolean, rootFile: string | null): ConnectionOptions {

@@ -1,15 +1,16 @@
 /** Files and environment → checked settings. The only file that reads the environment. */
 
+import { isUtf8 } from 'node:buffer'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { SluiceError } from '../model/index.ts'
 import { mergeTrees } from './merge-files.ts'
-import { type ConfigProblem, errorFromProblems, sortProblems } from './problems.ts'
+import { type ConfigProblem, errorFromProblems, type Place, sortProblems } from './problems.ts'
 import { type Config, resolveConfig, resolveSources } from './settings.ts'
 import { CONFIG_SCHEMA, type SourceSpec } from './spec.ts'
 import type { Variables } from './substitute.ts'
-import { type ConfigTree, parseTree } from './tree.ts'
+import { brokenTree, type ConfigTree, parseTree } from './tree.ts'
 import { validateAt } from './validate.ts'
 
 /** How a check of a configuration ended. */
@@ -52,9 +53,7 @@ export function checkConfig(
   const absolute = resolve(path)
   const variables = options.variables ?? processVariables()
   const { baseFolder, files } = listFiles(absolute, path)
-  const trees = files.map((file) =>
-    parseTree(shownPath(path, absolute, file), readText(file), variables),
-  )
+  const trees = files.map((file) => readTree(shownPath(path, absolute, file), file, variables))
   const tree = trees.length === 1 && trees[0] ? trees[0] : mergeTrees(trees)
   return judge({ path: absolute, baseFolder, tree, specs, problems: [] }, options)
 }
@@ -158,15 +157,45 @@ function listFiles(
   throw new SluiceError('SLU-CFG-1001', { message: `the folder ${given} holds no .yaml file` })
 }
 
-function readText(file: string): string {
+function readTree(shown: string, file: string, variables: Variables): ConfigTree {
+  const bytes = readBytes(file)
+  if (bytes.length > FILE_BYTES_MAX) {
+    const rule = 'the file is larger than 4 MiB, so it is no configuration'
+    return brokenFile({ file: shown, line: 1, column: 1 }, rule, 'check the path')
+  }
+  if (!isUtf8(bytes)) {
+    const place = { file: shown, ...firstBadByte(bytes) }
+    return brokenFile(place, 'the text is not UTF-8 from here on', 'save the file as UTF-8')
+  }
+  return parseTree(shown, new TextDecoder().decode(bytes), variables)
+}
+
+function brokenFile(place: Place, rule: string, fix: string): ConfigTree {
+  return brokenTree({ code: 'SLU-CFG-1001', place, path: '', seen: null, rule, fix })
+}
+
+/** Line and column of the first byte that is no UTF-8. */
+function firstBadByte(bytes: Buffer): { readonly line: number; readonly column: number } {
+  let line = 1
+  let start = 0
+  for (;;) {
+    const end = bytes.indexOf(0x0a, start)
+    const text = bytes.subarray(start, end === -1 ? undefined : end)
+    if (!isUtf8(text) || end === -1) {
+      const shown = new TextDecoder().decode(text).indexOf('\ufffd')
+      return { line, column: Math.max(0, shown) + 1 }
+    }
+    line += 1
+    start = end + 1
+  }
+}
+
+function readBytes(file: string): Buffer {
   try {
-    const bytes = readFileSync(file)
-    if (bytes.length <= FILE_BYTES_MAX)
-      return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    return readFileSync(file)
   } catch (error) {
     throw unreadable(file, error)
   }
-  throw new SluiceError('SLU-CFG-1001', { message: `${file} is larger than 4 MiB` })
 }
 
 function unreadable(path: string, cause: unknown): SluiceError {

@@ -16,7 +16,8 @@ import {
   TUNING_DEFAULTS,
   TUNING_SCHEMA,
 } from './spec.ts'
-import { dropUndefined, type ResolvedStreams, resolveStreams } from './streams.ts'
+import { dropUndefined, overrideText, type ResolvedStreams, resolveStreams } from './streams.ts'
+import { pathKey } from './tree.ts'
 import { problemAt, validateAt } from './validate.ts'
 
 /** Where the tables are. */
@@ -142,6 +143,13 @@ function sourceType(
 ): SourceSpec | null {
   const entry = checked.sources[pipeline.from]
   const path = ['pipelines', index, 'from']
+  if (entry === undefined && context.tree.origins.has(pathKey(['sources', pipeline.from]))) {
+    const sourcePath = ['sources', pipeline.from]
+    const known = context.specs.map((spec) => `${spec.type}:`).join(' or ')
+    const rule = `the source "${pipeline.from}" is empty`
+    addProblem(context, sourcePath, rule, `write ${known} below it`, 'SLU-CFG-1002', 'key')
+    return null
+  }
   if (entry === undefined) {
     const rule = `there is no source "${pipeline.from}"`
     addProblem(context, path, rule, suggestName(pipeline.from, Object.keys(checked.sources)))
@@ -231,7 +239,8 @@ function checkTables(
         const rule = same
           ? `table "${target.table}" is written by ${stream} already (case does not count)`
           : `table "${target.table}" and the one of ${stream} would lie inside each other`
-        addProblem(context, path, rule, `set overrides["${target.stream}"].table, or namespace`)
+        const fix = `give it another name: ${overrideText(target.stream)}, or a namespace`
+        addProblem(context, path, rule, fix)
       }
       taken.set(root, target.stream)
     }

@@ -3,7 +3,14 @@
  */
 
 import { z } from 'zod'
-import { keptProperties, parseDurationMs, parseSizeBytes, TABLE_NAME } from '../model/index.ts'
+import {
+  formatDurationMs,
+  formatSizeBytes,
+  keptProperties,
+  parseDurationMs,
+  parseSizeBytes,
+  TABLE_NAME,
+} from '../model/index.ts'
 
 /** What a connector brings along; `compose.ts` hands the list to `loadConfig`. */
 export interface SourceSpec {
@@ -49,6 +56,14 @@ const columns = (description: string) =>
   z
     .array(z.string().min(1, { error: 'must not be empty' }))
     .min(1, { error: 'at least one column' })
+    .superRefine((names, context) => {
+      for (const [index, name] of names.entries()) {
+        if (names.indexOf(name) === index) continue
+        const params = { fix: 'remove it' }
+        const message = `the column "${name}" stands in the list twice`
+        context.addIssue({ code: 'custom', message, params, path: [index] })
+      }
+    })
     .meta({ description })
 
 const duration = (description: string, minMs: number, maxMs: number, byDefault: string) =>
@@ -63,7 +78,7 @@ const duration = (description: string, minMs: number, maxMs: number, byDefault: 
         message:
           ms === null
             ? 'a duration is a number with ms, s, m, h or d'
-            : `must lie between ${minMs}ms and ${maxMs}ms`,
+            : `must lie between ${formatDurationMs(minMs)} and ${formatDurationMs(maxMs)}`,
         params: { fix: ms === null ? 'write it like 500ms, 10s or 5m' : '' },
       })
       return z.NEVER
@@ -81,7 +96,7 @@ const size = (description: string, minBytes: number, maxBytes: number, byDefault
         message:
           bytes === null
             ? 'a size is a number with B, KiB, MiB, GiB (or KB, MB, GB)'
-            : `must lie between ${minBytes} and ${maxBytes} bytes`,
+            : `must lie between ${formatSizeBytes(minBytes)} and ${formatSizeBytes(maxBytes)}`,
         params: { fix: bytes === null ? 'write it like 64MiB or 1GiB' : '' },
       })
       return z.NEVER
@@ -282,7 +297,7 @@ const pipeline = z.strictObject({
   name: name('Name of the pipeline; part of what the tables store, so do not change it later.'),
   from: text('Name of the source.'),
   tables: z
-    .array(text('A stream.'))
+    .array(text('Name of a stream, such as public.orders.'))
     .min(1, { error: 'a pipeline needs at least one stream' })
     .meta({
       description:
@@ -324,13 +339,14 @@ export const CONFIG_SCHEMA = z.strictObject({
   sources: z
     .record(
       z.string().regex(NAME_PATTERN, { error: `a name is ${NAME_RULE}` }),
-      z.record(z.string(), z.unknown()),
+      z
+        .record(z.string(), z.unknown())
+        .meta({ description: 'One type of source with its settings: `postgres:` or `files:`.' }),
     )
     .meta({ description: 'Name → one type of source with its settings.' }),
-  pipelines: z
-    .array(pipeline)
-    .min(1, { error: 'at least one pipeline' })
-    .meta({ description: 'What is read from where into which tables.' }),
+  pipelines: z.array(pipeline).min(1, { error: 'at least one pipeline' }).meta({
+    description: 'What is read from where into which tables; each entry begins with `- name:`.',
+  }),
 })
 
 /** A configuration that keeps all rules of `CONFIG_SCHEMA`. */

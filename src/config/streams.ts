@@ -65,7 +65,7 @@ export function resolveStreams(
     const target = nameTarget(stream, template, pipeline.to?.namespace ?? null)
     if (!TABLE_NAME.test(target.table)) {
       const rule = `"${target.table}" cannot be the name of a table`
-      addProblem(context, path, rule, `set overrides["${stream}"].table`)
+      addProblem(context, path, rule, `give it a name: ${overrideText(stream)}`)
     }
     return target
   })
@@ -241,6 +241,12 @@ function nameTarget(
 /** A star outside of quotes, or an exclusion. */
 function isPattern(stream: string): boolean {
   return stream.startsWith('!') || stream.replaceAll(/"[^"]*"/g, '').includes('*')
+}
+
+/** How a stream gets a table name of its own, as YAML. */
+export function overrideText(stream: string): string {
+  const key = /^[\w.-]+$/.test(stream) ? stream : `'${stream.replaceAll("'", "''")}'`
+  return `overrides: { ${key}: { table: NAME } }`
 }
 
 /** The entries that are set. */

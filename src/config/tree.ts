@@ -1,6 +1,6 @@
 /** YAML text → a plain value and the place of everything in it. */
 
-import type { Document, Node, Pair, Scalar, YAMLMap, YAMLParseError } from 'yaml'
+import type { Alias, Document, Node, Pair, Scalar, YAMLMap, YAMLParseError } from 'yaml'
 import { isAlias, isMap, isPair, isScalar, isSeq, LineCounter, parseAllDocuments } from 'yaml'
 import type { ConfigProblem, Place } from './problems.ts'
 import { substitute, type Variables } from './substitute.ts'
@@ -67,12 +67,20 @@ export function parseTree(file: string, text: string, variables: Variables): Con
     problems: [],
     nodes: 0,
     document: null,
+    aliases: new Set(),
   }
   if (!Array.isArray(documents) || documents.length === 0) {
     addProblem(walk, 0, [], null, 'the file is empty', 'begin with `apiVersion: v1`')
     return { value: {}, origins: walk.origins, problems: walk.problems }
   }
-  for (const document of documents) addSyntaxErrors(walk, document.errors, text)
+  addControlCharacters(walk, text)
+  for (const { errors, warnings } of documents) {
+    addSyntaxErrors(walk, errors, text)
+    for (const { pos } of warnings) {
+      const fix = 'remove the word that begins with !; ${NAME} and ${file:/path} are known'
+      addProblem(walk, pos[0], [], null, 'YAML tags have no meaning here', fix)
+    }
+  }
   const [document] = documents
   if (documents[1] !== undefined) {
     const offset = documents[1].range[0]
@@ -91,6 +99,8 @@ interface Walk {
   readonly problems: ConfigProblem[]
   nodes: number
   document: Document | null
+  /** Values of the aliases that are being read. */
+  readonly aliases: Set<unknown>
 }
 
 /**
@@ -99,19 +109,54 @@ interface Walk {
 function addSyntaxErrors(walk: Walk, errors: readonly YAMLParseError[], text: string): void {
   const first = errors.find((error) => error.code !== 'DUPLICATE_KEY')
   for (const error of errors) {
+    // Where the parser's stack ended says nothing.
+    const offset = error.code === 'RESOURCE_EXHAUSTION' ? 0 : error.pos[0]
     if (error.code === 'DUPLICATE_KEY') {
-      addProblem(walk, error.pos[0], [], null, 'the setting stands here twice', 'keep one of them')
+      const name = /^["']?([^\s"':]+)/.exec(text.slice(offset, offset + 100))?.[1] ?? ''
+      const rule = `the setting "${name}" stands here twice`
+      addProblem(walk, offset, [], null, rule, `keep one \`${name}\``)
     } else if (error === first) {
-      const line = text.split('\n')[walk.lines.linePos(error.pos[0]).line - 1] ?? ''
-      const isVariable = /[[{].*[^"']\$\{/.test(line)
-      const fix = isVariable
-        ? 'inside [ ] and { } a variable needs quotes: "${NAME}"'
-        : 'correct the syntax at this place'
       const rule = `not valid YAML: ${error.message.toLowerCase()}`
-      addProblem(walk, error.pos[0], [], null, rule, fix)
+      addProblem(walk, offset, [], null, rule, syntaxFix(error, lineAt(walk, text, offset)))
     }
   }
 }
+
+function lineAt(walk: Walk, text: string, offset: number): string {
+  return text.split('\n')[walk.lines.linePos(offset).line - 1] ?? ''
+}
+
+/** What is mostly behind an error of the parser. */
+function syntaxFix({ code }: YAMLParseError, line: string): string {
+  if (/[[{].*[^"']\$\{/.test(line)) return 'inside [ ] and { } a variable needs quotes: "${NAME}"'
+  switch (code) {
+    case 'TAB_AS_INDENT':
+      return 'indent with spaces'
+    case 'BAD_ALIAS':
+      return 'a value that begins with * needs quotes'
+    case 'MISSING_CHAR':
+      return 'close the quote or bracket that was opened at or before this line'
+    case 'MULTILINE_IMPLICIT_KEY':
+      return 'write `name: value`, with a colon and a space'
+    case 'BAD_INDENT':
+      return 'close what was opened before, and let settings of one group begin in one column'
+    case 'RESOURCE_EXHAUSTION':
+      return 'nest values less deep'
+    default:
+      return 'correct the syntax at this place; text with special characters needs quotes'
+  }
+}
+
+/** Characters that no editor shows and no setting needs; YAML 1.2 forbids them. */
+function addControlCharacters(walk: Walk, text: string): void {
+  const found = CONTROL_CHARACTER.exec(text)
+  if (found === null) return
+  const code = (found[0].codePointAt(0) ?? 0).toString(16).padStart(4, '0').toUpperCase()
+  const rule = `the control character U+${code} stands here`
+  addProblem(walk, found.index, [], null, rule, 'remove it: this may not be a text file')
+}
+
+const CONTROL_CHARACTER = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f]/
 
 function readRoot(walk: Walk, document: Document): Readonly<Record<string, unknown>> {
   walk.document = document
@@ -134,10 +179,7 @@ function readNode(walk: Walk, node: unknown, key: Node, path: SettingPath): unkn
     }
     return undefined
   }
-  if (isAlias(node)) {
-    const target = node.resolve(walk.document as Document)
-    return readNode(walk, target, key, path)
-  }
+  if (isAlias(node)) return readAlias(walk, node, key, path)
   if (isMap(node)) {
     register(walk, path, key, node, null, false, false)
     return readMap(walk, node, path)
@@ -153,6 +195,26 @@ function readNode(walk: Walk, node: unknown, key: Node, path: SettingPath): unkn
   return undefined
 }
 
+function readAlias(walk: Walk, alias: Alias, key: Node, path: SettingPath): unknown {
+  const target = alias.resolve(walk.document as Document)
+  const offset = alias.range?.[0] ?? 0
+  if (target === undefined) {
+    const rule = `*${alias.source} stands for nothing: no &${alias.source} comes before it`
+    const fix = `write &${alias.source} where the value is, or quotes when it is a text`
+    addProblem(walk, offset, path, null, rule, fix)
+    return undefined
+  }
+  if (walk.aliases.has(target)) {
+    const rule = `*${alias.source} stands inside of what it stands for`
+    addProblem(walk, offset, path, null, rule, 'write the value out')
+    return undefined
+  }
+  walk.aliases.add(target)
+  const value = readNode(walk, target, key, path)
+  walk.aliases.delete(target)
+  return value
+}
+
 function readMap(walk: Walk, map: YAMLMap, path: SettingPath): Record<string, unknown> {
   const result: Record<string, unknown> = {}
   for (const pair of map.items) {
@@ -165,6 +227,11 @@ function readMap(walk: Walk, map: YAMLMap, path: SettingPath): Record<string, un
     const name = String(key.value)
     const step = [...path, name]
     if (name === '__proto__') continue
+    if (name === '<<') {
+      const fix = 'write the settings out; `defaults` holds what all pipelines share'
+      addProblem(walk, key.range?.[0] ?? 0, path, null, 'merge keys (<<) are not read', fix)
+      continue
+    }
     const value = pair.value === null ? undefined : readNode(walk, pair.value, key, step)
     if (!walk.origins.has(pathKey(step))) register(walk, step, key, key, null, false, false)
     // An empty entry (`tables:` and nothing after it) counts as not written.
@@ -208,6 +275,11 @@ function register(
     replaced,
     unknown,
   })
+}
+
+/** A problem that stands for the whole file: what it holds is no text. */
+export function brokenTree(problem: ConfigProblem): ConfigTree {
+  return { value: {}, origins: new Map(), problems: [problem] }
 }
 
 function placeAt(walk: Walk, offset: number): Place {

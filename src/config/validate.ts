@@ -190,7 +190,16 @@ function problemsOf(
     return [{ code, place, path: formatPath(path), seen: null, rule, fix: fixFor(node, step) }]
   }
   const { rule, fix } = explain(issue, node, seenAt(tree, path))
-  return [problemAt(tree, path, { code, rule, fix })]
+  return [problemAt(tree, path, { code, rule, fix: fix || parentFix(shape, issue.path as Path) })]
+}
+
+/** What the nearest setting around the path that has a description says. */
+function parentFix(shape: SchemaNode, path: Path): string {
+  for (let length = path.length - 1; length >= 0; length--) {
+    const fix = fixFor(nodeAt(shape, path.slice(0, length)), null)
+    if (fix !== '') return fix
+  }
+  return ''
 }
 
 function valueIsMissing(tree: ConfigTree, issue: Issue, path: Path): boolean {
@@ -207,8 +216,13 @@ function explain(
 ): { readonly rule: string; readonly fix: string } {
   const example = fixFor(node, null)
   switch (issue.code) {
-    case 'invalid_type':
-      return { rule: `must be ${EXPECTED[issue.expected] ?? issue.expected}`, fix: example }
+    case 'invalid_type': {
+      const expected = EXPECTED[issue.expected] ?? issue.expected
+      if (node?.unit === undefined) return { rule: `must be ${expected}`, fix: example }
+      const isText = issue.expected === 'string'
+      const rule = isText ? `a ${node.unit} with its unit` : `${expected} (${node.unit})`
+      return { rule: `must be ${rule}`, fix: example }
+    }
     case 'invalid_value': {
       const values = issue.values.map(String)
       const rule = `must be ${values.map((value) => `"${value}"`).join(' or ')}`
@@ -249,8 +263,11 @@ function fixFor(node: SchemaNode | null, name: string | null): string {
   const parts = [node.description ?? '']
   if (node.enum) parts.push(`One of: ${node.enum.join(', ')}.`)
   else if (node.const !== undefined) parts.push(`Write ${String(node.const)}.`)
-  else if (node.default !== undefined) parts.push(`Default: ${String(node.default)}.`)
-  else if (node.examples?.[0] !== undefined) parts.push(`Example: ${String(node.examples[0])}.`)
+  else if (node.properties !== undefined) {
+    parts.push(`Settings of it: ${Object.keys(node.properties).join(', ')}.`)
+  } else if (node.default !== undefined && typeof node.default !== 'object') {
+    parts.push(`Default: ${String(node.default)}.`)
+  } else if (node.examples?.[0] !== undefined) parts.push(`Example: ${String(node.examples[0])}.`)
   if (node.minimum !== undefined && node.maximum !== undefined) {
     parts.push(`From ${node.minimum} to ${node.maximum}.`)
   }

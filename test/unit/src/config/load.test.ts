@@ -166,7 +166,12 @@ test('tells a wrong type with the value seen and what to write', () => {
       seen: 'many',
       rule: 'must be a number',
     },
-    { code: 'SLU-CFG-1002', path: 'pipelines[0].commit.every', seen: '10', rule: 'must be text' },
+    {
+      code: 'SLU-CFG-1002',
+      path: 'pipelines[0].commit.every',
+      seen: '10',
+      rule: 'must be a duration with its unit',
+    },
   ])
 })
 
@@ -390,8 +395,6 @@ test('tells why a file cannot be read', () => {
   expect(() => checkConfig(path, specs)).toThrowError(/there is no such file/)
   mkdirSync(join(folder, 'empty'))
   expect(() => checkConfig(join(folder, 'empty'), specs)).toThrowError(/no \.yaml file/)
-  writeFileSync(path, Buffer.from([0xff, 0xfe, 0x00]))
-  expect(() => checkConfig(path, specs)).toThrowError(/cannot read the configuration/)
 })
 
 test('lets missing variables pass as warnings when asked to', () => {
