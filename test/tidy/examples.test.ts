@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import { parseArguments } from '../../src/cli/program.ts'
 import { VERBS } from '../../src/cli/verb-list.ts'
 import { sourceSpecs } from '../../src/compose.ts'
 import { checkConfig } from '../../src/config/index.ts'
@@ -27,6 +28,20 @@ function samples(language: string): readonly { readonly place: string; readonly 
     })
 }
 
+/** Arguments of the first `sluice` in a line of a shell; null when there is none. */
+function commandOf(line: string): readonly string[] | null {
+  const command = /(?:^|\$\(|\| *)(?:npx )?sluice(?= |$)(.*)$/.exec(line.trim())?.[1]
+  if (command === undefined) return null
+  const words: string[] = []
+  for (const found of command.matchAll(
+    /\s*(?:([|>&;#)].*)|((?:'[^']*'|"[^"]*"|[^\s'"|>&;)])+))/g,
+  )) {
+    if (found[1] !== undefined) break
+    words.push((found[2] ?? '').replaceAll(/'([^']*)'|"([^"]*)"/g, '$1$2'))
+  }
+  return words
+}
+
 describe('examples in the docs', () => {
   it('are valid where they are whole configurations', async () => {
     const specs = await sourceSpecs()
@@ -42,14 +57,31 @@ describe('examples in the docs', () => {
     expectNone(problems)
   })
 
-  it('call commands that exist', () => {
-    const known = new Set(VERBS.map((verb) => verb.usage.split(' ')[0]))
-    const unknown = samples('').flatMap(({ place, text }) =>
-      [...text.matchAll(/^npx sluice (\w+)/gm)]
-        .filter((match) => !known.has(match[1] ?? ''))
-        .map((match) => `${place} ${match[0]}`),
+  it('are command lines that the parser takes, in the docs and in every help text', async () => {
+    const inDocs = ['', 'sh', 'bash']
+      .flatMap(samples)
+      .flatMap(({ place, text }) => text.split('\n').map((line) => ({ place, line })))
+    const inHelp = VERBS.flatMap(({ usage, examples }) =>
+      examples.map(([line]) => ({ place: `help of ${usage}`, line })),
     )
-    expectNone(unknown)
+    const lines = [...inDocs, ...inHelp].flatMap(({ place, line }) => {
+      const args = commandOf(line)
+      return args === null ? [] : [{ place, line, args }]
+    })
+    expect(lines.length).toBeGreaterThan(40)
+    const wrong = await Promise.all(
+      lines.map(async ({ place, line, args }) =>
+        parseArguments(args, { write: () => undefined }).then(
+          () => [],
+          (error: unknown) => [`${place} ${line}: ${String(error)}`],
+        ),
+      ),
+    )
+    expectNone(wrong.flat())
+  })
+
+  it('are given for every command', () => {
+    expectNone(VERBS.filter(({ examples }) => examples.length === 0).map(({ usage }) => usage))
   })
 
   it('are the commands that the quickstart tells to try', () => {
