@@ -42,11 +42,26 @@ export async function explainFailure(
     const fault = await faultOf(workspace.session, url)
     if (fault === null) continue
     // The disk or a right, not the content: the engine's own code tells what to look at.
-    if (fault.code === 'SLU-ENG-7003') return fault
+    if (fault.code === 'SLU-ENG-7003' && !(await hasBytes(workspace.session, url))) return fault
     const message = `the data file ${url} cannot be read: ${fault.message}`
     return new SluiceError('SLU-TAB-3014', { message, context: { url }, cause: error })
   }
   return error
+}
+
+/**
+ * True when all bytes of a file can be read: a footer that points beyond its end looks like a disk
+ * that fails. False too for a file that does not fit into the engine's memory.
+ */
+async function hasBytes(session: Session, url: string): Promise<boolean> {
+  try {
+    await session.query(
+      `SELECT octet_length(content) FROM read_blob(${literal(escapePattern(url))})`,
+    )
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** Reads all values of a file; null when it can be read. */

@@ -39,8 +39,16 @@ export const NEWEST = 3
 
 const name = (version: number): string => `_delta_log/${String(version).padStart(20, '0')}.json`
 
+/** How the table is made: properties of its own, a checkpoint of its newest version. */
+export interface TableMaking {
+  readonly properties: Readonly<Record<string, string>>
+  readonly checkpoint: boolean
+}
+
 /** Writes the table into a new folder: `t`, versions 0 to 3, two data files, two vector files. */
-export async function writeTable(): Promise<string> {
+export async function writeTable(
+  { properties, checkpoint }: TableMaking = { properties: {}, checkpoint: false },
+): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-damage-'))
   await using lake = await openLake()
   const types: readonly (readonly [string, ColumnType])[] = [
@@ -58,13 +66,15 @@ export async function writeTable(): Promise<string> {
     nullable: true,
   }))
   const schema = { columns, partitionBy: [], key: ['id'], maxFieldId: 0 }
-  const table = await lake.format.create('t', { schema, name: 't', properties: {}, details: {} })
+  const table = await lake.format.create('t', { schema, name: 't', properties, details: {} })
   const rows = (from: number, to: number): string =>
     `(SELECT i AS id, 'name ' || i AS name, (i * 3)::INTEGER AS n
       FROM range(${from}, ${to}) r(i)) AS t`
   await commitRows(lake, table, { rows: rows(0, 10) })
   await commitRows(lake, table, { rows: rows(10, 15), deleteWhere: 'id IN (3, 7)' })
   await commitRows(lake, table, { deleteWhere: 'id = 12' })
+  if (checkpoint) await table.checkpoint()
+  await table[Symbol.asyncDispose]()
   cpSync(join(lake.folder, 't'), join(folder, 't'), { recursive: true })
   return folder
 }
