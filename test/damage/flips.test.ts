@@ -32,7 +32,7 @@ type LogKind = keyof typeof LOGS
 /** Object · the log it is read with · pattern of its name · how many flips are tried. */
 const OBJECTS: readonly (readonly [string, LogKind, RegExp, number])[] = [
   ['commits', 'commits', /^_delta_log\/\d{20}\.json$/, 40],
-  ['version checksums', 'commits', /\.crc$/, 25],
+  ['version checksums', 'a checkpoint of one file', /\.crc$/, 25],
   ['vectors', 'commits', /^deletion_vector_/, 20],
   ['a checkpoint', 'a checkpoint of one file', /\.checkpoint\.parquet$/, 30],
   ['the hint', 'a checkpoint of one file', /_last_checkpoint$/, 20],

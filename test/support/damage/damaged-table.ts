@@ -73,8 +73,10 @@ export async function writeTable(
   await commitRows(lake, table, { rows: rows(0, 10) })
   await commitRows(lake, table, { rows: rows(10, 15), deleteWhere: 'id IN (3, 7)' })
   await commitRows(lake, table, { deleteWhere: 'id = 12' })
-  if (checkpoint) await table.checkpoint()
-  await table[Symbol.asyncDispose]()
+  if (checkpoint) {
+    await table.checkpoint()
+    await table[Symbol.asyncDispose]()
+  }
   cpSync(join(lake.folder, 't'), join(folder, 't'), { recursive: true })
   return folder
 }
