@@ -42,6 +42,9 @@ export interface CaseResult {
   readonly stepSecondsSmall?: Readonly<Record<string, number>>
   readonly commitMsSmall?: number
   readonly commitMsLarge?: number
+  /** Median time from one commit to the next. */
+  readonly gapMsSmall?: number
+  readonly gapMsLarge?: number
   /** What the result should have been and was not; empty when all is right. */
   readonly wrong: readonly string[]
 }
