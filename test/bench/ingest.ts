@@ -223,9 +223,9 @@ async function changeTable(
 }
 
 /**
- * What a commit takes: the time of a round by its commits, of the rounds the middle one. Up to three
- * batches are at work and finish close together, so that most gaps between two commits are either
- * short or long: the middle one of them says little.
+ * What a commit takes: the time of a round by its commits, of the rounds the middle one. Up to
+ * three batches are at work and finish close together, so that most gaps between two commits are
+ * either short or long: the middle one of them says little.
  */
 function commitMsOf(rounds: readonly ChangesRound[]): number {
   return median(
