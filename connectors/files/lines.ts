@@ -5,6 +5,7 @@
  */
 
 import { isUtf8 } from 'node:buffer'
+import { scanAllLines } from './all-lines.ts'
 import {
   LINE_BYTES_MAX,
   type RecordFormat,
@@ -18,6 +19,7 @@ const OPENING_BRACE = 0x7b
 /** NDJSON: one JSON object a line. */
 export const JSON_LINES: RecordFormat = {
   scan: scanLines,
+  scanAll: scanAllLines,
   records: withoutBlankLines,
 }
 

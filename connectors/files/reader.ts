@@ -5,12 +5,17 @@
 
 import type { FileHandle } from 'node:fs/promises'
 import type { BlockPart, Clock, SourceBlock } from '../../src/contracts/index.ts'
-import { SluiceError, type SourcePosition, wrapError } from '../../src/model/index.ts'
+import {
+  rejectCodeNumber,
+  SluiceError,
+  type SourcePosition,
+  wrapError,
+} from '../../src/model/index.ts'
 import { badRecord } from './bad-record.ts'
 import type { FileFormat, OpenFile, RowsShape, TextShape } from './file-format.ts'
 import { checkBefore, checkPlace, type Folder, listNames, openFile, sizeOf } from './folder.ts'
 import { type FolderPlace, hashTail, nextFile, placeToJson, TAIL_BYTES_MAX } from './place.ts'
-import { LINE_BYTES_MAX, type RecordScan } from './records.ts'
+import { type AllRecordsScan, LINE_BYTES_MAX, type RecordScan } from './records.ts'
 import { rowRanges, rowsPart } from './rows.ts'
 import type { Shape } from './shape.ts'
 
@@ -27,6 +32,8 @@ export interface FolderRead {
   readonly position: SourcePosition
   /** Bytes of a part, at most, unless one line is longer. */
   readonly partBytesMax: number
+  /** Yields lines that are no records among the others, marked, instead of ending at them. */
+  readonly keepsUnreadable: boolean
   /** Null ends at the end of the files there are at the start. */
   readonly follow: { readonly clock: Clock; readonly pollIntervalMs: number } | null
   readonly signal: AbortSignal
@@ -151,11 +158,16 @@ async function* readFile(
     filled += added.bytesRead
     if (filled === 0) return
     if (progress.place.unended) assertLineEnded(buffer, progress.place)
-    const scan = shape.records.scan(buffer.subarray(0, filled))
+    const scan = scanPiece(read, shape, buffer.subarray(0, filled))
     if (scan.endBytes > 0) yield* emit(read, progress, shape, buffer, scan)
     if (scan.problem !== null) throw badRecord(scan.problem, progress.place, shape)
     const rest = buffer.subarray(scan.endBytes, filled)
-    if (rest.length >= LINE_BYTES_MAX) throw badRecord('too-long', progress.place, shape)
+    if (rest.length >= LINE_BYTES_MAX) {
+      if (!keepsUnreadable(read, shape)) throw badRecord('too-long', progress.place, shape)
+      if (!(yield* passLongLine(read, progress, { shape, handle, takeTail }))) return
+      filled = 0
+      continue
+    }
     if (added.atEnd) {
       if (rest.length > 0 && takeTail) yield* emitTail(read, progress, shape, rest)
       return
@@ -244,10 +256,8 @@ function* emit(
 ): Generator<SourceBlock> {
   progress.place = moveTo(progress.place, buffer.subarray(0, scan.endBytes), scan)
   if (scan.recordCount === 0) return
-  const firstPosition = progress.position
-  progress.position += BigInt(scan.recordCount)
   const bytes = shape.records.records(buffer, scan)
-  yield blockOf(progress, textPart(read, progress, { shape, bytes, scan, firstPosition }))
+  yield blockOf(progress, textPart(read, progress, { shape, bytes, scan }))
 }
 
 /** Yields the last line of a file, which no LF ends; the block's bytes get one. */
@@ -260,15 +270,85 @@ function* emitTail(
   const ended = Buffer.allocUnsafeSlow(rest.length + 1)
   rest.copy(ended)
   ended[rest.length] = LF
-  const scan = shape.records.scan(ended)
+  const scan = scanPiece(read, shape, ended)
   const problem = scan.problem ?? (scan.endBytes < ended.length ? 'open-quote' : null)
   if (problem !== null) throw badRecord(problem, progress.place, shape)
   progress.place = { ...moveTo(progress.place, rest, scan), unended: true }
   if (scan.recordCount === 0) return
-  const firstPosition = progress.position
-  progress.position += 1n
   const bytes = shape.records.records(ended, scan)
-  yield blockOf(progress, textPart(read, progress, { shape, bytes, scan, firstPosition }))
+  yield blockOf(progress, textPart(read, progress, { shape, bytes, scan }))
+}
+
+/** Bytes of a line that is too long that are kept. */
+const LONG_LINE_KEPT_BYTES = 64 * 1024
+
+/**
+ * Passes a line that is too long, in pieces, and yields its beginning. False, with nothing passed,
+ * when its end is not there yet.
+ */
+async function* passLongLine(
+  read: FolderRead,
+  progress: Progress,
+  line: { readonly shape: TextShape; readonly handle: FileHandle; readonly takeTail: boolean },
+): AsyncGenerator<SourceBlock, boolean> {
+  const { shape, handle, takeTail } = line
+  const { file } = progress.place
+  const piece = Buffer.allocUnsafeSlow(LINE_BYTES_MAX)
+  let head: Buffer | null = null
+  let { place } = progress
+  for (let isEnded = false; !isEnded; ) {
+    const added = await fillBuffer(handle, piece, 0, place.fileOffsetBytes, file as string)
+    const end = piece.subarray(0, added.bytesRead).indexOf(LF) + 1
+    isEnded = end > 0 || added.atEnd
+    if (end === 0 && added.atEnd && !takeTail) return false
+    head ??= Buffer.from(piece.subarray(0, LONG_LINE_KEPT_BYTES + 1))
+    const passed = piece.subarray(0, end > 0 ? end : added.bytesRead)
+    if (passed.length > 0) place = moveTo(place, passed, { lineCount: isEnded ? 1 : 0 })
+    if (isEnded && end === 0) place = { ...place, unended: true }
+  }
+  const bytes = head as Buffer
+  bytes[LONG_LINE_KEPT_BYTES] = LF
+  progress.place = place
+  const scan: AllRecordsScan = {
+    endBytes: bytes.length,
+    lineCount: 1,
+    recordCount: 1,
+    lineBytesMax: bytes.length,
+    problem: null,
+    unreadable: { rows: Uint32Array.of(0), codes: Uint8Array.of(rejectCodeNumber('too-long')) },
+    linesBefore: null,
+  }
+  yield blockOf(progress, textPart(read, progress, { shape, bytes, scan }))
+  return true
+}
+
+/** True when unreadable records are wanted, and the format can pass them. */
+function keepsUnreadable(read: FolderRead, { records }: TextShape): boolean {
+  return read.keepsUnreadable && records.scanAll !== undefined
+}
+
+function scanPiece(
+  read: FolderRead,
+  { records }: TextShape,
+  bytes: Buffer,
+): RecordScan | AllRecordsScan {
+  const scanAll = read.keepsUnreadable ? records.scanAll : undefined
+  return scanAll === undefined ? records.scan(bytes) : scanAll(bytes)
+}
+
+const isOfAll = (scan: RecordScan | AllRecordsScan): scan is AllRecordsScan => 'unreadable' in scan
+
+/** What is said of single records; `place` is the one behind the scanned lines. */
+function findingsOf(
+  { lineCount, unreadable, linesBefore }: AllRecordsScan,
+  place: FolderPlace,
+): Pick<BlockPart, 'unreadable' | 'place'> {
+  const firstLine = place.lineCount - lineCount + 1
+  const lines = linesBefore?.map((before) => firstLine + before) ?? null
+  return {
+    ...(unreadable !== null && { unreadable }),
+    place: { file: place.file ?? '', firstLine, lines },
+  }
 }
 
 function moveTo(
@@ -290,16 +370,18 @@ function moveTo(
 interface ScannedPart {
   readonly shape: TextShape
   readonly bytes: Buffer
-  readonly scan: RecordScan
-  readonly firstPosition: SourcePosition
+  readonly scan: RecordScan | AllRecordsScan
 }
 
+/** The next part; `progress.place` is behind its lines already, the position moves here. */
 function textPart(
   read: FolderRead,
   progress: Progress,
-  { shape, bytes, scan, firstPosition }: ScannedPart,
+  { shape, bytes, scan }: ScannedPart,
 ): BlockPart {
   const { schema, format, csv } = shape
+  const firstPosition = progress.position
+  progress.position += BigInt(scan.recordCount)
   return {
     schema,
     format,
@@ -310,6 +392,7 @@ function textPart(
     lineBytesMax: scan.lineBytesMax,
     firstPosition,
     partialCount: 0,
+    ...(isOfAll(scan) ? findingsOf(scan, progress.place) : {}),
   }
 }
 

@@ -1,5 +1,7 @@
 /** What the reader asks of a text format: where the records of a piece of a file end. */
 
+import type { UnreadableRecords } from '../../src/contracts/index.ts'
+
 /**
  * Longest record in bytes, its line end included: what one record may take of memory and of the
  * engine's buffers.
@@ -29,10 +31,24 @@ export interface RecordScan {
   readonly problem: RecordProblem | null
 }
 
+/** A scan that no bad record ends. */
+export interface AllRecordsScan extends RecordScan {
+  readonly problem: null
+  /** Null when every record may be one. */
+  readonly unreadable: UnreadableRecords | null
+  /** Of each record the lines before it in the piece; null when all lines are records. */
+  readonly linesBefore: Uint32Array | null
+}
+
 /** Finds records in bytes. Pure; makes no object and no string per record. */
 export interface RecordFormat {
   /** Scans whole records from the start of `bytes`; what follows the last one is left. */
   scan(bytes: Buffer): RecordScan
+  /**
+   * The same, with the records that are none among the others; ends before one that is too long.
+   * Absent where a bad record hides where the next one begins.
+   */
+  scanAll?(bytes: Buffer): AllRecordsScan
   /** The bytes of the scanned records alone, in the form that is landed. */
   records(bytes: Buffer, scan: RecordScan): Buffer
 }

@@ -178,6 +178,7 @@ async function startSession(
     shape,
     // Two parts at a time: one is read ahead while the other is taken.
     partBytesMax: clamp(request.bufferBytesMax / 2, PART_BYTES_MIN, PART_BYTES_MAX),
+    keepsUnreadable: request.keepsUnreadable?.has(shape.current.stream) === true,
     follow: follow ? { clock: context.clock, pollIntervalMs } : null,
     signal,
     onEnd: (position) => {
@@ -236,6 +237,7 @@ async function openView(reading: Reading): Promise<SourceView> {
     position: 0n,
     partBytesMax: PART_BYTES_MAX,
     follow: null,
+    keepsUnreadable: false,
     signal: closing.signal,
     onEnd: () => {},
   }

@@ -123,6 +123,7 @@ export const filesSpec = {
   schema: filesSettingsSchema,
   hasKeys: false,
   lint: (settings: unknown) => lintFilesSettings(settings as FilesSettings),
+  hasWholeRecords: true,
 } as const
 
 /** What is wrong between the settings. */

@@ -197,6 +197,7 @@ export const POSTGRES_SPEC = {
   schema: postgresSettingsSchema,
   hasKeys: true,
   hasPatterns: true,
+  hasWholeRecords: false,
 } as const
 
 /** A finding of `lintPostgresSettings`. */

@@ -5,7 +5,7 @@
 import { isAbsolute, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { PipelineSettings } from '../contracts/index.ts'
-import { suggestName } from '../model/index.ts'
+import { suggestName, tableOfDeadLetters } from '../model/index.ts'
 import type { ConfigProblem } from './problems.ts'
 import { addProblem, type ResolveContext, type SourceContext } from './resolve-context.ts'
 import {
@@ -167,6 +167,7 @@ function mergeTuning(...layers: readonly CheckedTuning[]): CheckedTuning {
       ...dropUndefined(layer),
       commit: { ...result.commit, ...layer.commit },
       schema: { ...result.schema, ...dropUndefined(layer.schema ?? {}) },
+      dlq: { ...result.dlq, ...dropUndefined(layer.dlq ?? {}) },
       index: { ...result.index, ...dropUndefined(layer.index ?? {}) },
     }
   }
@@ -233,6 +234,10 @@ function checkTables(
       const root = target.root.toLowerCase()
       const position = checked.pipelines[index]?.tables.indexOf(target.stream) ?? 0
       const path = ['pipelines', index, 'tables', position]
+      if (tableOfDeadLetters(root) !== null) {
+        const rule = `the name "${target.table}" is kept for dead letters`
+        addProblem(context, path, rule, `set overrides["${target.stream}"].table`)
+      }
       for (const [other, stream] of taken) {
         const same = other === root
         if (!same && !other.startsWith(`${root}/`) && !root.startsWith(`${other}/`)) continue

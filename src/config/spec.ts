@@ -24,6 +24,8 @@ export interface SourceSpec {
   readonly hasKeys: boolean
   /** Streams may be named by patterns of `schema.table`. */
   readonly hasPatterns?: boolean
+  /** True when single records may be rejected: none leaves values out that another one has. */
+  readonly hasWholeRecords: boolean
   /** What the schema alone cannot see in checked settings. */
   readonly lint?: (settings: unknown) => readonly SettingsFinding[]
 }
@@ -118,6 +120,7 @@ export const TUNING_DEFAULTS = {
     partBytes: '64MiB',
   },
   onError: 'stop',
+  dlq: { stopAfter: '1000/h' },
   schema: { add: 'apply', widen: 'apply', rename: 'apply', drop: 'keep', incompatible: 'stop' },
   memory: '512MiB',
   index: { memory: '512MiB', spill: 'disk' },
@@ -215,14 +218,51 @@ const index = z.strictObject({
     }),
 })
 
+const REJECT_UNITS_MS = { s: 1000, m: 60_000, h: 3_600_000, d: DAY_MS } as const
+
+const stopAfter = z
+  .string()
+  .meta({
+    description:
+      'More rejected records of a table than that within the time stop the pipeline, and none of ' +
+      'them is kept: a number per s, m, h or d; or none.',
+    default: TUNING_DEFAULTS.dlq.stopAfter,
+    examples: ['1000/h'],
+  })
+  .transform((value, context) => {
+    if (value === 'none') return null
+    const [, digits, unit] = /^(\d{1,9})\/([smhd])$/.exec(value) ?? []
+    if (digits !== undefined && unit !== undefined) {
+      const windowMs = REJECT_UNITS_MS[unit as keyof typeof REJECT_UNITS_MS]
+      return { count: Number(digits), windowMs }
+    }
+    const params = { fix: 'write it like 1000/h, 50/m or none' }
+    const message = 'a ceiling is a number per s, m, h or d'
+    context.addIssue({ code: 'custom', message, params })
+    return z.NEVER
+  })
+
+const rejects = {
+  onError: z
+    .enum(['stop', 'dlq', 'skip'])
+    .optional()
+    .meta({
+      description:
+        'What happens at a record that cannot be decoded. stop: the pipeline stops before it; dlq: ' +
+        'it goes to the dead-letter table; skip: it is counted and left out.',
+      default: TUNING_DEFAULTS.onError,
+    }),
+  dlq: z
+    .strictObject({ stopAfter: stopAfter.optional() })
+    .optional()
+    .meta({ description: 'Bounds of what may be rejected.' }),
+}
+
 const tuning = {
   commit: commit
     .optional()
     .meta({ description: 'When a batch is committed: whichever comes first.' }),
-  onError: z.enum(['stop']).optional().meta({
-    description: 'What happens at a record that cannot be read: the pipeline stops before it.',
-    default: TUNING_DEFAULTS.onError,
-  }),
+  ...rejects,
   schema: schemaPolicies,
   memory: size(
     'What DuckDB may use, per pipeline.',
@@ -289,6 +329,7 @@ const target = {
     })
     .optional()
     .meta({ description: 'For sources without deletes of their own.' }),
+  ...rejects,
 }
 
 const override = z.strictObject({ ...target, schema: schemaPolicies })

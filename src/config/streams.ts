@@ -4,6 +4,7 @@
  */
 
 import type {
+  RejectPolicy,
   SchemaPolicies,
   StreamSelection,
   TableTarget,
@@ -225,7 +226,23 @@ function templateOf(
     deleteWhen: merged.deleteWhen ?? null,
     properties,
     schema: { ...tuning.schema, ...dropUndefined(merged.schema ?? {}) } as SchemaPolicies,
+    rejects: rejectsOf(merged, { type, tuning }, report),
   }
+}
+
+/** What holds for the table, else for the pipeline. */
+function rejectsOf(
+  own: { readonly [Name in 'onError' | 'dlq']?: CheckedTuning[Name] | undefined },
+  { type, tuning }: TargetFacts,
+  report: (rule: string, fix: string) => void,
+): RejectPolicy {
+  const onError = own.onError ?? tuning.onError ?? 'stop'
+  if (onError !== 'stop' && type?.hasWholeRecords === false) {
+    const rule = `onError: ${onError} is not supported for sources of type ${type.type}`
+    report(rule, 'set onError: stop for this pipeline, or for the table under overrides')
+  }
+  const stopAfter = own.dlq?.stopAfter === undefined ? tuning.dlq?.stopAfter : own.dlq.stopAfter
+  return { onError, stopAfter: stopAfter ?? null }
 }
 
 function nameTarget(

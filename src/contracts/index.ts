@@ -21,6 +21,7 @@ export type {
   PipelineSettings,
   PipelineState,
   PipelineStatus,
+  RejectPolicy,
   SchemaPolicies,
   StreamSelection,
   TableStatus,
@@ -34,6 +35,7 @@ export type {
   CsvLayout,
   FileRows,
   RawFormat,
+  RecordPlace,
   SelectedStreams,
   Source,
   SourceBlock,
@@ -47,6 +49,7 @@ export type {
   SourceView,
   SourceWarning,
   StreamWarning,
+  UnreadableRecords,
 } from './source.ts'
 export type {
   CommitOutcome,

@@ -23,6 +23,17 @@ export interface SchemaPolicies {
   readonly incompatible: 'stop'
 }
 
+/** What happens at a record that cannot be decoded. */
+export interface RejectPolicy {
+  /**
+   * `stop` ends the pipeline before the record; `dlq` puts it in the dead-letter table; `skip`
+   * counts it and goes on.
+   */
+  readonly onError: 'stop' | 'dlq' | 'skip'
+  /** More rejected records than `count` in any `windowMs` stop the pipeline; null: no ceiling. */
+  readonly stopAfter: { readonly count: number; readonly windowMs: number } | null
+}
+
 /** One stream and the table it becomes. */
 export interface TableTarget {
   /** Stream name in the source: `public.orders`. */
@@ -52,6 +63,8 @@ export interface TableTarget {
   readonly schema: SchemaPolicies
   /** Table properties of the user's; none when absent. */
   readonly properties?: Readonly<Record<string, string>>
+  /** Stop when absent. */
+  readonly rejects?: RejectPolicy
 }
 
 /** What a stream becomes whose name is not known yet. */
@@ -142,6 +155,8 @@ export interface TableStatus {
   readonly copy: { readonly rowsCopied: number; readonly rowsExpected: number | null } | null
   readonly commits: number
   readonly rowsApplied: number
+  /** Records of this run that could not be decoded and were passed over, as the policy says. */
+  readonly rowsRejected: number
 }
 
 /** What a pipeline tells about itself; equal to what is true, unknown is null. */

@@ -80,6 +80,30 @@ export interface BlockPart {
   readonly firstPosition: SourcePosition
   /** Number of records with at least one `\U`. */
   readonly partialCount: number
+  /**
+   * Of a stream of `SourceStart.keepsUnreadable`: the records that are no records. Their bytes are
+   * as they were found, ended by LF; of one that is too long, the beginning.
+   */
+  readonly unreadable?: UnreadableRecords
+  /** Given where records may be rejected and the source has files. */
+  readonly place?: RecordPlace
+}
+
+/** Records of a part that its source itself finds to be none, for a receiver that rejects them. */
+export interface UnreadableRecords {
+  /** Index of each in the part, ascending. */
+  readonly rows: Uint32Array
+  /** Why, as `rejectCodeNumber` gives it; parallel to `rows`. */
+  readonly codes: Uint8Array
+}
+
+/** Where the records of a part stand, for people who look for one. */
+export interface RecordPlace {
+  readonly file: string
+  /** Number of the line on which the first record stands, from 1. */
+  readonly firstLine: number
+  /** Number of each record's line, where the records do not stand on consecutive ones; else null. */
+  readonly lines: Uint32Array | null
 }
 
 /** Progress of an initial copy that a block belongs to. */
@@ -207,6 +231,11 @@ export interface SourceStart {
   }
   /** Stream → the columns that the table behind it has of it, as of its cursor. */
   readonly columns?: ReadonlyMap<string, readonly ColumnOrigin[]>
+  /**
+   * Streams whose records may be rejected: what the source cannot read as a record is yielded among
+   * the others and marked in `BlockPart.unreadable`. In other streams it ends the read.
+   */
+  readonly keepsUnreadable?: ReadonlySet<string>
   readonly memory: SourceMemory
   /** Upper bound of bytes read and not yet taken through `blocks()`. */
   readonly bufferBytesMax: number

@@ -16,4 +16,5 @@ export {
   OP_CODES,
 } from './change-sql.ts'
 export { columnPlaces, matchColumns } from './match-columns.ts'
-export type { LandedSegment } from './segment.ts'
+export type { LandedSegment, RecordRun } from './segment.ts'
+export { type VerdictQuery, verdictSql } from './verdict-sql.ts'

@@ -1,6 +1,6 @@
 /** What the lander leaves: a file of records and how they lie in it. */
 
-import type { BlockPart } from '../contracts/index.ts'
+import type { BlockPart, RecordPlace } from '../contracts/index.ts'
 
 /** How the fields of CSV records are told apart. */
 export type CsvLayout = NonNullable<BlockPart['csv']>
@@ -12,9 +12,25 @@ export type FileRows = NonNullable<BlockPart['file']>
 export interface LandedSegment
   extends Pick<
     BlockPart,
-    'schema' | 'format' | 'csv' | 'file' | 'firstPosition' | 'recordCount' | 'partialCount'
+    | 'schema'
+    | 'format'
+    | 'csv'
+    | 'file'
+    | 'firstPosition'
+    | 'recordCount'
+    | 'partialCount'
+    | 'unreadable'
   > {
   readonly path: string
   /** Length of the longest record at most this, in bytes. */
   readonly lineBytesMax: number
+  /** Where the records stand in the files of the source: a run of records each, in order. */
+  readonly runs?: readonly RecordRun[]
+}
+
+/** Records of one file, from one on. */
+export interface RecordRun {
+  /** Index of its first record in the segment. */
+  readonly firstRow: number
+  readonly place: RecordPlace
 }

@@ -5,8 +5,8 @@
 import { CHANGE_OP, CHANGE_POSITION, changeSql, OP_CODES } from '../decode/index.ts'
 import type { Session } from '../engine/index.ts'
 import { assert, SluiceError, type StagedFile, userColumns } from '../model/index.ts'
-import { decodeFailure } from './decode-failure.ts'
 import { type LaneContext, timed } from './lane-context.ts'
+import { type Decodable, rejecting } from './rejecting.ts'
 import { CHANGE_TABLE, insertsOnlySql } from './stage-sql.ts'
 import { indexStaged, outputFolder, stageRows } from './stager.ts'
 import type { StagedUnit, Unit } from './unit.ts'
@@ -20,29 +20,19 @@ export async function stageAppend(
   removeAllFiles: boolean,
 ): Promise<StagedUnit> {
   await using session = await context.engine.session()
-  const { from, truncates } = await landedRows(context, session, unit)
-  const removesAll = removeAllFiles || truncates
-  const add = await timed(context.clock, unit.timingsMs, 'stage', () =>
-    unit.segments.length === 0
-      ? Promise.resolve([] as readonly StagedFile[])
-      : stageRows({
-          table: context.table,
-          session,
-          schema: unit.schema,
-          split: String(unit.header.splitNumber),
-          from,
-          position: CHANGE_POSITION,
-          compressionLevel: context.compressionLevel,
-          folder: outputFolder(context, unit),
-          uniqueName: context.clock.uuid(),
-          onWritten: () => context.failpoints.hit('file-written'),
-        }).catch((error: unknown) => {
-          throw decodeFailure(error, context, unit)
-        }),
-  )
+  const { result, rejects } = await rejecting(context, unit, session, async (decodable) => {
+    const { from, truncates } = await landedRows(context, session, unit, decodable)
+    const add = await timed(context.clock, unit.timingsMs, 'stage', () =>
+      writeRows(context, session, unit, from),
+    )
+    return { add, truncates }
+  })
+  const { add } = result
+  const removesAll = removeAllFiles || result.truncates
   context.failpoints.hit('staged')
+  const rejected = rejects?.count ?? 0
   const written = add.reduce((sum, file) => sum + file.statistics.recordCount, 0)
-  checkCount(context, unit, written)
+  checkCount(context, unit, written, rejected)
   if (context.target.mode === 'upsert') {
     if (removeAllFiles) await context.index.clear()
     await timed(context.clock, unit.timingsMs, 'index', () =>
@@ -58,28 +48,51 @@ export async function stageAppend(
       read: unit.recordCount,
       applied: written,
       superseded: 0,
-      filtered: unit.recordCount - written,
+      filtered: unit.recordCount - written - rejected,
       late: 0,
-      rejected: 0,
+      rejected,
       inserted: written,
       updated: 0,
       deleted: 0,
     },
     tombstones: [],
+    rejects,
   }
+}
+
+function writeRows(
+  context: LaneContext,
+  session: Session,
+  unit: Unit,
+  from: string,
+): Promise<readonly StagedFile[]> {
+  if (unit.segments.length === 0) return Promise.resolve([])
+  return stageRows({
+    table: context.table,
+    session,
+    schema: unit.schema,
+    split: String(unit.header.splitNumber),
+    from,
+    position: CHANGE_POSITION,
+    compressionLevel: context.compressionLevel,
+    folder: outputFolder(context, unit),
+    uniqueName: context.clock.uuid(),
+    onWritten: () => context.failpoints.hit('file-written'),
+  })
 }
 
 /**
  * One record is one row: a line that holds two objects, or none, must not change the numbering.
  */
-function checkCount(context: LaneContext, unit: Unit, written: number): void {
+function checkCount(context: LaneContext, unit: Unit, written: number, rejected: number): void {
   const isWhole = unit.segments.every((segment) => segment.format !== 'copy-text')
   const mayFilter = context.target.deleteWhen !== null
-  const fits = written === unit.recordCount || (written < unit.recordCount && mayFilter)
+  const wanted = unit.recordCount - rejected
+  const fits = written === wanted || (written < wanted && mayFilter)
   assert(
     fits || !isWhole,
     'SLU-ING-4003',
-    `${unit.recordCount} records of ${context.target.stream} hold ${written} rows`,
+    `${wanted} records of ${context.target.stream} hold ${written} rows`,
   )
 }
 
@@ -94,17 +107,20 @@ interface LandedRows {
  * Rows of a table whose mode nobody chose must equal the stream's: a truncate empties it, and what
  * only a key could apply is refused. Every other append table keeps what comes.
  */
-async function landedRows(context: LaneContext, session: Session, unit: Unit): Promise<LandedRows> {
+async function landedRows(
+  context: LaneContext,
+  session: Session,
+  unit: Unit,
+  decodable: Decodable,
+): Promise<LandedRows> {
   const { target } = context
   const takesAll = !target.isModeOpen || target.mode === 'upsert' || unit.header.copy !== null
   if (takesAll || unit.segments.length === 0) {
-    return { from: landedRelation(context, unit), truncates: false }
+    return { from: landedRelation(context, unit, decodable), truncates: false }
   }
   const found = await timed(context.clock, unit.timingsMs, 'decode', async () => {
-    const sql = `CREATE TEMP TABLE ${CHANGE_TABLE} AS FROM ${landedRelation(context, unit, true)}`
-    await session.run(sql).catch((error: unknown) => {
-      throw decodeFailure(error, context, unit)
-    })
+    const landed = landedRelation(context, unit, decodable, true)
+    await session.run(`CREATE OR REPLACE TEMP TABLE ${CHANGE_TABLE} AS FROM ${landed}`)
     return await session.query(insertsOnlySql())
   })
   const [refused, lastTruncate] = found.rows[0] ?? []
@@ -121,25 +137,31 @@ async function landedRows(context: LaneContext, session: Session, unit: Unit): P
 }
 
 /** Inserted and updated rows of all segments; deletes and truncates have no row to append. */
-function landedRelation(context: LaneContext, unit: Unit, withAll = false): string {
-  const parts = unit.segments.map((segment) => {
+function landedRelation(
+  context: LaneContext,
+  unit: Unit,
+  { segments, changes }: Decodable,
+  withAll = false,
+): string {
+  const parts = segments.map((segment, number) => {
     assert(
       segment.partialCount === 0 || withAll,
       'SLU-ING-4009',
       `${segment.schema.stream} sends updates without all columns, ` +
         'which an append table cannot complete',
     )
-    return changeSql({
+    const select = changeSql({
       segment,
       columns: userColumns(unit.schema),
       places: segment.places,
       withMasks: false,
       deleteWhen: context.target.deleteWhen,
     })
+    return changes(select, number)
   })
   const filter =
     context.target.mode === 'append' && !withAll
       ? ` WHERE ${CHANGE_OP} NOT IN (${OP_CODES.delete}, ${OP_CODES.truncate})`
       : ''
-  return `(${parts.join('\nUNION ALL\n')}) AS landed${filter}`
+  return `(${parts.map((part) => `(${part})`).join('\nUNION ALL\n')}) AS landed${filter}`
 }

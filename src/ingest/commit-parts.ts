@@ -9,11 +9,12 @@
 import {
   type Accounting,
   assert,
+  type RejectCode,
   type RowDeletes,
   type SchemaChange,
   type StagedFile,
 } from '../model/index.ts'
-import { NO_RECORDS, type StagedUnit, type Unit } from './unit.ts'
+import { NO_RECORDS, type StagedRejects, type StagedUnit, type Unit } from './unit.ts'
 
 /** The parts of the commit that a lane is about to make. */
 export interface CommitParts {
@@ -28,6 +29,7 @@ interface OpenCommit {
   readonly accounting: { -readonly [Count in keyof Accounting]: number }
   readonly timingsMs: Record<string, number>
   readonly tombstones: string[]
+  readonly rejects: StagedRejects[]
   removesAllFiles: boolean
   schemaChanged: boolean
   readonly schemaChanges: SchemaChange[]
@@ -57,6 +59,7 @@ function openCommit(): OpenCommit {
     accounting: { ...NO_RECORDS },
     timingsMs: {},
     tombstones: [],
+    rejects: [],
     removesAllFiles: false,
     schemaChanged: false,
     schemaChanges: [],
@@ -81,6 +84,7 @@ function gather(open: OpenCommit, part: StagedUnit): void {
   }
   addTimings(open.timingsMs, part.unit)
   open.tombstones.push(...part.tombstones)
+  if (part.rejects !== null) open.rejects.push(part.rejects)
   open.schemaChanged ||= part.unit.schemaChanged
   open.schemaChanges.push(...part.unit.schemaChanges)
 }
@@ -112,7 +116,19 @@ function close(open: OpenCommit, last: Unit): StagedUnit {
     removeAllFiles: open.removesAllFiles,
     accounting: open.accounting,
     tombstones: open.tombstones,
+    rejects: joined(open.rejects),
   }
+}
+
+/** One commit of dead letters for all parts: a truncate does not take rejected records away. */
+function joined(parts: readonly StagedRejects[]): StagedRejects | null {
+  if (parts.length === 0) return null
+  const counts = new Map<RejectCode, number>()
+  for (const [code, count] of parts.flatMap((part) => part.counts)) {
+    counts.set(code, (counts.get(code) ?? 0) + count)
+  }
+  const count = parts.reduce((sum, part) => sum + part.count, 0)
+  return { count, counts: [...counts], files: parts.flatMap(({ files }) => files) }
 }
 
 /** One ascending list of all. */

@@ -2,7 +2,7 @@
 
 import type { ObjectStore } from '../contracts/index.ts'
 
-/** Every failpoint, in the order a batch passes them. */
+/** Every failpoint of a healthy batch, in the order it passes them. */
 export const FAILPOINTS = [
   'recovered',
   'block-landed',
@@ -24,8 +24,11 @@ export const FAILPOINTS = [
   'acknowledged',
 ] as const
 
+/** Those that are passed only with rejected records, before the commit of their batch. */
+export const DEAD_LETTER_FAILPOINTS = ['before-dead-letters', 'dead-letters-committed'] as const
+
 /** Name of a failpoint. */
-export type FailpointName = (typeof FAILPOINTS)[number]
+export type FailpointName = (typeof FAILPOINTS)[number] | (typeof DEAD_LETTER_FAILPOINTS)[number]
 
 /** Called at each failpoint; production passes `noFailpoints`. */
 export interface Failpoints {

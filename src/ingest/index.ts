@@ -6,7 +6,14 @@
  * state in place.
  */
 
-export { FAILPOINTS, type FailpointName, type Failpoints, failAt } from './failpoints.ts'
+export { settleDeadLetters } from './dead-letters.ts'
+export {
+  DEAD_LETTER_FAILPOINTS,
+  FAILPOINTS,
+  type FailpointName,
+  type Failpoints,
+  failAt,
+} from './failpoints.ts'
 export { landPart } from './lander.ts'
 export {
   createPipeline,

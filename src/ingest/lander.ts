@@ -5,8 +5,8 @@
 
 import { type FileHandle, open, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { BlockPart } from '../contracts/index.ts'
-import type { LandedSegment } from '../decode/index.ts'
+import type { BlockPart, UnreadableRecords } from '../contracts/index.ts'
+import type { LandedSegment, RecordRun } from '../decode/index.ts'
 import { wrapError } from '../model/index.ts'
 
 /** The spool files of one batch. */
@@ -26,6 +26,9 @@ interface OpenSegment {
   recordCount: number
   partialCount: number
   lineBytesMax: number
+  /** With the first record of the part that they belong to. */
+  readonly unreadable: { readonly firstRow: number; readonly records: UnreadableRecords }[]
+  readonly runs: RecordRun[]
 }
 
 /** Opens the spool of a batch; files are named `<batch>-<n>.landed` in `folder`. */
@@ -38,6 +41,7 @@ export function createBatchSpool(folder: string, batch: bigint): BatchSpool {
         last !== undefined && continues(last, part)
           ? last
           : await openSegment(join(folder, `${batch}-${segments.length}.landed`), part, segments)
+      addFindings(segment, part)
       segment.recordCount += part.recordCount
       segment.partialCount += part.partialCount
       segment.lineBytesMax = Math.max(segment.lineBytesMax, lineBytesMaxOf(part))
@@ -53,7 +57,8 @@ export function createBatchSpool(folder: string, batch: bigint): BatchSpool {
         const ofStream = byStream.get(stream) ?? []
         byStream.set(stream, ofStream)
         const { part, path, recordCount, partialCount, lineBytesMax } = segment
-        ofStream.push({ ...layoutOf(part), path, recordCount, partialCount, lineBytesMax })
+        const counts = { recordCount, partialCount, lineBytesMax }
+        ofStream.push({ ...layoutOf(part), path, ...counts, ...findingsOf(segment) })
       }
       return byStream
     },
@@ -103,6 +108,28 @@ function lineBytesMaxOf(part: BlockPart): number {
   return part.lineBytesMax ?? part.bytes.byteLength
 }
 
+/** Notes what the source says of single records of the part, before the part is counted. */
+function addFindings(segment: OpenSegment, { unreadable, place }: BlockPart): void {
+  const firstRow = segment.recordCount
+  if (unreadable !== undefined) segment.unreadable.push({ firstRow, records: unreadable })
+  if (place !== undefined) segment.runs.push({ firstRow, place })
+}
+
+function findingsOf({ unreadable, runs }: OpenSegment): Pick<LandedSegment, 'unreadable' | 'runs'> {
+  const placed = runs.length === 0 ? {} : { runs }
+  if (unreadable.length === 0) return placed
+  const count = unreadable.reduce((sum, { records }) => sum + records.rows.length, 0)
+  const all = { rows: new Uint32Array(count), codes: new Uint8Array(count) }
+  let at = 0
+  for (const { firstRow, records } of unreadable) {
+    for (const [index, row] of records.rows.entries()) {
+      all.rows[at] = firstRow + row
+      all.codes[at++] = records.codes[index] as number
+    }
+  }
+  return { ...placed, unreadable: all }
+}
+
 async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
   for (let from = 0; from < bytes.byteLength; ) {
     const { bytesWritten } = await handle.write(bytes, from)
@@ -129,7 +156,8 @@ async function openSegment(
 ): Promise<OpenSegment> {
   const isInPlace = part.file !== undefined
   const handle = isInPlace ? null : await writing(() => open(path, 'w'), path)
-  const segment = { handle, part, path, recordCount: 0, partialCount: 0, lineBytesMax: 0 }
+  const counts = { recordCount: 0, partialCount: 0, lineBytesMax: 0 }
+  const segment = { handle, part, path, ...counts, unreadable: [], runs: [] }
   all.push(segment)
   return segment
 }

@@ -4,7 +4,9 @@ import type { Clock, KeyIndex, Table, TableTarget, Telemetry } from '../contract
 import type { Engine } from '../engine/index.ts'
 import type { TableColumn, TableSchema } from '../model/index.ts'
 import type { FileOrdinals } from '../state/index.ts'
+import type { DeadLetters } from './dead-letters.ts'
 import type { Failpoints } from './failpoints.ts'
+import type { RejectCeiling } from './reject-ceiling.ts'
 import type { Scratch } from './scratch.ts'
 
 /** Shared by the steps of one lane. */
@@ -15,6 +17,9 @@ export interface LaneContext {
   readonly engine: Engine
   readonly index: KeyIndex
   readonly ordinals: FileOrdinals
+  /** Where rejected records go, and how many may be. */
+  readonly deadLetters: DeadLetters
+  readonly ceiling: RejectCeiling
   /** Arrays of the units, which are staged one after the other. */
   readonly scratch: Scratch
   /** Spool folder of this run. */

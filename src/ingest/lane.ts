@@ -26,6 +26,7 @@ import {
   countRecords,
   emptyStagedUnit,
   type PlacedSegment,
+  type StagedRejects,
   type StagedUnit,
   type Unit,
 } from './unit.ts'
@@ -44,6 +45,7 @@ export interface LaneStatus {
   readonly rowCount: bigint | null
   readonly commits: number
   readonly rowsApplied: number
+  readonly rowsRejected: number
   readonly lastSourceTimeMicros: bigint | null
 }
 
@@ -83,7 +85,7 @@ export function createLane(context: LaneContext, snapshot: Snapshot): Lane {
   const staging = createStaging(context)
   const parts = createCommitParts()
   let commitTail: Promise<unknown> = Promise.resolve()
-  const counters = { commits: 0, rowsApplied: 0 }
+  const counters = { commits: 0, rowsApplied: 0, rowsRejected: 0 }
   /** A copy takes the place of a whole one: readers see that until the new one is complete. */
   let isReplacing = false
 
@@ -93,11 +95,13 @@ export function createLane(context: LaneContext, snapshot: Snapshot): Lane {
       context.failpoints.hit('part-staged')
       return
     }
+    if (staged.rejects !== null) await commitRejects(context, staged.unit, staged.rejects)
     context.failpoints.hit('before-commit')
     latest = await commitStaged(context, latest, staged)
     durableCursor = staged.unit.to
     counters.commits++
     counters.rowsApplied += staged.accounting.applied
+    counters.rowsRejected += staged.accounting.rejected
     context.failpoints.hit('committed')
   }
 
@@ -368,6 +372,22 @@ function copyNotes(cursor: Cursor | null): JsonObject {
   }
 }
 
+/** Before the table moves past them: a rejected record is in its table, or is read again. */
+async function commitRejects(
+  context: LaneContext,
+  unit: Unit,
+  rejects: StagedRejects,
+): Promise<void> {
+  const { ceiling, clock, deadLetters, target, telemetry } = context
+  const nowMs = clock.nowMs()
+  ceiling.check(rejects.count, nowMs)
+  if (rejects.files.length > 0) await deadLetters.commit(unit, rejects)
+  ceiling.add(rejects.count, nowMs)
+  for (const [code, count] of rejects.counts) {
+    telemetry.count('sluice_records_rejected_total', count, { table: target.table, code })
+  }
+}
+
 async function commitStaged(
   context: LaneContext,
   base: Snapshot,
@@ -389,6 +409,7 @@ async function commitStaged(
       details: {
         ...tombstoneDetails(staged.tombstones),
         ...schemaDetails(unit.schemaChanges),
+        ...rejectDetails(staged.rejects),
       },
     }),
   )
@@ -431,6 +452,10 @@ function originsOf({ columns }: TableSchema): readonly ColumnOrigin[] {
 
 function schemaDetails(changes: readonly SchemaChange[]): JsonObject {
   return changes.length === 0 ? {} : { schemaChanges: changes.map((change) => ({ ...change })) }
+}
+
+function rejectDetails(rejects: StagedRejects | null): JsonObject {
+  return rejects === null ? {} : { rejected: Object.fromEntries(rejects.counts) }
 }
 
 function operationOf(staged: StagedUnit): CommitOperation {

@@ -14,6 +14,7 @@ import type { Failpoints } from './failpoints.ts'
 import { lowestComplete } from './floor.ts'
 import { effectiveCursor, isResumable, type Lane } from './lane.ts'
 import type { PipelineLog } from './pipeline-log.ts'
+import { mayReject } from './rejecting.ts'
 import type { StatusBoard } from './status.ts'
 import { createWorker, type Worker } from './worker.ts'
 
@@ -57,6 +58,9 @@ export async function readAll(request: ReadRequest): Promise<ReadEnd> {
       selection: { patterns: settings.selection.patterns, known: request.refused },
     }),
     columns: new Map(lanes.map((lane) => [lane.context.target.stream, lane.origins])),
+    keepsUnreadable: new Set(
+      lanes.filter(({ context }) => mayReject(context)).map(({ context }) => context.target.stream),
+    ),
     memory: sourceMemory(log),
     bufferBytesMax: settings.inFlightBytesMax,
     spoolFolder: request.spoolFolder,

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type {
   Clock,
   PipelineSettings,
+  Table,
   TableFormat,
   TableTarget,
   Telemetry,
@@ -11,11 +12,13 @@ import type {
 import type { Engine } from '../engine/index.ts'
 import type { StreamSchema } from '../model/index.ts'
 import { createFileOrdinals, createIndexStorage, openKeyIndex } from '../state/index.ts'
+import { openDeadLetters, rejectedSince } from './dead-letters.ts'
 import type { Failpoints } from './failpoints.ts'
 import type { Lane } from './lane.ts'
 import type { LaneContext } from './lane-context.ts'
 import { openLane, openTargetTable } from './open-lane.ts'
 import type { PipelineLog } from './pipeline-log.ts'
+import { createRejectCeiling } from './reject-ceiling.ts'
 import { createScratch } from './scratch.ts'
 
 /** Part of the spool for what key indexes hold beyond their memory. */
@@ -67,7 +70,10 @@ export async function recover(request: RecoverRequest): Promise<Recovered> {
       const capacityHint = Number((await table.latest()).rowCount ?? 0n)
       const name = target.root.replaceAll('/', '.')
       const index = opened.use(openKeyIndex({ storage, name, capacityHint }))
+      const rejects = await openRejects(request, target, table)
+      opened.use(rejects.deadLetters)
       const context: LaneContext = {
+        ...rejects,
         target,
         pipeline,
         table,
@@ -96,4 +102,17 @@ export async function recover(request: RecoverRequest): Promise<Recovered> {
     throw error
   }
   return { lanes, [Symbol.asyncDispose]: () => opened.disposeAsync() }
+}
+
+/** The dead-letter table, settled before anything is read, and the ceiling. */
+async function openRejects(
+  { format, settings, clock, failpoints }: RecoverRequest,
+  target: TableTarget,
+  table: Table,
+): Promise<Pick<LaneContext, 'deadLetters' | 'ceiling'>> {
+  const of = { format, pipeline: settings.name, target }
+  const deadLetters = await openDeadLetters({ ...of, clock, failpoints }, await table.latest())
+  const stopAfter = target.rejects?.stopAfter ?? null
+  const past = stopAfter === null ? [] : await rejectedSince(of, clock.nowMs() - stopAfter.windowMs)
+  return { deadLetters, ceiling: createRejectCeiling(target.table, stopAfter, past) }
 }

@@ -46,6 +46,12 @@ export function changeKeysSql(schema: TableSchema, ordering: TableColumn | null)
     FROM ${CHANGE_TABLE}`
 }
 
+/** Row of the first change without a value in a key column, truncates apart; NULL: none. */
+export function nullKeysSql(schema: TableSchema): string {
+  return `SELECT min(rowid) FROM ${CHANGE_TABLE}
+    WHERE (${keyIsNullSql(keyOf(schema), logical)}) AND ${CHANGE_OP} <> ${OP_CODES.truncate}`
+}
+
 /** Position of the first change that is no insert, and the row of the last truncate; NULL: none. */
 export function insertsOnlySql(): string {
   const { update, delete: deletion, moved, truncate } = OP_CODES

@@ -152,6 +152,7 @@ function tablesOf(facts: Facts): readonly TableStatus[] {
           : { rowsCopied: copy.rowsCopied, rowsExpected: copy.rowsExpected },
       commits: status.commits,
       rowsApplied: status.rowsApplied,
+      rowsRejected: status.rowsRejected,
     }
   })
 }

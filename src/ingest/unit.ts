@@ -6,6 +6,7 @@ import type {
   Accounting,
   Cursor,
   JsonObject,
+  RejectCode,
   RowDeletes,
   SchemaChange,
   StagedFile,
@@ -58,6 +59,15 @@ export interface Unit {
   readonly timingsMs: Record<string, number>
 }
 
+/** Records of a unit that were passed over. */
+export interface StagedRejects {
+  readonly count: number
+  /** How many of each code. */
+  readonly counts: readonly (readonly [RejectCode, number])[]
+  /** Their files in the dead-letter table; none where the policy is to skip them. */
+  readonly files: readonly StagedFile[]
+}
+
 /** A unit whose files are staged: ready to commit, or to be joined with the parts that follow. */
 export interface StagedUnit {
   readonly unit: Unit
@@ -67,6 +77,8 @@ export interface StagedUnit {
   readonly accounting: Accounting
   /** Paths of the objects that remember its deletes. */
   readonly tombstones: readonly string[]
+  /** Null when every record could be decoded. */
+  readonly rejects: StagedRejects | null
 }
 
 /** The accounting of nothing. */
@@ -91,6 +103,7 @@ export function emptyStagedUnit(unit: Unit): StagedUnit {
     removeAllFiles: false,
     accounting: NO_RECORDS,
     tombstones: [],
+    rejects: null,
   }
 }
 

@@ -12,10 +12,17 @@ import {
   type TableColumn,
   userColumns,
 } from '../model/index.ts'
-import { decodeFailure } from './decode-failure.ts'
 import { type LaneContext, orderingColumn, timed } from './lane-context.ts'
 import { applyPatches } from './patch.ts'
-import { CHANGE_TABLE, changeKeysSql, KEEP_TABLE, keyKind, NULL_KEY_FLAG } from './stage-sql.ts'
+import { type Decodable, mayReject, rejecting } from './rejecting.ts'
+import {
+  CHANGE_TABLE,
+  changeKeysSql,
+  KEEP_TABLE,
+  keyKind,
+  NULL_KEY_FLAG,
+  nullKeysSql,
+} from './stage-sql.ts'
 import {
   checkPlaces,
   groupDeletes,
@@ -25,13 +32,16 @@ import {
   stageRows,
 } from './stager.ts'
 import { encodeTombstones } from './tombstones.ts'
-import type { StagedUnit, Unit } from './unit.ts'
+import type { StagedRejects, StagedUnit, Unit } from './unit.ts'
 
 /** A decoded unit: `CHANGE_TABLE` lives in the session. */
 export interface DecodedUnit extends AsyncDisposable {
   readonly unit: Unit
   readonly session: Session
   readonly withMasks: boolean
+  readonly rejects: StagedRejects | null
+  /** Rows of `CHANGE_TABLE`: the records that were not rejected. */
+  readonly changeCount: number
 }
 
 /** Decodes the segments into the change relation; independent of every other unit. */
@@ -39,27 +49,49 @@ export async function decodeUnit(context: LaneContext, unit: Unit): Promise<Deco
   const session = await context.engine.session()
   try {
     const withMasks = unit.segments.some((segment) => segment.partialCount > 0)
-    await timed(context.clock, unit.timingsMs, 'decode', async () => {
-      for (const [index, segment] of unit.segments.entries()) {
-        const select = changeSql({
-          segment,
-          columns: userColumns(unit.schema),
-          places: segment.places,
-          withMasks,
-          deleteWhen: context.target.deleteWhen,
-        })
-        const verb =
-          index === 0 ? `CREATE TEMP TABLE ${CHANGE_TABLE} AS` : `INSERT INTO ${CHANGE_TABLE}`
-        await session.run(`${verb} ${select}`)
-      }
-    })
+    const { rejects } = await timed(context.clock, unit.timingsMs, 'decode', () =>
+      rejecting(context, unit, session, (decodable) =>
+        decodeSegments(context, unit, session, { ...decodable, withMasks }),
+      ),
+    )
     context.failpoints.hit('decoded')
     const close = async (): Promise<void> => session[Symbol.asyncDispose]()
-    return { unit, session, withMasks, [Symbol.asyncDispose]: close }
+    const changeCount = unit.recordCount - (rejects?.count ?? 0)
+    return { unit, session, withMasks, rejects, changeCount, [Symbol.asyncDispose]: close }
   } catch (error) {
     await session[Symbol.asyncDispose]()
-    throw decodeFailure(error, context, unit)
+    throw error
   }
+}
+
+async function decodeSegments(
+  context: LaneContext,
+  unit: Unit,
+  session: Session,
+  { segments, changes, withMasks }: Decodable & { readonly withMasks: boolean },
+): Promise<void> {
+  for (const [index, segment] of segments.entries()) {
+    const select = changeSql({
+      segment,
+      columns: userColumns(unit.schema),
+      places: segment.places,
+      withMasks,
+      deleteWhen: context.target.deleteWhen,
+    })
+    const verb =
+      index === 0
+        ? `CREATE OR REPLACE TEMP TABLE ${CHANGE_TABLE} AS`
+        : `INSERT INTO ${CHANGE_TABLE}`
+    await session.run(`${verb} ${changes(select, index)}`)
+  }
+  if (mayReject(context)) await refuseNullKeys(context, unit, session)
+}
+
+/** Where records may be rejected, those without a key are found before rows are numbered. */
+async function refuseNullKeys(context: LaneContext, unit: Unit, session: Session): Promise<void> {
+  const found = await session.query(nullKeysSql(unit.schema))
+  const [row] = found.rows[0] ?? []
+  if (row !== null && row !== undefined) throw nullKey(context, unit, Number(row))
 }
 
 /** A unit whose rows have their places: the index knows them, the next unit may be merged. */
@@ -177,12 +209,13 @@ export async function writeUnit(
       superseded: plan.superseded,
       filtered: 0,
       late: 0,
-      rejected: 0,
+      rejected: decoded.rejects?.count ?? 0,
       inserted: plan.inserted,
       updated: plan.updated,
       deleted: plan.deleted,
     },
     tombstones: tombstones === null ? [] : [tombstones],
+    rejects: decoded.rejects,
   }
 }
 
@@ -222,7 +255,7 @@ async function merge(
   groups: KeyGroups,
 ): Promise<PlannedChanges> {
   const { unit, session } = decoded
-  const count = unit.recordCount
+  const count = decoded.changeCount
   const { scratch } = context
   const hashes = scratch.hashes('changes', count)
   const ops = scratch.ops(count)
@@ -262,15 +295,18 @@ function checkKeys(context: LaneContext, unit: Unit, ops: Uint8Array): void {
   for (const [row, op] of ops.entries()) {
     if (op < NULL_KEY_FLAG) continue
     ops[row] = op - NULL_KEY_FLAG
-    if (ops[row] === OP_CODES.truncate) continue
-    const first = unit.segments[0]?.firstPosition ?? 0n
-    throw new SluiceError('SLU-ING-4003', {
-      message:
-        `record ${row + 1} of ${context.target.stream} from position ${first} has no value in a ` +
-        `key column (${unit.schema.key.join(', ')})`,
-      context: { stream: context.target.stream, table: context.target.table, row },
-    })
+    if (ops[row] !== OP_CODES.truncate) throw nullKey(context, unit, row)
   }
+}
+
+function nullKey({ target }: LaneContext, unit: Unit, row: number): SluiceError {
+  const first = unit.segments[0]?.firstPosition ?? 0n
+  return new SluiceError('SLU-ING-4003', {
+    message:
+      `record ${row + 1} of ${target.stream} from position ${first} has no value in a ` +
+      `key column (${unit.schema.key.join(', ')})`,
+    context: { stream: target.stream, table: target.table, row },
+  })
 }
 
 async function readMasks(session: Session, unit: Unit, count: number): Promise<Uint32Array[]> {

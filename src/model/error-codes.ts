@@ -416,6 +416,15 @@ export const ERROR_CODES = defineCodes({
       'warning: it is left out.',
     remedy: 'Give it a name: overrides: { "<stream>": { table: … } }; or leave it out with "!…".',
   },
+  'SLU-ING-4030': {
+    kind: 'bad-data',
+    meaning:
+      'More records of a table were rejected than the ceiling allows; none of these is kept.',
+    remedy:
+      'Look at the reasons in the log or with `sluice dlq ls`. So many bad records most often mean ' +
+      'a wrong column type, key or format in the configuration: correct it. When they are what ' +
+      'you expect, raise dlq.stopAfter. The pipeline stopped before them.',
+  },
   'SLU-CLI-8001': {
     kind: 'invalid-config',
     meaning: 'The command line is wrong: an unknown command, option or argument.',

@@ -4,6 +4,7 @@
  * Must never: read a clock, do I/O, or import another room.
  */
 
+export { DEAD_LETTER_SCHEMA, deadLettersOf, tableOfDeadLetters } from './dead-letters.ts'
 export { ERROR_CODES, type ErrorCode } from './error-codes.ts'
 export type { ErrorKind } from './error-kind.ts'
 export {
@@ -28,6 +29,12 @@ export {
   type SplitId,
   sameCursor,
 } from './position.ts'
+export {
+  REJECT_CODE_NAMES,
+  REJECT_CODES,
+  type RejectCode,
+  rejectCodeNumber,
+} from './reject-codes.ts'
 export {
   type ColumnOrigin,
   type ColumnType,

@@ -18,6 +18,7 @@ const specs: readonly SourceSpec[] = [
     summary: 'A database.',
     hasKeys: true,
     hasPatterns: true,
+    hasWholeRecords: false,
     schema: z.strictObject({
       url: z.string(),
       password: z.string().optional(),
@@ -29,6 +30,7 @@ const specs: readonly SourceSpec[] = [
     type: 'files',
     summary: 'A folder.',
     hasKeys: false,
+    hasWholeRecords: true,
     schema: z.strictObject({ folder: z.string() }),
   },
 ]

@@ -16,6 +16,7 @@ const table = (name: string, more: Partial<TableStatus>): TableStatus => ({
   copy: null,
   commits: 4,
   rowsApplied: 1_234,
+  rowsRejected: 0,
   ...more,
 })
 

@@ -18,6 +18,7 @@ function tableWith(copy: TableStatus['copy']): TableStatus {
     copy,
     commits: 1,
     rowsApplied: 1,
+    rowsRejected: 0,
   }
 }
 

@@ -1,0 +1,268 @@
+/**
+ * The dead-letter table of a table: created at the first rejected record, and always one commit
+ * ahead of the table's own commit of the same batch, never two.
+ *
+ * Its cursor names the batch of the table that it was written for. A life that ended between the
+ * two commits leaves a cursor that is ahead of the table's; the next start takes that one commit
+ * back before anything is read, so each rejected record is in the dead-letter table once, whatever
+ * the next life makes of the record.
+ */
+
+import type { Clock, Snapshot, Table, TableFormat, TableTarget } from '../contracts/index.ts'
+import { literal, type Session } from '../engine/index.ts'
+import {
+  type Accounting,
+  type Cursor,
+  DEAD_LETTER_SCHEMA,
+  deadLettersOf,
+  msFromMicros,
+  SluiceError,
+  type StagedFile,
+} from '../model/index.ts'
+import type { Failpoints } from './failpoints.ts'
+import { type Isolation, REASON_SQL, REJECTED_TABLE } from './isolate.ts'
+import { stageRows } from './stager.ts'
+import { NO_RECORDS, type StagedRejects, type Unit } from './unit.ts'
+
+/** What a dead-letter table belongs to. */
+export interface DeadLetterRequest {
+  readonly format: TableFormat
+  readonly pipeline: string
+  readonly target: TableTarget
+}
+
+/** The rejected records of one table. */
+export interface DeadLetters extends AsyncDisposable {
+  /** Writes the records that `REJECTED_TABLE` tells of; nobody sees them before `commit`. */
+  stage(request: DeadLetterStage): Promise<readonly StagedFile[]>
+  /**
+   * Commits what was staged for a unit, before the unit itself. Throws SLU-ING-4001 when another
+   * instance did so meanwhile.
+   */
+  commit(unit: Unit, rejects: StagedRejects): Promise<void>
+}
+
+/** What to stage. */
+export interface DeadLetterStage {
+  readonly session: Session
+  readonly unit: Unit
+  readonly isolation: Isolation
+  /** Spool folder for the file. */
+  readonly folder: string
+  readonly compressionLevel: number
+}
+
+/** Opens what there is and takes back what a former life left unfinished. */
+export async function openDeadLetters(
+  request: DeadLetterRequest & { readonly clock: Clock; readonly failpoints: Failpoints },
+  main: Snapshot,
+): Promise<DeadLetters> {
+  const { pipeline, target, clock, failpoints } = request
+  let opened = await openExisting(request)
+  let latest = opened === null ? null : await settle(opened, main, pipeline)
+  return {
+    stage: async (stage) => {
+      opened ??= await create(request)
+      latest ??= await opened.latest()
+      return stageRows({
+        table: opened,
+        session: stage.session,
+        schema: DEAD_LETTER_SCHEMA,
+        split: String(stage.unit.header.splitNumber),
+        from: await recordsSql(stage, clock),
+        position: '"position"',
+        compressionLevel: stage.compressionLevel,
+        folder: stage.folder,
+        uniqueName: clock.uuid(),
+        onWritten: () => undefined,
+      })
+    },
+    commit: async (unit, rejects) => {
+      if (opened === null || latest === null) return
+      failpoints.hit('before-dead-letters')
+      const from = cursorIn(latest, pipeline)
+      const to: Cursor = {
+        ...unit.to,
+        phase: 'stream',
+        batchNumber: (from?.batchNumber ?? 0n) + 1n,
+        identity: {
+          table: main.tableId,
+          batch: unit.to.batchNumber.toString(),
+          files: rejects.files.map(({ path }) => path),
+        },
+      }
+      latest = await commitTo(opened, latest, { pipeline, from, to, target }, rejects)
+      failpoints.hit('dead-letters-committed')
+    },
+    [Symbol.asyncDispose]: async () => {
+      await opened?.[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/**
+ * Takes back the dead letters of a batch that the table never got; for commands that move the
+ * table's cursor while its pipeline does not run.
+ */
+export async function settleDeadLetters(request: DeadLetterRequest, main: Snapshot): Promise<void> {
+  const table = await openExisting(request)
+  if (table === null) return
+  await using opened = table
+  await settle(opened, main, request.pipeline)
+}
+
+/** When records of the table were rejected since a time, and how many; newest first. */
+export async function rejectedSince(
+  request: DeadLetterRequest,
+  sinceMs: number,
+): Promise<readonly { readonly atMs: number; readonly count: number }[]> {
+  const table = await request.format.open(deadLettersOf(request.target.root))
+  if (table === null) return []
+  await using opened = table
+  const entries = await opened.timeline({ limit: COMMITS_COUNTED_MAX })
+  return entries
+    .map(({ timestampMicros, accounting }) => ({
+      atMs: msFromMicros(timestampMicros),
+      count: accounting?.inserted ?? 0,
+    }))
+    .filter(({ atMs }) => atMs > sinceMs)
+}
+
+/** Commits of dead letters looked at for the ceiling when a pipeline starts. */
+const COMMITS_COUNTED_MAX = 200
+
+async function openExisting(request: DeadLetterRequest): Promise<Table | null> {
+  const table = await request.format.open(deadLettersOf(request.target.root))
+  if (table === null) return null
+  const { properties } = await table.latest()
+  const isOwn =
+    properties['sluice.deadLettersOf'] === request.target.root &&
+    properties['sluice.pipeline'] === request.pipeline
+  if (isOwn) return table
+  await table[Symbol.asyncDispose]()
+  const name = deadLettersOf(request.target.table)
+  throw new SluiceError('SLU-ING-4006', {
+    message: `table ${name} at ${deadLettersOf(request.target.root)} is not the dead-letter table`,
+    context: { table: name },
+  })
+}
+
+async function create({ format, pipeline, target }: DeadLetterRequest): Promise<Table> {
+  return format.create(deadLettersOf(target.root), {
+    name: deadLettersOf(target.table),
+    schema: DEAD_LETTER_SCHEMA,
+    properties: {
+      'sluice.pipeline': pipeline,
+      'sluice.stream': target.stream,
+      'sluice.deadLettersOf': target.root,
+    },
+    details: { pipeline, stream: target.stream, deadLettersOf: target.root },
+  })
+}
+
+function cursorIn(snapshot: Snapshot, pipeline: string): Cursor | null {
+  return snapshot.cursors(pipeline)[0]?.cursor ?? null
+}
+
+/**
+ * When the newest dead letters are of a batch that is not in the table: deletes them. The cursor
+ * then says that every record rejected before the table's cursor is here.
+ */
+async function settle(table: Table, main: Snapshot, pipeline: string): Promise<Snapshot> {
+  const snapshot = await table.latest()
+  const from = cursorIn(snapshot, pipeline)
+  const done = cursorIn(main, pipeline)
+  if (from === null) return snapshot
+  const { batch, files, table: tableId } = from.identity
+  const writtenFor = BigInt(String(batch))
+  const reached = done?.batchNumber ?? 0n
+  // A batch of that number that ends elsewhere is not the one: another writer moved the cursor.
+  const isOther = writtenFor === reached && from.nextPosition !== done?.nextPosition
+  if (tableId !== main.tableId || (writtenFor <= reached && !isOther)) return snapshot
+  const names = Array.isArray(files) ? files.map(String) : []
+  const live = names.flatMap((name) => snapshot.file(name) ?? [])
+  const deletes = live.map(({ path, statistics }) => ({
+    path,
+    rows: Uint32Array.from({ length: statistics?.recordCount ?? 0 }, (_, row) => row),
+  }))
+  const to: Cursor = {
+    ...from,
+    nextPosition: done?.nextPosition ?? 0n,
+    batchNumber: from.batchNumber + 1n,
+    identity: { table: main.tableId, batch: reached.toString(), files: [] },
+  }
+  const move = { pipeline, from, to, target: null }
+  return commitTo(table, snapshot, move, { files: [], count: 0, counts: [] }, deletes)
+}
+
+async function commitTo(
+  table: Table,
+  base: Snapshot,
+  move: {
+    readonly pipeline: string
+    readonly from: Cursor | null
+    readonly to: Cursor
+    readonly target: TableTarget | null
+  },
+  { files, count, counts }: StagedRejects,
+  deletes: readonly { readonly path: string; readonly rows: Uint32Array }[] = [],
+): Promise<Snapshot> {
+  const accounting: Accounting = { ...NO_RECORDS, read: count, applied: count, inserted: count }
+  const outcome = await table.commit({
+    base,
+    operation: 'ingest',
+    pipeline: move.pipeline,
+    cursors: [{ from: move.from, to: move.to }],
+    add: files,
+    deletes,
+    removeAllFiles: false,
+    schema: null,
+    accounting,
+    stepTimingsMs: {},
+    details: {
+      rejected: Object.fromEntries(counts),
+      ...(deletes.length > 0 && { takenBack: true }),
+    },
+  })
+  switch (outcome.kind) {
+    case 'committed':
+      return outcome.snapshot
+    case 'fenced':
+      throw new SluiceError('SLU-ING-4001', {
+        message: `another instance of pipeline ${move.pipeline} wrote to ${table.root}`,
+        context: { table: table.root },
+      })
+    case 'conflict':
+      throw new SluiceError('SLU-ING-4007', {
+        message: `another writer changed ${table.root}: ${outcome.reason}`,
+        context: { table: table.root },
+      })
+    default: {
+      const never: never = outcome
+      return never
+    }
+  }
+}
+
+/** The rejected records as rows of `DEAD_LETTER_SCHEMA`, in their order. */
+async function recordsSql({ unit, isolation }: DeadLetterStage, clock: Clock): Promise<string> {
+  const positions = unit.segments
+    .map(({ firstPosition, format }, number) => `(${number}, ${firstPosition}, '${format}')`)
+    .join(', ')
+  const digitsMax = Math.max(...unit.segments.map(({ lineBytesMax }) => lineBytesMax)) * 2
+  const bufferBytes = digitsMax + BUFFER_BYTES_MIN
+  return `(SELECT ${literal(unit.header.split)} AS split, first + rejected."row" AS position,
+      decode(unhex(file)) AS file, line, code, column_name, ${REASON_SQL} AS reason,
+      coalesce(unhex(raw), ''::BLOB) AS raw, format, ${unit.to.batchNumber} AS batch,
+      make_timestamptz(${clock.nowMs()} * 1000) AS rejected_at
+    FROM ${REJECTED_TABLE} AS rejected
+    JOIN read_csv(${literal(isolation.rejectedPath)}, delim = '\\t', quote = '', escape = '',
+      columns = {segment: 'UINTEGER', "row": 'UINTEGER', file: 'VARCHAR', line: 'BIGINT',
+        raw: 'VARCHAR'},
+      header = false, auto_detect = false, new_line = '\\n', max_line_size = ${bufferBytes},
+      buffer_size = ${bufferBytes}) AS record USING (segment, "row")
+    JOIN (VALUES ${positions}) AS landed(segment, first, format) USING (segment)
+    ORDER BY segment, rejected."row") AS records`
+}
+
+const BUFFER_BYTES_MIN = 1024 * 1024

@@ -1,0 +1,180 @@
+/**
+ * Tells the records that cannot be decoded from those that can, when decoding a unit has failed or
+ * its source says so. The others are then decoded as ever, from a copy of the landed files in which
+ * the rejected records are blank.
+ */
+
+import { join } from 'node:path'
+import { CHANGE_POSITION, verdictSql } from '../decode/index.ts'
+import { literal, type Session } from '../engine/index.ts'
+import { REJECT_CODE_NAMES, type RejectCode, userColumns } from '../model/index.ts'
+import type { LaneContext } from './lane-context.ts'
+import { takeOut } from './record-lines.ts'
+import type { PlacedSegment, Unit } from './unit.ts'
+
+/** Temp table of the session: `segment`, `row`, `code`, `column_name`, `value` of each rejected record. */
+export const REJECTED_TABLE = 'rejected'
+
+/** The rejected records of a unit. `REJECTED_TABLE` of the session says more of each. */
+export interface Isolation {
+  readonly count: number
+  /** How many of each code. */
+  readonly counts: readonly (readonly [RejectCode, number])[]
+  /** What is wrong with the first of them, for people. */
+  readonly example: RejectedRecord
+  /** Segments in the place of the unit's; blank records and all. */
+  readonly segments: readonly PlacedSegment[]
+  /** SELECT of a segment's changes → SELECT without those of the blank records, in order. */
+  without(select: string, segmentNumber: number): string
+  /** The records themselves, as `takeOut` writes them. */
+  readonly rejectedPath: string
+}
+
+/** One rejected record. */
+export interface RejectedRecord {
+  readonly position: bigint
+  /** `orders.ndjson:17`; null when the source has no files. */
+  readonly place: string | null
+  readonly code: RejectCode
+  readonly column: string | null
+  /** The value as it may be shown; null when the whole record is at fault. */
+  readonly value: string | null
+}
+
+/** True when the source has marked records of the unit. */
+export function hasUnreadable(unit: Unit): boolean {
+  return unit.segments.some(({ unreadable }) => unreadable !== undefined)
+}
+
+/** SQL of the sentence that says what is wrong, over the columns of `REJECTED_TABLE`. */
+export const REASON_SQL = `code || CASE WHEN column_name IS NULL THEN ''
+  ELSE ': column ' || column_name || coalesce(', value ' || value, '') END`
+
+/** The same sentence. */
+export function reasonOf({ code, column, value }: RejectedRecord): string {
+  const shown = value === null ? '' : `, value ${value}`
+  return column === null ? code : `${code}: column ${column}${shown}`
+}
+
+/**
+ * Finds the rejected records; null when none is found, or when a format's records cannot be told
+ * apart. `folder` takes the copies.
+ */
+export async function isolate(
+  context: LaneContext,
+  unit: Unit,
+  session: Session,
+  folder: string,
+): Promise<Isolation | null> {
+  await session.run(`CREATE OR REPLACE TEMP TABLE ${REJECTED_TABLE}
+    (segment UINTEGER, "row" UINTEGER, code VARCHAR, column_name VARCHAR, value VARCHAR)`)
+  const key = context.target.mode === 'upsert' ? unit.schema.key : []
+  const columns = userColumns(unit.schema)
+  for (const [number, segment] of unit.segments.entries()) {
+    const path = await readablePath(segment, number, session, folder)
+    const select = verdictSql({
+      segment: { ...segment, path },
+      columns,
+      places: segment.places,
+      key,
+    })
+    if (select === null) return null
+    await session.run(`INSERT INTO ${REJECTED_TABLE} SELECT ${number}, verdicts.*
+      FROM (${select}) AS verdicts ANTI JOIN ${REJECTED_TABLE} AS known
+        ON known.segment = ${number} AND known."row" = verdicts."row"`)
+  }
+  const found = await session.query(
+    `SELECT code, count(*)::INTEGER FROM ${REJECTED_TABLE} GROUP BY code ORDER BY 2 DESC, 1`,
+  )
+  const counts = found.rows.map(([code, count]) => [code as RejectCode, Number(count)] as const)
+  const count = counts.reduce((sum, [, ofCode]) => sum + ofCode, 0)
+  if (count === 0) return null
+  const rejectedPath = join(folder, 'rejected.tsv')
+  return {
+    count,
+    counts,
+    example: await firstRejected(session, unit),
+    segments: await blankSegments(unit, session, folder, rejectedPath),
+    without: (select, number) => withoutBlank(select, unit, number),
+    rejectedPath,
+  }
+}
+
+/** Path of a segment whose records the engine can look at: those marked by the source are blank. */
+async function readablePath(
+  segment: PlacedSegment,
+  number: number,
+  session: Session,
+  folder: string,
+): Promise<string> {
+  const { unreadable } = segment
+  if (unreadable === undefined) return segment.path
+  const { rows, codes } = unreadable
+  await session.run('CREATE OR REPLACE TEMP TABLE unreadable ("row" UINTEGER, code UTINYINT)')
+  await session.append('unreadable', [rows, codes], rows.length)
+  const names = REJECT_CODE_NAMES.map((name) => literal(name)).join(', ')
+  await session.run(`INSERT INTO ${REJECTED_TABLE}
+    SELECT ${number}, "row", [${names}][code + 1], NULL, NULL FROM unreadable`)
+  const cleanPath = join(folder, `${number}.readable`)
+  await takeOut({ segment, segmentNumber: number, rows, cleanPath, rejectedPath: null })
+  return cleanPath
+}
+
+async function blankSegments(
+  unit: Unit,
+  session: Session,
+  folder: string,
+  rejectedPath: string,
+): Promise<readonly PlacedSegment[]> {
+  const segments: PlacedSegment[] = []
+  for (const [segmentNumber, segment] of unit.segments.entries()) {
+    const rows = await rowsOf(session, segmentNumber)
+    if (rows.length === 0) {
+      segments.push(segment)
+      continue
+    }
+    const cleanPath = join(folder, `${segmentNumber}.clean`)
+    await takeOut({ segment, segmentNumber, rows, cleanPath, rejectedPath })
+    segments.push({ ...segment, path: cleanPath })
+  }
+  return segments
+}
+
+async function rowsOf(session: Session, segmentNumber: number): Promise<Uint32Array> {
+  const chunks: Uint32Array[] = []
+  const sql = `SELECT "row" FROM ${REJECTED_TABLE} WHERE segment = ${segmentNumber} ORDER BY 1`
+  await session.columns(sql, ['u32'], ([rows]) => chunks.push(rows.slice()))
+  const all = new Uint32Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0))
+  let at = 0
+  for (const chunk of chunks) {
+    all.set(chunk, at)
+    at += chunk.length
+  }
+  return all
+}
+
+/** Changes are told from blank ones by their position, and put in order after the join. */
+function withoutBlank(select: string, { segments }: Unit, segmentNumber: number): string {
+  const first = segments[segmentNumber]?.firstPosition ?? 0n
+  return `SELECT landed.* FROM (${select}) AS landed
+    ANTI JOIN (FROM ${REJECTED_TABLE} WHERE segment = ${segmentNumber}) AS blank
+      ON landed.${CHANGE_POSITION} = ${first} + blank."row"
+    ORDER BY landed.${CHANGE_POSITION}`
+}
+
+async function firstRejected(session: Session, unit: Unit): Promise<RejectedRecord> {
+  const found = await session.query(`SELECT segment, "row", code, column_name, value
+    FROM ${REJECTED_TABLE} ORDER BY segment, "row" LIMIT 1`)
+  const [segmentNumber, row, code, column, value] = found.rows[0] ?? []
+  const segment = unit.segments[Number(segmentNumber)]
+  const run = segment?.runs?.findLast(({ firstRow }) => firstRow <= Number(row))
+  const index = Number(row) - (run?.firstRow ?? 0)
+  const line = run?.place.lines?.[index] ?? (run?.place.firstLine ?? 0) + index
+  return {
+    position: (segment?.firstPosition ?? 0n) + BigInt(Number(row)),
+    place: run === undefined ? null : `${run.place.file}:${line}`,
+    code: code as RejectCode,
+    column: column === null ? null : String(column),
+    value: value === null ? null : String(value),
+  }
+}

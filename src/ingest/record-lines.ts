@@ -1,0 +1,139 @@
+/**
+ * Takes records out of a landed file of lines: their bytes go to a file of rejected records, and in
+ * a copy of the landed file empty objects stand in their places, so that the numbers of the others
+ * stay. Bytes only: no object and no string for a record that stays.
+ */
+
+import { type FileHandle, open } from 'node:fs/promises'
+import type { LandedSegment } from '../decode/index.ts'
+import { assert, wrapError } from '../model/index.ts'
+
+/** What to take out, and where to. */
+export interface TakeOutRequest {
+  readonly segment: LandedSegment
+  /** Number of the segment in its unit. */
+  readonly segmentNumber: number
+  /** Indexes of the records, ascending. */
+  readonly rows: Uint32Array
+  readonly cleanPath: string
+  /**
+   * Appended to, a line a record: segment, row, file, line, bytes of the record; TAB between, file
+   * and bytes as hexadecimal digits. Null takes the records out without keeping them.
+   */
+  readonly rejectedPath: string | null
+}
+
+const LF = 0x0a
+const READ_BYTES = 1024 * 1024
+const WRITE_BYTES = 1024 * 1024
+const EMPTY_OBJECT = Buffer.from('{}\n')
+const HEX = Buffer.from('0123456789abcdef')
+
+/** Writes both files. Throws SLU-ENG-7003 when the spool cannot be written. */
+export async function takeOut(request: TakeOutRequest): Promise<void> {
+  try {
+    await using source = await open(request.segment.path, 'r')
+    await using clean = await openOutput(request.cleanPath, 'w')
+    await using rejected =
+      request.rejectedPath === null ? null : await openOutput(request.rejectedPath, 'a')
+    await copyLines(request, source, clean, rejected)
+    await clean.flush()
+    await rejected?.flush()
+  } catch (error) {
+    throw wrapError(error, 'SLU-ENG-7003', `cannot copy the spool file ${request.segment.path}`)
+  }
+}
+
+async function copyLines(
+  { segment, segmentNumber, rows }: TakeOutRequest,
+  source: FileHandle,
+  clean: Output,
+  rejected: Output | null,
+): Promise<void> {
+  let buffer = Buffer.allocUnsafe(READ_BYTES)
+  let filled = 0
+  let row = 0
+  let taken = 0
+  for (;;) {
+    if (filled === buffer.length) {
+      // One line is longer than the buffer.
+      const larger = Buffer.allocUnsafe(buffer.length * 2)
+      buffer.copy(larger)
+      buffer = larger
+    }
+    const { bytesRead } = await source.read(buffer, filled, buffer.length - filled)
+    filled += bytesRead
+    const whole = buffer.subarray(0, filled)
+    let start = 0
+    let kept = 0
+    for (let end = whole.indexOf(LF); end >= 0; end = whole.indexOf(LF, start)) {
+      if (row === rows[taken]) {
+        await clean.write(whole.subarray(kept, start))
+        await clean.write(EMPTY_OBJECT)
+        if (rejected !== null) {
+          await rejected.write(Buffer.from(placeText(segment, segmentNumber, row)))
+          await rejected.writeHex(whole.subarray(start, end))
+          await rejected.write(Buffer.of(LF))
+        }
+        taken++
+        kept = end + 1
+      }
+      row++
+      start = end + 1
+    }
+    await clean.write(whole.subarray(kept, start))
+    filled = whole.copy(buffer, 0, start)
+    if (bytesRead === 0) break
+  }
+  assert(taken === rows.length && filled === 0, 'SLU-BUG-9001', 'a rejected record was not found')
+}
+
+/** `segment TAB row TAB file TAB line TAB`; nothing between the TABs where the place is not known. */
+function placeText(segment: LandedSegment, segmentNumber: number, row: number): string {
+  const run = segment.runs?.findLast(({ firstRow }) => firstRow <= row)
+  if (run === undefined) return `${segmentNumber}\t${row}\t\t\t`
+  const { file, firstLine, lines } = run.place
+  const index = row - run.firstRow
+  const line = lines === null ? firstLine + index : (lines[index] as number)
+  return `${segmentNumber}\t${row}\t${Buffer.from(file).toString('hex')}\t${line}\t`
+}
+
+/** A file that is written in large pieces. */
+interface Output extends AsyncDisposable {
+  write(bytes: Uint8Array): Promise<void>
+  /** Two digits a byte. */
+  writeHex(bytes: Uint8Array): Promise<void>
+  flush(): Promise<void>
+}
+
+async function openOutput(path: string, flags: 'w' | 'a'): Promise<Output> {
+  const handle = await open(path, flags)
+  const buffer = Buffer.allocUnsafe(WRITE_BYTES)
+  let filled = 0
+  const writeAll = async (bytes: Uint8Array): Promise<void> => {
+    for (let from = 0; from < bytes.length; ) {
+      from += (await handle.write(bytes, from)).bytesWritten
+    }
+  }
+  const flush = async (): Promise<void> => {
+    await writeAll(buffer.subarray(0, filled))
+    filled = 0
+  }
+  return {
+    write: async (bytes) => {
+      if (bytes.length > buffer.length - filled) await flush()
+      if (bytes.length > buffer.length) return writeAll(bytes)
+      buffer.set(bytes, filled)
+      filled += bytes.length
+    },
+    writeHex: async (bytes) => {
+      for (const byte of bytes) {
+        if (buffer.length - filled < 2) await flush()
+        buffer[filled++] = HEX[byte >>> 4] as number
+        buffer[filled++] = HEX[byte & 15] as number
+      }
+    },
+    flush,
+    [Symbol.asyncDispose]: () => handle.close(),
+  }
+}
