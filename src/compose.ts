@@ -21,11 +21,12 @@ import type {
   SourceContext,
   Table,
   TableFormat,
+  TableTarget,
   Telemetry,
 } from './contracts/index.ts'
 import type { Engine } from './engine/index.ts'
 import type { FailpointName, Pipeline, RunEnd } from './ingest/index.ts'
-import { SluiceError } from './model/index.ts'
+import { deadLettersOf, SluiceError } from './model/index.ts'
 import { writeStatus } from './observe/index.ts'
 import type { Reader } from './read/index.ts'
 
@@ -279,6 +280,14 @@ interface Storage {
   readonly openFormat: (store: ObjectStore) => TableFormat
 }
 
+/** A table and, where records go there, its dead-letter table. */
+function withDeadLetters({ table, root, rejects }: TableTarget): readonly TableName[] {
+  const dead = { table: deadLettersOf(table), root: deadLettersOf(root) }
+  return rejects?.onError === 'dlq' ? [{ table, root }, dead] : [{ table, root }]
+}
+
+type TableName = Pick<TableTarget, 'table' | 'root'>
+
 /** True when a table was begun at `root`: cheaper than opening it. */
 async function hasLog(store: ObjectStore, root: string): Promise<boolean> {
   for await (const _ of store.list(`${root}/_delta_log/`)) return true
@@ -304,12 +313,15 @@ async function openReader(
   const byRoot = async (root: string): Promise<Table | null> => format.open(root)
   const tables = {
     names: async () => {
-      const begun = await Promise.all(targets.map((target) => hasLog(store, target.root)))
-      return targets.filter((_, index) => begun[index]).map((target) => target.table)
+      const tables = targets.flatMap(withDeadLetters)
+      const begun = await Promise.all(tables.map(({ root }) => hasLog(store, root)))
+      return tables.filter((_, index) => begun[index]).map(({ table }) => table)
     },
     byName: async (name: string) => {
       const target = targets.find((candidate) => candidate.table === name)
-      return target === undefined ? null : byRoot(target.root)
+      if (target !== undefined) return byRoot(target.root)
+      const of = targets.find(({ table }) => deadLettersOf(table) === name)
+      return of === undefined ? null : byRoot(deadLettersOf(of.root))
     },
     byPath: async (path: string) => {
       const folder = resolve(path.startsWith('file:') ? fileURLToPath(path) : path)

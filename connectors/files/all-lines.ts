@@ -21,7 +21,7 @@ const CLOSING_BRACKET = 0x5d
 const OPENING_BRACE = 0x7b
 const CLOSING_BRACE = 0x7d
 
-/** Scans whole lines from the start of `bytes`; ends before a line that is longer than any may be. */
+/** Scans whole lines from the start of `bytes`; ends before one that is longer than any may be. */
 export function scanAllLines(bytes: Buffer): AllRecordsScan {
   const lineStarts = startsOf(bytes)
   const lineCount = lineStarts.length - 1

@@ -10,7 +10,13 @@ import type {
   TableTarget,
   WriteMode,
 } from '../contracts/index.ts'
-import { microsFromMs, nearestName, SluiceError } from '../model/index.ts'
+import {
+  deadLettersOf,
+  microsFromMs,
+  nearestName,
+  SluiceError,
+  tableOfDeadLetters,
+} from '../model/index.ts'
 import type { Host } from './host.ts'
 import type { Output } from './output.ts'
 
@@ -57,6 +63,8 @@ export function findTable(config: Config, name: string): FoundTable {
   const all = listTables(config)
   const exact = all.find(({ target }) => target.table === name)
   if (exact !== undefined) return exact
+  const of = tableOfDeadLetters(name)
+  if (of !== null) return deadLetterTable(findTable(config, of))
   const wanted = name.toLowerCase()
   const near = all.filter(({ target }) => {
     const table = target.table.toLowerCase()
@@ -68,6 +76,14 @@ export function findTable(config: Config, name: string): FoundTable {
     message: `there is no table "${name}"`,
     remedy: suggest(name, known, 'tables'),
   })
+}
+
+/** The dead-letter table of a table, which may not be there. */
+export function deadLetterTable(found: FoundTable): FoundTable {
+  const { isModeOpen: _, ...target } = found.target
+  const table = deadLettersOf(target.table)
+  const root = deadLettersOf(target.root)
+  return { ...found, target: { ...target, table, root, mode: 'append' } }
 }
 
 /** The pipeline of that name, or all when none is given. Throws SLU-CLI-8003. */

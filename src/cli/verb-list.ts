@@ -122,6 +122,26 @@ export const VERBS: readonly VerbSpec[] = [
       }),
   },
   {
+    usage: 'dlq <action> [table]',
+    group: 'Tables',
+    summary: 'rejected records: ls counts them per table and code, show prints the newest of one',
+    options: [
+      { flags: '--code <code>', meaning: 'only records of this code: mistyped, invalid-json, …' },
+      { flags: '--since <time>', meaning: 'only records rejected since: 2026-01-31T12:00:00Z' },
+      { flags: '--pipeline <name>', meaning: 'ls: only tables of this pipeline' },
+      { flags: '--limit <n>', meaning: 'show: how many records', parse: 'count', byDefault: 50 },
+    ],
+    examples: [
+      ['sluice dlq ls', 'what was rejected, and why?'],
+      ['sluice dlq show orders --code mistyped', 'the records themselves'],
+    ],
+    run: async (context, { args, options }) =>
+      (await import('./verbs/dlq.ts')).dlqVerb(context, args[0] ?? '', args[1], {
+        ...options,
+        limit: options.limit as number,
+      }),
+  },
+  {
     usage: 'files <table>',
     group: 'Tables',
     summary: 'data files of a table: size, rows, deleted rows, partition',

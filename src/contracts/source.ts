@@ -102,7 +102,7 @@ export interface RecordPlace {
   readonly file: string
   /** Number of the line on which the first record stands, from 1. */
   readonly firstLine: number
-  /** Number of each record's line, where the records do not stand on consecutive ones; else null. */
+  /** Number of each record's line, where records do not stand on consecutive ones; else null. */
   readonly lines: Uint32Array | null
 }
 

@@ -9,7 +9,7 @@
  */
 
 import type { Clock, Snapshot, Table, TableFormat, TableTarget } from '../contracts/index.ts'
-import { literal, type Session } from '../engine/index.ts'
+import { literal } from '../engine/index.ts'
 import {
   type Accounting,
   type Cursor,
@@ -17,39 +17,18 @@ import {
   deadLettersOf,
   msFromMicros,
   SluiceError,
-  type StagedFile,
 } from '../model/index.ts'
 import type { Failpoints } from './failpoints.ts'
-import { type Isolation, REASON_SQL, REJECTED_TABLE } from './isolate.ts'
+import { REASON_SQL } from './isolate.ts'
+import { type DeadLetterStage, type DeadLetters, REJECTED_TABLE } from './rejects.ts'
 import { stageRows } from './stager.ts'
-import { NO_RECORDS, type StagedRejects, type Unit } from './unit.ts'
+import { NO_RECORDS, type StagedRejects } from './unit.ts'
 
 /** What a dead-letter table belongs to. */
 export interface DeadLetterRequest {
   readonly format: TableFormat
   readonly pipeline: string
   readonly target: TableTarget
-}
-
-/** The rejected records of one table. */
-export interface DeadLetters extends AsyncDisposable {
-  /** Writes the records that `REJECTED_TABLE` tells of; nobody sees them before `commit`. */
-  stage(request: DeadLetterStage): Promise<readonly StagedFile[]>
-  /**
-   * Commits what was staged for a unit, before the unit itself. Throws SLU-ING-4001 when another
-   * instance did so meanwhile.
-   */
-  commit(unit: Unit, rejects: StagedRejects): Promise<void>
-}
-
-/** What to stage. */
-export interface DeadLetterStage {
-  readonly session: Session
-  readonly unit: Unit
-  readonly isolation: Isolation
-  /** Spool folder for the file. */
-  readonly folder: string
-  readonly compressionLevel: number
 }
 
 /** Opens what there is and takes back what a former life left unfinished. */

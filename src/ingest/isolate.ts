@@ -5,41 +5,13 @@
  */
 
 import { join } from 'node:path'
+import type { TableTarget } from '../contracts/index.ts'
 import { CHANGE_POSITION, verdictSql } from '../decode/index.ts'
 import { literal, type Session } from '../engine/index.ts'
 import { REJECT_CODE_NAMES, type RejectCode, userColumns } from '../model/index.ts'
-import type { LaneContext } from './lane-context.ts'
 import { takeOut } from './record-lines.ts'
+import { type Isolation, REJECTED_TABLE, type RejectedRecord } from './rejects.ts'
 import type { PlacedSegment, Unit } from './unit.ts'
-
-/** Temp table of the session: `segment`, `row`, `code`, `column_name`, `value` of each rejected record. */
-export const REJECTED_TABLE = 'rejected'
-
-/** The rejected records of a unit. `REJECTED_TABLE` of the session says more of each. */
-export interface Isolation {
-  readonly count: number
-  /** How many of each code. */
-  readonly counts: readonly (readonly [RejectCode, number])[]
-  /** What is wrong with the first of them, for people. */
-  readonly example: RejectedRecord
-  /** Segments in the place of the unit's; blank records and all. */
-  readonly segments: readonly PlacedSegment[]
-  /** SELECT of a segment's changes → SELECT without those of the blank records, in order. */
-  without(select: string, segmentNumber: number): string
-  /** The records themselves, as `takeOut` writes them. */
-  readonly rejectedPath: string
-}
-
-/** One rejected record. */
-export interface RejectedRecord {
-  readonly position: bigint
-  /** `orders.ndjson:17`; null when the source has no files. */
-  readonly place: string | null
-  readonly code: RejectCode
-  readonly column: string | null
-  /** The value as it may be shown; null when the whole record is at fault. */
-  readonly value: string | null
-}
 
 /** True when the source has marked records of the unit. */
 export function hasUnreadable(unit: Unit): boolean {
@@ -61,14 +33,14 @@ export function reasonOf({ code, column, value }: RejectedRecord): string {
  * apart. `folder` takes the copies.
  */
 export async function isolate(
-  context: LaneContext,
+  target: TableTarget,
   unit: Unit,
   session: Session,
   folder: string,
 ): Promise<Isolation | null> {
   await session.run(`CREATE OR REPLACE TEMP TABLE ${REJECTED_TABLE}
     (segment UINTEGER, "row" UINTEGER, code VARCHAR, column_name VARCHAR, value VARCHAR)`)
-  const key = context.target.mode === 'upsert' ? unit.schema.key : []
+  const key = target.mode === 'upsert' ? unit.schema.key : []
   const columns = userColumns(unit.schema)
   for (const [number, segment] of unit.segments.entries()) {
     const path = await readablePath(segment, number, session, folder)

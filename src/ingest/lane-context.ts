@@ -4,9 +4,9 @@ import type { Clock, KeyIndex, Table, TableTarget, Telemetry } from '../contract
 import type { Engine } from '../engine/index.ts'
 import type { TableColumn, TableSchema } from '../model/index.ts'
 import type { FileOrdinals } from '../state/index.ts'
-import type { DeadLetters } from './dead-letters.ts'
 import type { Failpoints } from './failpoints.ts'
 import type { RejectCeiling } from './reject-ceiling.ts'
+import type { DeadLetters } from './rejects.ts'
 import type { Scratch } from './scratch.ts'
 
 /** Shared by the steps of one lane. */

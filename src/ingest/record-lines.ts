@@ -88,7 +88,7 @@ async function copyLines(
   assert(taken === rows.length && filled === 0, 'SLU-BUG-9001', 'a rejected record was not found')
 }
 
-/** `segment TAB row TAB file TAB line TAB`; nothing between the TABs where the place is not known. */
+/** `segment TAB row TAB file TAB line TAB`; file and line are empty where not known. */
 function placeText(segment: LandedSegment, segmentNumber: number, row: number): string {
   const run = segment.runs?.findLast(({ firstRow }) => firstRow <= row)
   if (run === undefined) return `${segmentNumber}\t${row}\t\t\t`

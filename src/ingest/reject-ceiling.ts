@@ -1,4 +1,4 @@
-/** How many records a table may reject in a while: more of them mean that something else is wrong. */
+/** How many records a table may reject in a while: more mean that something else is wrong. */
 
 import type { RejectPolicy } from '../contracts/index.ts'
 import { formatDurationMs, SluiceError } from '../model/index.ts'

@@ -4,8 +4,9 @@ import { mkdir, rm } from 'node:fs/promises'
 import type { Session } from '../engine/index.ts'
 import { isSluiceError, SluiceError } from '../model/index.ts'
 import { decodeFailure } from './decode-failure.ts'
-import { hasUnreadable, type Isolation, isolate, reasonOf } from './isolate.ts'
+import { hasUnreadable, isolate, reasonOf } from './isolate.ts'
 import type { LaneContext } from './lane-context.ts'
+import type { Isolation } from './rejects.ts'
 import { outputFolder } from './stager.ts'
 import type { PlacedSegment, StagedRejects, Unit } from './unit.ts'
 
@@ -50,7 +51,7 @@ export async function rejecting<Result>(
   const folder = `${outputFolder(context, unit)}.rejected`
   await mkdir(folder, { recursive: true })
   try {
-    const isolation = await isolate(context, unit, session, folder)
+    const isolation = await isolate(context.target, unit, session, folder)
     if (isolation === null) throw decodeFailure(failure, context, unit)
     if (!mayReject(context)) throw explained(failure, isolation, context)
     context.ceiling.check(isolation.count, context.clock.nowMs())

@@ -421,9 +421,9 @@ export const ERROR_CODES = defineCodes({
     meaning:
       'More records of a table were rejected than the ceiling allows; none of these is kept.',
     remedy:
-      'Look at the reasons in the log or with `sluice dlq ls`. So many bad records most often mean ' +
-      'a wrong column type, key or format in the configuration: correct it. When they are what ' +
-      'you expect, raise dlq.stopAfter. The pipeline stopped before them.',
+      'Look at the reasons in the log. So many bad records most often mean a wrong column type, ' +
+      'key or format in the configuration: correct it. When they are what you expect, raise ' +
+      'dlq.stopAfter. The pipeline stopped before them.',
   },
   'SLU-CLI-8001': {
     kind: 'invalid-config',

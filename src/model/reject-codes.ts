@@ -3,7 +3,7 @@
  * them.
  */
 
-/** Code → what is wrong with the record. Codes are stored in dead-letter tables: add, never change. */
+/** Code → what is wrong with the record. Dead-letter tables store them: add, never change. */
 export const REJECT_CODES = {
   'invalid-utf8': 'The bytes of the record are not valid UTF-8.',
   'invalid-json': 'The record is not JSON, or more follows after it.',

@@ -3,7 +3,13 @@
 import type { Runtime } from '../../compose.ts'
 import type { Snapshot } from '../../contracts/index.ts'
 import { msFromMicros } from '../../model/index.ts'
-import { type FoundTable, listTables, modeOf, type VerbContext } from '../context.ts'
+import {
+  deadLetterTable,
+  type FoundTable,
+  listTables,
+  modeOf,
+  type VerbContext,
+} from '../context.ts'
 import { asSluiceError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { agoText, countText, sizeText, timeJson, UNKNOWN } from '../format.ts'
@@ -20,7 +26,11 @@ interface TableRow {
 export async function tablesVerb(context: VerbContext): Promise<number> {
   await using runtime = await context.openRuntime()
   const rows: TableRow[] = []
-  for (const found of listTables(runtime.config)) rows.push(await readRow(runtime, found))
+  for (const found of listTables(runtime.config)) {
+    rows.push(await readRow(runtime, found))
+    const dead = await readRow(runtime, deadLetterTable(found))
+    if (dead.snapshot !== null) rows.push(dead)
+  }
   const { output } = context
   output.document('tables', { store: runtime.store.url, tables: rows.map(rowJson) })
   const nowMs = context.host.clock.nowMs()

@@ -312,6 +312,34 @@ export const DOCUMENTS = {
       }),
     ),
   }),
+  'dlq-ls': document('dlq-ls', {
+    groups: z.array(
+      z.strictObject({
+        table: z.string(),
+        deadLetterTable: z.string(),
+        code: z.string(),
+        count,
+        firstAt: z.string(),
+        lastAt: z.string(),
+      }),
+    ),
+  }),
+  'dlq-show': document('dlq-show', {
+    table: z.string(),
+    deadLetterTable: z.string(),
+    records: z.array(
+      z.strictObject({
+        rejectedAt: z.string(),
+        split: z.string(),
+        position: bigintText,
+        file: z.string().nullable(),
+        line: count.nullable(),
+        code: z.string(),
+        reason: z.string(),
+        rawBase64: z.string(),
+      }),
+    ),
+  }),
   stats: document('stats', {
     table: z.string(),
     version: bigintText,

@@ -104,6 +104,7 @@ test('fills in every default of a minimal file', () => {
   expect(pipeline?.engineThreads).toBeGreaterThan(0)
   expect(pipeline?.targets).toEqual([
     {
+      rejects: { onError: 'stop', stopAfter: { count: 1000, windowMs: 3_600_000 } },
       stream: 'public.orders',
       table: 'orders',
       root: 'orders',

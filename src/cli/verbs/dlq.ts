@@ -1,0 +1,178 @@
+/** `sluice dlq ls|show`: the rejected records of the tables, and why each was rejected. */
+
+import type { Runtime } from '../../compose.ts'
+import { deadLettersOf, SluiceError } from '../../model/index.ts'
+import {
+  deadLetterTable,
+  type FoundTable,
+  findTable,
+  listTables,
+  type VerbContext,
+} from '../context.ts'
+import { EXIT } from '../exit-codes.ts'
+import { countText, UNKNOWN } from '../format.ts'
+
+/** Options of the command. */
+export interface DlqOptions {
+  readonly limit: number
+  readonly code?: string
+  readonly since?: string
+  readonly pipeline?: string
+}
+
+type Cells = readonly unknown[]
+
+/** Bytes of a record that `show` prints for people; `--json` has all of it. */
+const RAW_SHOWN_BYTES = 120
+
+/** Lists what was rejected per table and code, or the newest records of one table. */
+export async function dlqVerb(
+  context: VerbContext,
+  action: string,
+  name: string | undefined,
+  options: DlqOptions,
+): Promise<number> {
+  if (action === 'ls') return listRejected(context, name, options)
+  if (action === 'show' && name !== undefined) return showRejected(context, name, options)
+  throw new SluiceError('SLU-CLI-8001', {
+    message: action === 'show' ? 'dlq show needs a table' : `there is no "dlq ${action}"`,
+    remedy: 'Write `sluice dlq ls [TABLE]` or `sluice dlq show TABLE`.',
+  })
+}
+
+async function listRejected(
+  context: VerbContext,
+  name: string | undefined,
+  options: DlqOptions,
+): Promise<number> {
+  await using runtime = await context.openRuntime()
+  const { config } = runtime
+  const tables = name === undefined ? listTables(config) : [findTable(config, name)]
+  const groups: { readonly table: string; readonly cells: Cells }[] = []
+  for (const found of tables) {
+    if (options.pipeline !== undefined && found.pipeline.name !== options.pipeline) continue
+    const { table } = found.target
+    const rows = await query(
+      runtime,
+      found,
+      (from) =>
+        `SELECT code, count(*), min(rejected_at)::VARCHAR, max(rejected_at)::VARCHAR
+        FROM ${from} WHERE ${conditionOf(options)} GROUP BY code ORDER BY 2 DESC, 1`,
+    )
+    groups.push(...rows.map((cells) => ({ table, cells })))
+  }
+  const { output } = context
+  output.document('dlq-ls', {
+    groups: groups.map(({ table, cells: [code, count, first, last] }) => ({
+      table,
+      deadLetterTable: deadLettersOf(table),
+      code,
+      count: Number(count),
+      firstAt: first,
+      lastAt: last,
+    })),
+  })
+  output.table(
+    [
+      { title: 'table', align: 'left' },
+      { title: 'code', align: 'left' },
+      { title: 'records', align: 'right' },
+      { title: 'first', align: 'left' },
+      { title: 'last', align: 'left' },
+    ],
+    groups.map(({ table, cells: [code, count, first, last] }) => [
+      table,
+      String(code),
+      countText(Number(count)),
+      String(first),
+      String(last),
+    ]),
+  )
+  return EXIT.ok
+}
+
+async function showRejected(
+  context: VerbContext,
+  name: string,
+  options: DlqOptions,
+): Promise<number> {
+  await using runtime = await context.openRuntime()
+  const found = findTable(runtime.config, name)
+  const rows = await query(
+    runtime,
+    found,
+    (from) =>
+      `SELECT rejected_at::VARCHAR, split, position::VARCHAR, file, line, code, reason, hex(raw)
+      FROM ${from} WHERE ${conditionOf(options)}
+      ORDER BY rejected_at DESC, position DESC LIMIT ${options.limit}`,
+  )
+  const { output } = context
+  output.document('dlq-show', {
+    table: found.target.table,
+    deadLetterTable: deadLettersOf(found.target.table),
+    records: rows.map(([at, split, position, file, line, code, reason, raw]) => ({
+      rejectedAt: at,
+      split,
+      position,
+      file,
+      line: line === null ? null : Number(line),
+      code,
+      reason,
+      rawBase64: bytesOf(raw).toString('base64'),
+    })),
+  })
+  output.table(
+    [
+      { title: 'rejected', align: 'left' },
+      { title: 'position', align: 'right' },
+      { title: 'place', align: 'left' },
+      { title: 'reason', align: 'left' },
+      { title: 'record', align: 'left' },
+    ],
+    rows.map(([at, , position, file, line, , reason, raw]) => [
+      String(at),
+      countText(BigInt(String(position))),
+      file === null ? UNKNOWN : `${file}:${line}`,
+      String(reason),
+      bytesOf(raw).subarray(0, RAW_SHOWN_BYTES).toString('utf8'),
+    ]),
+  )
+  if (rows.length === options.limit) output.note(`… more: --limit ${options.limit * 10}`)
+  return EXIT.ok
+}
+
+const bytesOf = (hex: unknown): Buffer => Buffer.from(String(hex), 'hex')
+
+/** Rows of a query over the dead letters of a table; none when no record was ever rejected. */
+async function query(
+  runtime: Runtime,
+  found: FoundTable,
+  sql: (from: string) => string,
+): Promise<readonly Cells[]> {
+  const { target } = deadLetterTable(found)
+  const table = await runtime.format.open(target.root)
+  if (table === null) return []
+  await table[Symbol.asyncDispose]()
+  await using open = await runtime.openReader()
+  const from = target.table
+    .split('.')
+    .map((part) => `"${part}"`)
+    .join('.')
+  return (await open.reader.rows(sql(from))).rows
+}
+
+function conditionOf({ code, since }: DlqOptions): string {
+  const text = (value: string): string => `'${value.replaceAll("'", "''")}'`
+  const byCode = code === undefined ? 'true' : `code = ${text(code)}`
+  return since === undefined ? byCode : `${byCode} AND rejected_at >= ${text(timeOf(since))}`
+}
+
+/** Throws SLU-CLI-8001 for what is no time. */
+function timeOf(since: string): string {
+  const ms = Date.parse(since)
+  if (!Number.isNaN(ms)) return new Date(ms).toISOString()
+  throw new SluiceError('SLU-CLI-8001', {
+    message: `--since must be a time, not "${since}"`,
+    remedy: 'Write it like 2026-01-31 or 2026-01-31T12:00:00Z.',
+  })
+}
