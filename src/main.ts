@@ -53,7 +53,14 @@ async function main(): Promise<void> {
       return Buffer.concat(chunks).toString('utf8')
     },
   }
-  process.exit(await runCli(process.argv.slice(2), host))
+  const exitCode = await runCli(process.argv.slice(2), host)
+  await Promise.all([written(process.stdout), written(process.stderr)])
+  process.exit(exitCode)
+}
+
+/** Resolves when everything written so far has been taken: a long document to a slow pipe. */
+async function written(stream: NodeJS.WriteStream): Promise<void> {
+  await new Promise((resolve) => stream.write('', resolve))
 }
 
 async function ask(question: string): Promise<string> {
