@@ -249,8 +249,8 @@ const rejects = {
     .meta({
       description:
         'What happens at a record that cannot be decoded. stop: the pipeline stops before it; ' +
-      'dlq: it goes to the dead-letter table; skip: it is counted and left out.',
-    default: TUNING_DEFAULTS.onError,
+        'dlq: it goes to the dead-letter table; skip: it is counted and left out.',
+      default: TUNING_DEFAULTS.onError,
     }),
   dlq: z
     .strictObject({ stopAfter: stopAfter.optional() })
