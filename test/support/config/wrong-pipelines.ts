@@ -289,9 +289,19 @@ export const WRONG_PIPELINES: readonly WrongFile[] = [
     'SLU-CFG-1002 12:13 pipelines[0].commit|Settings of it: every, maxRows, maxBytes, part',
   ],
   [
-    'onError skip',
+    'onError of another word',
+    followed('    onError: ignore\n'),
+    'SLU-CFG-1002 12:14 pipelines[0].onError|known here: dlq, skip, stop',
+  ],
+  [
+    'onError skip for a source whose records leave values out',
     followed('    onError: skip\n'),
-    'SLU-CFG-1002 12:14 pipelines[0].onError|"stop"',
+    'SLU-CFG-1004 11:14 pipelines[0].tables[0]|set onError: stop for this pipeline',
+  ],
+  [
+    'a ceiling without a time',
+    followed('    dlq: { stopAfter: "1000" }\n'),
+    'SLU-CFG-1002 12:23 pipelines[0].dlq.stopAfter|write it like 1000/h, 50/m or none',
   ],
   [
     'schema drop',
