@@ -36,7 +36,7 @@ const RELATION = 0x52
 
 /** What a reader is made of. */
 export interface StreamReaderOptions {
-  readonly socket: CopySocket
+  readonly socket: Pick<CopySocket, 'start' | 'sendCopyData' | 'pause' | 'resume'>
   readonly clock: Clock
   /** Where the stream begins. */
   readonly startPosition: SourcePosition
@@ -213,8 +213,7 @@ export class StreamReader {
 
   async #learnFirst(bytes: Buffer, start: number, end: number): Promise<void> {
     const message = Buffer.from(bytes.subarray(start, end))
-    // A new shape begins a block, so that what came before it can be committed without it.
-    if (this.#decoder.landedBytes > 0) this.#cut()
+    this.#cutBefore()
     await this.#options.learn(relationMessage(message, 0, message.length))
     this.#decode(message, 0, message.length)
   }
@@ -228,6 +227,7 @@ export class StreamReader {
   /** Decodes a transaction from the spool, as if it came now. */
   async #replay(transaction: SpooledTransaction): Promise<void> {
     await using spooled = transaction
+    this.#cutBefore()
     this.#decode(spooled.begin, 0, spooled.begin.length)
     for await (const run of spooled.runs()) {
       const relations: RelationMessage[] = []
@@ -289,6 +289,17 @@ export class StreamReader {
       identity: this.#options.identity,
       sourceTimeMicros: parts.length > 0 ? decoder.sourceTimeMicros : null,
     })
+  }
+
+  /**
+   * A new shape or a large transaction begins a block, so that what came before can be committed
+   * without it; if only its end was not told yet, by a block without lines.
+   */
+  #cutBefore(): void {
+    const decoder = this.#decoder
+    const isBetween = !decoder.inTransaction || decoder.openLines === 0
+    const isEndUntold = isBetween && decoder.nextPosition > this.#queuedPosition
+    if (decoder.landedBytes > 0 || isEndUntold) this.#cut()
   }
 
   #planFlush(): void {
