@@ -100,12 +100,22 @@ export function mapEntries(
 
 const CHUNK_ROWS = 2048
 
+/** Of the memory limit: freed memory that DuckDB's allocator may keep for itself. */
+const KEPT_SHARE = 1 / 16
+const KEPT_BYTES_MIN = 8 * 1024 * 1024
+
 /** Starts an in-memory DuckDB. Throws SLU-ENG-7001.. as `Session` does. */
 export async function createEngine(settings: EngineSettings): Promise<Engine> {
+  const keptBytes = Math.max(KEPT_BYTES_MIN, settings.memoryBytes * KEPT_SHARE)
+  const kept = `${Math.floor(keptBytes / 1024)}KiB`
   const options: Record<string, string> = {
     threads: String(settings.threads),
     memory_limit: `${Math.floor(settings.memoryBytes / 1024)}KiB`,
     temp_directory: settings.temporaryFolder,
+    // The limit counts what is in use. What was freed is given back too: the defaults, 128 and
+    // 512 MiB, would let a small engine take twice its limit from the system.
+    allocator_flush_threshold: kept,
+    allocator_bulk_deallocation_flush_threshold: kept,
     preserve_insertion_order: 'true',
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
