@@ -1,26 +1,33 @@
 /**
  * The key index of one table: all keys in memory while they fit; then each partition's newest keys
- * in memory, before one sorted run of its older ones on disk.
- * A look-up that memory cannot answer reads the pages of the run that may have the key; a put never
- * reads. When memory is needed, the largest partition is merged with its run into the next run.
+ * in memory, before sorted runs of its older ones on disk.
+ * A look-up that memory cannot answer reads the pages of the runs that may have the key, newest run
+ * first; a put never reads. When memory is needed, the largest partition becomes a run. A run is
+ * merged with the next older one before it is too large beside it, so that a partition has few runs
+ * and no key is written again often: both grow with the logarithm of keys to memory.
  */
 
 import { type KeyIndex, NO_FILE, type RowLocations } from '../contracts/index.ts'
 import { assert } from '../model/index.ts'
 import { CHUNK_KEYS_MAX, HotKeys, type OrderedChunk, PARTITION_COUNT } from './hot-keys.ts'
 import type { IndexMember, IndexStorage } from './index-storage.ts'
+import type { BatchColumns, BatchRun } from './partition.ts'
 import {
   lookupInRun,
   memoryOf,
   mergeRun,
+  type RunProbes,
   removeRun,
   type SortedRun,
   STORED_GONE,
 } from './sorted-run.ts'
-import { sortSlots } from './sorted-slots.ts'
+import { type SortedSlots, sortSlots } from './sorted-slots.ts'
 
 /** Stands in `files` for a key that is forgotten, though a run may have it. */
 const GONE_FILE = STORED_GONE - 1
+
+/** A run is merged with an older one that is at most so many times as large. */
+const MERGE_RATIO = 3
 
 /** What an index is opened with. */
 export interface KeyIndexOptions {
@@ -42,7 +49,8 @@ class TieredKeyIndex implements KeyIndex, IndexMember {
   readonly name: string
   readonly #storage: IndexStorage
   readonly #hot: HotKeys
-  readonly #runs: (SortedRun | null)[] = new Array(PARTITION_COUNT).fill(null)
+  /** Runs of each partition, newest first. */
+  readonly #runs: SortedRun[][] = Array.from({ length: PARTITION_COUNT }, () => [])
   #hasRuns = false
   #nextRunNumber = 0
   #disposed = false
@@ -54,7 +62,7 @@ class TieredKeyIndex implements KeyIndex, IndexMember {
   }
 
   get keyCount(): number {
-    return this.#runs.reduce((sum, run) => sum + (run?.count ?? 0), this.#hot.keyCount)
+    return this.#runs.flat().reduce((sum, run) => sum + run.count, this.#hot.keyCount)
   }
 
   get sizeBytes(): number {
@@ -62,7 +70,7 @@ class TieredKeyIndex implements KeyIndex, IndexMember {
   }
 
   get runBytes(): number {
-    return this.#runs.reduce((sum, run) => sum + (run === null ? 0 : memoryOf(run)), 0)
+    return this.#runs.flat().reduce((sum, run) => sum + memoryOf(run), 0)
   }
 
   lookup(hashes: Uint32Array, count: number, into: RowLocations): Promise<void> {
@@ -94,10 +102,10 @@ class TieredKeyIndex implements KeyIndex, IndexMember {
       this.#checkOpen()
       let forgotten = 0
       for (let p = 0; p < PARTITION_COUNT; p++) {
-        const isOnDisk = this.#runs[p] !== null
-        // A tombstone in memory may hide a row of the run: only the merge can forget both.
+        const isOnDisk = this.#runs[p]!.length > 0
+        // A tombstone may hide a row of an older run: only a merge of all can forget both.
         forgotten += isOnDisk
-          ? await this.#mergePartition(p, orderingExclusive)
+          ? await this.#mergeAll(p, orderingExclusive)
           : this.#hot.forgetTombstonesBelow(p, orderingExclusive)
       }
       return forgotten
@@ -127,50 +135,60 @@ class TieredKeyIndex implements KeyIndex, IndexMember {
   }
 
   async spill(): Promise<void> {
-    await this.#mergePartition(this.#hot.largest, null)
+    const p = this.#hot.largest
+    const runs = this.#runs[p]!
+    const fresh = sortSlots(this.#hot.partition(p))
+    await this.#merge(p, fresh, isNear(fresh, runs[0]) ? runs[0]! : null)
+    this.#hot.empty(p)
+    while (isNear(runs[0], runs[1])) await this.#merge(p, runs[0]!, runs[1]!)
   }
 
-  async #mergePartition(p: number, tombstonesBelow: bigint | null): Promise<number> {
-    const old = this.#runs[p] ?? null
+  /** Merges all of a partition into one run; returns how many tombstones it forgot. */
+  async #mergeAll(p: number, tombstonesBelow: bigint): Promise<number> {
+    const runs = this.#runs[p]!
+    while (runs.length > 1) await this.#merge(p, runs[0]!, runs[1]!)
+    const fresh = sortSlots(this.#hot.partition(p))
+    const forgotten = await this.#merge(p, fresh, runs[0]!, tombstonesBelow)
+    this.#hot.empty(p)
+    return forgotten
+  }
+
+  /** Puts a run of `fresh` and `old` in the place of those of the two that are runs. */
+  async #merge(
+    p: number,
+    fresh: SortedSlots | SortedRun,
+    old: SortedRun | null,
+    tombstonesBelow: bigint | null = null,
+  ): Promise<number> {
+    const runs = this.#runs[p]!
+    const replaced = runs.filter((run) => run === fresh || run === old)
     const { run, forgotten } = await mergeRun({
       path: this.#storage.pathOf(`${this.name}-${p}-${this.#nextRunNumber++}.run`),
-      old,
-      fresh: sortSlots(this.#hot.partition(p)),
-      tombstonesBelow,
+      ...{ old, fresh, tombstonesBelow },
+      isOldest: runs.length === 0 || old === runs.at(-1),
       withFilters: this.#storage.hasRoomForFilters(),
       buffers: this.#storage.buffers(),
     })
-    this.#runs[p] = run
+    runs.splice(0, replaced.length, ...(run === null ? [] : [run]))
     this.#hasRuns ||= run !== null
-    this.#hot.empty(p)
-    if (old !== null) await removeRun(old)
+    for (const gone of replaced) await removeRun(gone)
     return forgotten
   }
 
   async #lookupOnDisk({ columns, run }: OrderedChunk): Promise<void> {
-    const { files } = columns
     for (let p = 0; p < PARTITION_COUNT; p++) {
-      const sorted = this.#runs[p]
-      if (!sorted) continue
-      const { order, start, end } = run(p)
-      // The keys that memory does not know move to the front of the partition's part.
-      let unknown = start
-      for (let at = start; at < end; at++) {
-        const key = order[at]!
-        if (files[key] !== NO_FILE) continue
-        order[at] = order[unknown]!
-        order[unknown++] = key
+      for (const sorted of this.#runs[p]!) {
+        const probes = unknownFirst(run(p), columns)
+        if (probes.start === probes.end) break
+        await lookupInRun(sorted, probes, columns, this.#storage.buffers())
       }
-      if (unknown === start) continue
-      const probes = { order, start, end: unknown }
-      await lookupInRun(sorted, probes, columns, this.#storage.buffers())
     }
     showForgotten(columns)
   }
 
   async #removeRuns(): Promise<void> {
-    const runs = this.#runs.filter((run) => run !== null)
-    this.#runs.fill(null)
+    const runs = this.#runs.flat()
+    for (const ofPartition of this.#runs) ofPartition.length = 0
     this.#hasRuns = false
     for (const run of runs) await removeRun(run)
   }
@@ -188,6 +206,23 @@ class TieredKeyIndex implements KeyIndex, IndexMember {
   #checkOpen(): void {
     assert(!this.#disposed, 'SLU-BUG-9001', 'The key index was used after it was closed.')
   }
+}
+
+/** True when two runs that follow each other should be one. */
+function isNear(newer?: { readonly count: number }, older?: { readonly count: number }): boolean {
+  return newer !== undefined && older !== undefined && older.count <= newer.count * MERGE_RATIO
+}
+
+/** The keys of a partition that nothing newer knows: they move to the front of its part. */
+function unknownFirst({ order, start, end }: BatchRun, { files }: BatchColumns): RunProbes {
+  let unknown = start
+  for (let at = start; at < end; at++) {
+    const key = order[at]!
+    if (files[key] !== NO_FILE) continue
+    order[at] = order[unknown]!
+    order[unknown++] = key
+  }
+  return { order, start, end: unknown }
 }
 
 /** Keys to forget must stay in memory while a run may have them. */

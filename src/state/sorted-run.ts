@@ -1,5 +1,5 @@
 /**
- * One partition's keys on disk: a file of slots as in memory (see `partition.ts`) in ascending
+ * Keys of one partition on disk: a file of slots as in memory (see `partition.ts`) in ascending
  * order of (mixed hash, hash words), each key once, without anything between them.
  * Pages of 128 slots have their first mixed hash in memory, so that a look-up reads one page. A run
  * is never changed: a merge writes the next one.
@@ -28,7 +28,7 @@ export function memoryOf({ fences, filters }: SortedRun): number {
   return fences.byteLength + (filters?.byteLength ?? 0)
 }
 
-/** Stands for a key that is forgotten but may be in a run below; no run stores it. */
+/** Stands for a key that is forgotten but may be in an older run; the oldest does not store it. */
 export const STORED_GONE = 0xffff_fffe
 
 /** What a merge makes. */
@@ -36,9 +36,11 @@ export interface MergeRequest {
   /** File to write; must not exist. */
   readonly path: string
   readonly old: SortedRun | null
-  /** Newer than `old`: of a key in both these win. */
-  readonly fresh: SortedSlots
-  /** Tombstones below are left out; null keeps all. */
+  /** Newer than `old`: of a key in both these win. Stays as it is. */
+  readonly fresh: SortedSlots | SortedRun
+  /** No run is older than `old`: forgotten keys need not be remembered. */
+  readonly isOldest: boolean
+  /** Tombstones below are left out; null keeps all. Needs `isOldest`. */
   readonly tombstonesBelow: bigint | null
   /** Whether to keep filters: a byte a key in memory, for fewer reads. */
   readonly withFilters: boolean
@@ -48,6 +50,8 @@ export interface MergeRequest {
 /** Arrays that all runs of a process share; one merge or look-up uses them at a time. */
 export interface RunBuffers {
   readonly input: Uint32Array
+  /** A chunk of a newer run, in the form of slots in memory. */
+  readonly fresh: SortedSlots
   readonly output: Uint32Array
   readonly window: Uint32Array
   /** Per page of the window: 1 when a look-up needs it. */
@@ -72,10 +76,17 @@ const CHUNK_WORDS = 131_072
 /** Above every mixed hash. */
 const BEYOND = 2 ** 32
 
-/** Makes the shared arrays: about 5 MiB. */
+/** Makes the shared arrays: about 6 MiB. */
 export function createRunBuffers(): RunBuffers {
+  const slots = CHUNK_WORDS / SLOT_WORDS
   return {
     input: new Uint32Array(CHUNK_WORDS),
+    fresh: {
+      words: new Uint32Array(CHUNK_WORDS),
+      starts: Uint32Array.from({ length: slots }, (_, slot) => slot * SLOT_WORDS),
+      mixes: new Uint32Array(slots),
+      count: slots,
+    },
     output: new Uint32Array(CHUNK_WORDS),
     window: new Uint32Array(WINDOW_PAGES * PAGE_WORDS),
     marks: new Uint8Array(WINDOW_PAGES),
@@ -99,7 +110,12 @@ interface Merge {
   inputEnd: number
   /** Slots of the old run not in `input` yet. */
   inputLeft: number
+  /** The newer slots, or the chunk of them that was read last. */
+  fresh: SortedSlots
   freshAt: number
+  freshEnd: number
+  /** Slots of the newer run not read yet. */
+  freshLeft: number
   outputAt: number
   count: number
   tombstoneCount: number
@@ -115,6 +131,7 @@ export async function mergeRun(
 ): Promise<{ readonly run: SortedRun | null; readonly forgotten: number }> {
   const { path, old, fresh } = request
   const pagesMax = Math.ceil(((old?.count ?? 0) + fresh.count) / PAGE_SLOTS)
+  const isRead = 'words' in fresh
   const merge: Merge = {
     request,
     fences: new Uint32Array(pagesMax),
@@ -122,7 +139,10 @@ export async function mergeRun(
     inputAt: 0,
     inputEnd: 0,
     inputLeft: old?.count ?? 0,
+    fresh: isRead ? fresh : request.buffers.fresh,
     freshAt: 0,
+    freshEnd: isRead ? fresh.count : 0,
+    freshLeft: isRead ? 0 : fresh.count,
     outputAt: 0,
     count: 0,
     tombstoneCount: 0,
@@ -150,21 +170,16 @@ export async function mergeRun(
 }
 
 async function writeMerged(merge: Merge, file: FileHandle): Promise<void> {
-  const { old, fresh, buffers } = merge.request
-  let read = 0
+  const { buffers } = merge.request
   let written = 0
   for (;;) {
-    if (old !== null && merge.inputAt === merge.inputEnd && merge.inputLeft > 0) {
-      const words = Math.min(CHUNK_WORDS, merge.inputLeft * SLOT_WORDS)
-      await readWords(old, read, buffers.input, 0, words)
-      read += words * 4
-      merge.inputAt = 0
-      merge.inputEnd = words
-      merge.inputLeft -= words / SLOT_WORDS
-    }
+    await readNext(merge)
     mergeChunk(merge)
     const isEnd =
-      merge.inputAt === merge.inputEnd && merge.inputLeft === 0 && merge.freshAt === fresh.count
+      merge.inputAt === merge.inputEnd &&
+      merge.inputLeft === 0 &&
+      merge.freshAt === merge.freshEnd &&
+      merge.freshLeft === 0
     if (merge.outputAt === CHUNK_WORDS || isEnd) {
       await writeWords(file, written, buffers.output, merge.outputAt)
       written += merge.outputAt * 4
@@ -174,17 +189,43 @@ async function writeMerged(merge: Merge, file: FileHandle): Promise<void> {
   }
 }
 
-/** Goes on until the output is full or the input needs its next chunk. */
+/** Reads the next chunk of each side whose last one is used up. */
+async function readNext(merge: Merge): Promise<void> {
+  const { old, fresh, buffers } = merge.request
+  if (old !== null && merge.inputAt === merge.inputEnd && merge.inputLeft > 0) {
+    const slots = Math.min(CHUNK_WORDS / SLOT_WORDS, merge.inputLeft)
+    await readSlots(old, old.count - merge.inputLeft, buffers.input, slots)
+    merge.inputAt = 0
+    merge.inputEnd = slots * SLOT_WORDS
+    merge.inputLeft -= slots
+  }
+  if (!('words' in fresh) && merge.freshAt === merge.freshEnd && merge.freshLeft > 0) {
+    const { words, mixes } = buffers.fresh
+    const slots = Math.min(CHUNK_WORDS / SLOT_WORDS, merge.freshLeft)
+    await readSlots(fresh, fresh.count - merge.freshLeft, words, slots)
+    for (let slot = 0; slot < slots; slot++) mixes[slot] = mixAt(words, slot * SLOT_WORDS)
+    merge.freshAt = 0
+    merge.freshEnd = slots
+    merge.freshLeft -= slots
+  }
+}
+
+function readSlots(run: SortedRun, from: number, into: Uint32Array, slots: number): Promise<void> {
+  return readWords(run, from * SLOT_WORDS * 4, into, 0, slots * SLOT_WORDS)
+}
+
+/** Goes on until the output is full or a side needs its next chunk. */
 function mergeChunk(merge: Merge): void {
-  const { fresh, buffers } = merge.request
-  const { input, output } = buffers
-  const { inputEnd, fences, filters } = merge
+  const { input, output } = merge.request.buffers
+  const { fresh, inputEnd, freshEnd, fences, filters } = merge
   const isLastInput = merge.inputLeft === 0
+  const isLastFresh = merge.freshLeft === 0
   let { inputAt, freshAt, outputAt, count } = merge
-  let freshMix = freshAt < fresh.count ? fresh.mixes[freshAt]! : BEYOND
+  let freshMix = freshAt < freshEnd ? fresh.mixes[freshAt]! : BEYOND
   while (outputAt < CHUNK_WORDS) {
     const hasOld = inputAt < inputEnd
     if (!hasOld && (!isLastInput || freshMix === BEYOND)) break
+    if (freshMix === BEYOND && !isLastFresh) break
     const oldMix = hasOld ? mixAt(input, inputAt) : BEYOND
     let order = oldMix - freshMix
     if (order === 0) order = compareHashes(input, inputAt, fresh.words, fresh.starts[freshAt]!)
@@ -194,7 +235,7 @@ function mergeChunk(merge: Merge): void {
     if (order <= 0) inputAt += SLOT_WORDS
     if (order >= 0) {
       freshAt++
-      freshMix = freshAt < fresh.count ? fresh.mixes[freshAt]! : BEYOND
+      freshMix = freshAt < freshEnd ? fresh.mixes[freshAt]! : BEYOND
     }
     if (from[at + 4]! >= STORED_GONE && !keepsSpecial(merge, from, at)) continue
     if (count % PAGE_SLOTS === 0) fences[count / PAGE_SLOTS] = mix
@@ -215,8 +256,8 @@ function mergeChunk(merge: Merge): void {
 
 /** Counts a tombstone; false when it or a forgotten key is to be left out. */
 function keepsSpecial(merge: Merge, from: Uint32Array, at: number): boolean {
-  if (from[at + 4] === STORED_GONE) return false
-  const { tombstonesBelow } = merge.request
+  const { isOldest, tombstonesBelow } = merge.request
+  if (from[at + 4] === STORED_GONE) return !isOldest
   if (tombstonesBelow !== null && orderingAt(from, at) < tombstonesBelow) {
     merge.forgotten++
     return false

