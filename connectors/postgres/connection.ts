@@ -73,6 +73,9 @@ async function attempt(
   const { settings, context, replication } = purpose
   // Loaded here: most commands only look at the settings of a source.
   const { Client } = (await import('pg')).default
+  if (purpose.signal?.aborted) {
+    throw new SluiceError('SLU-SRC-1200', { message: 'the connection is not wanted any more' })
+  }
   const socket = new Socket()
   let answer = ''
   if (transport.tls !== null) {
@@ -99,7 +102,7 @@ async function attempt(
     isAsked = true
   })
   try {
-    await client.connect()
+    await Promise.race([client.connect(), connection.aborted])
     await client.query(SESSION_SETTINGS.map((setting) => `SET ${setting}`).join('; '))
     return connection
   } catch (error) {
@@ -115,6 +118,9 @@ async function attempt(
 }
 
 class PostgresConnection implements Connection {
+  /** Rejects when the signal closed it: a client that is ended while it connects never says so. */
+  readonly aborted: Promise<never>
+  readonly #reject: (error: Error) => void
   readonly #client: pg.Client
   readonly #clock: Clock
   readonly #signal: AbortSignal | undefined
@@ -124,6 +130,10 @@ class PostgresConnection implements Connection {
     this.#client = client
     this.#clock = clock
     this.#signal = signal
+    const { promise, reject } = Promise.withResolvers<never>()
+    this.aborted = promise
+    this.#reject = reject
+    promise.catch(() => undefined)
     // A broken connection shows in the query or COPY that runs on it; an idle one fails on its next
     // use.
     client.on('error', () => undefined)
@@ -170,6 +180,7 @@ class PostgresConnection implements Connection {
   }
 
   readonly #onAbort = (): void => {
+    this.#reject(new Error('the connection is not wanted any more'))
     void this.close()
   }
 }

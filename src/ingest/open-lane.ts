@@ -47,11 +47,11 @@ export async function openTargetTable(
 }
 
 /** Checks that the table is this pipeline's, fills the index, and makes the lane. */
-export async function openLane(context: LaneContext): Promise<Lane> {
+export async function openLane(context: LaneContext, signal: AbortSignal): Promise<Lane> {
   const found = await context.table.latest()
   checkOwner(context, found)
   const snapshot = await withProperties(context, found)
-  if (context.target.mode === 'upsert') await rebuildIndex(context, snapshot)
+  if (context.target.mode === 'upsert') await rebuildIndex(context, snapshot, signal)
   return createLane(context, snapshot)
 }
 
@@ -121,13 +121,19 @@ function checkOwner(context: LaneContext, snapshot: Snapshot): void {
 /** Files read at once: one keeps the engine busy while the other's keys are put. */
 const REBUILD_FILES_AT_ONCE = 2
 
-async function rebuildIndex(context: LaneContext, snapshot: Snapshot): Promise<void> {
+async function rebuildIndex(
+  context: LaneContext,
+  snapshot: Snapshot,
+  signal: AbortSignal,
+): Promise<void> {
   const cursor = ownCursor(context, snapshot)
   // An incomplete copy that cannot go on is thrown away: its keys are of no use.
   if (cursor?.phase === 'copy' && !isResumable(context, cursor)) return
   const files = snapshot.files()[Symbol.iterator]()
   await Promise.all(
-    Array.from({ length: REBUILD_FILES_AT_ONCE }, () => indexFiles(context, snapshot, files)),
+    Array.from({ length: REBUILD_FILES_AT_ONCE }, () =>
+      indexFiles(context, snapshot, files, signal),
+    ),
   )
   if (context.target.orderingColumn !== null) {
     const { table, index, clock, tombstoneTtlMs } = context
@@ -139,10 +145,11 @@ async function indexFiles(
   context: LaneContext,
   snapshot: Snapshot,
   files: Iterator<DataFile>,
+  signal: AbortSignal,
 ): Promise<void> {
   await using session = await context.engine.session()
   const scratch = createScratch()
-  for (let next = files.next(); !next.done; next = files.next()) {
+  for (let next = files.next(); !next.done && !signal.aborted; next = files.next()) {
     const file = next.value
     const url = context.table.readUrl(file)
     await context.table.checkFiles([file])

@@ -102,6 +102,11 @@ async function runWithRestarts(
       attempt++
       failingSinceMs ??= nowMs
       const decision = decideOnError(error, attempt, nowMs - failingSinceMs, clock.random())
+      if (signal.aborted && decision.kind === 'restart') {
+        // Told to stop while it began: there is nothing to drain, and nothing failed.
+        board.event('drained')
+        return 'drained'
+      }
       board.failed(error)
       telemetry.count('sluice_pipeline_errors_total', 1, { code: error.code })
       if (decision.kind === 'stop') throw error
@@ -155,8 +160,9 @@ async function runOnce(
     spoolFolder,
     failpoints,
     clock,
-    telemetry: parts.telemetry,
+    ...{ telemetry: parts.telemetry, signal },
   })
+  if (signal.aborted) return 'drained'
   for (const lane of recovered.lanes) {
     if (roll.returned.has(lane.context.target.stream)) await lane.copyAgain()
   }

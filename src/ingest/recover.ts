@@ -37,6 +37,8 @@ export interface RecoverRequest {
   readonly failpoints: Failpoints
   readonly clock: Clock
   readonly telemetry: Telemetry
+  /** Once it aborts the lanes are of no use: their indexes may lack keys. */
+  readonly signal: AbortSignal
 }
 
 /** The lanes of a run, in the order of the targets. */
@@ -88,7 +90,7 @@ export async function recover(request: RecoverRequest): Promise<Recovered> {
         clock,
         telemetry,
       }
-      const lane = await openLane(context)
+      const lane = await openLane(context, request.signal)
       lanes.push(lane)
       telemetry.log('info', 'table opened', {
         table: target.table,
