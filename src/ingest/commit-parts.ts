@@ -13,17 +13,26 @@ import {
   type RowDeletes,
   type SchemaChange,
   type StagedFile,
+  sameType,
+  type TableSchema,
 } from '../model/index.ts'
 import { NO_RECORDS, type StagedRejects, type StagedUnit, type Unit } from './unit.ts'
+
+/** All parts of a commit as one. */
+export interface WholeCommit {
+  readonly staged: StagedUnit
+  /** Files that it adds in types that have grown since they were written. */
+  readonly narrowPaths: ReadonlySet<string>
+}
 
 /** The parts of the commit that a lane is about to make. */
 export interface CommitParts {
   /** Takes the next part in order. Returns the whole commit with its last part, null before. */
-  take(part: StagedUnit): StagedUnit | null
+  take(part: StagedUnit): WholeCommit | null
 }
 
 interface OpenCommit {
-  readonly files: Map<string, StagedFile>
+  readonly files: Map<string, { readonly file: StagedFile; readonly schema: TableSchema }>
   /** Path → rows to delete or hide, each list ascending, no row in two of them. */
   readonly rows: Map<string, Uint32Array[]>
   readonly accounting: { -readonly [Count in keyof Accounting]: number }
@@ -41,7 +50,7 @@ export function createCommitParts(): CommitParts {
   return {
     take: (part) => {
       const isLast = part.unit.header.endsCommit
-      if (open === null && isLast) return part
+      if (open === null && isLast) return { staged: part, narrowPaths: new Set() }
       open ??= openCommit()
       gather(open, part)
       if (!isLast) return null
@@ -73,7 +82,7 @@ function gather(open: OpenCommit, part: StagedUnit): void {
     open.rows.clear()
     open.removesAllFiles = true
   }
-  for (const file of part.add) open.files.set(file.path, file)
+  for (const file of part.add) open.files.set(file.path, { file, schema: part.unit.schema })
   for (const { path, rows } of part.deletes) {
     const known = open.rows.get(path)
     if (known === undefined) open.rows.set(path, [rows])
@@ -93,10 +102,12 @@ function addTimings(sums: Record<string, number>, unit: Unit): void {
   for (const [step, ms] of Object.entries(unit.timingsMs)) sums[step] = (sums[step] ?? 0) + ms
 }
 
-function close(open: OpenCommit, last: Unit): StagedUnit {
+function close(open: OpenCommit, last: Unit): WholeCommit {
   const { schemaChanged, schemaChanges } = open
   const add: StagedFile[] = []
-  for (const file of open.files.values()) {
+  const narrowPaths = new Set<string>()
+  for (const { file, schema } of open.files.values()) {
+    if (isNarrower(schema, last.schema)) narrowPaths.add(file.path)
     const hiddenRows = united(open.rows.get(file.path) ?? [])
     open.rows.delete(file.path)
     if (hiddenRows.length === 0) add.push(file)
@@ -109,7 +120,7 @@ function close(open: OpenCommit, last: Unit): StagedUnit {
   }
   const isConsistent = !open.removesAllFiles || deletes.length === 0
   assert(isConsistent, 'SLU-BUG-9001', 'a row of a truncated table is deleted once more')
-  return {
+  const staged = {
     unit: { ...last, timingsMs: open.timingsMs, schemaChanged, schemaChanges },
     add,
     deletes,
@@ -118,6 +129,14 @@ function close(open: OpenCommit, last: Unit): StagedUnit {
     tombstones: open.tombstones,
     rejects: joined(open.rejects),
   }
+  return { staged, narrowPaths }
+}
+
+/** True when a column of the file has another type now. */
+function isNarrower(file: TableSchema, now: TableSchema): boolean {
+  if (file === now) return false
+  const types = new Map(now.columns.map(({ fieldId, type }) => [fieldId, type]))
+  return file.columns.some(({ fieldId, type }) => !sameType(type, types.get(fieldId) ?? type))
 }
 
 /** One commit of dead letters for all parts: a truncate does not take rejected records away. */

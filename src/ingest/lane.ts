@@ -2,9 +2,7 @@
 
 import type { CopyProgress, Snapshot } from '../contracts/index.ts'
 import type { LandedSegment } from '../decode/index.ts'
-import { KeyGroups } from '../merge/index.ts'
 import {
-  assert,
   type ColumnOrigin,
   type CommitOperation,
   type Cursor,
@@ -14,30 +12,21 @@ import {
   type SourcePosition,
   type TableSchema,
 } from '../model/index.ts'
-import { stageAppend } from './append-unit.ts'
 import { createCommitParts } from './commit-parts.ts'
 import { followSchema } from './follow-schema.ts'
+import { stageGrowth } from './growth.ts'
 import { type LaneContext, timed } from './lane-context.ts'
 import { isCopyRequest, isCopyRequested, recopyCursor, requestCopy } from './recopy.ts'
-import { stageRewrite } from './rewrite-unit.ts'
+import { afterBoth, createStaging } from './staging.ts'
 import { tombstoneDetails } from './tombstones.ts'
 import {
   type BatchHeader,
   countRecords,
-  emptyStagedUnit,
   type PlacedSegment,
   type StagedRejects,
   type StagedUnit,
   type Unit,
 } from './unit.ts'
-import {
-  type DecodedUnit,
-  decodeUnit,
-  hasPlainFile,
-  type MergedUnit,
-  mergeUnit,
-  writeUnit,
-} from './upsert-unit.ts'
 
 /** What a lane tells about itself. */
 export interface LaneStatus {
@@ -75,51 +64,56 @@ interface Planned {
   isEmpty: boolean
   /** Parts of the next commit are planned already. */
   isMidCommit: boolean
+  /** A type grew in one of them: files of the table and of earlier parts hold the narrower one. */
+  growsMidCommit: boolean
+}
+
+/** Where the commits of a lane have come to. */
+interface Committed {
+  latest: Snapshot
+  durableCursor: Cursor | null
+  commits: number
+  rowsApplied: number
+  rowsRejected: number
 }
 
 /** Makes a lane that goes on from `snapshot`, whose rows the index of the context already knows. */
 export function createLane(context: LaneContext, snapshot: Snapshot): Lane {
-  let latest = snapshot
-  let durableCursor = ownCursor(context, snapshot)
+  const durableCursor = ownCursor(context, snapshot)
+  const counters = { commits: 0, rowsApplied: 0, rowsRejected: 0 }
+  const state: Committed = { latest: snapshot, durableCursor, ...counters }
   const planned = plannedFrom(snapshot, durableCursor)
   const staging = createStaging(context)
   const parts = createCommitParts()
   let commitTail: Promise<unknown> = Promise.resolve()
-  const counters = { commits: 0, rowsApplied: 0, rowsRejected: 0 }
   /** A copy takes the place of a whole one: readers see that until the new one is complete. */
   let isReplacing = false
 
-  async function commit(previous: Promise<unknown>, work: Promise<StagedUnit>): Promise<void> {
-    const staged = parts.take(await afterBoth(previous, work))
-    if (staged === null) {
+  async function commit(
+    previous: Promise<unknown>,
+    work: Promise<StagedUnit>,
+    grows = false,
+  ): Promise<void> {
+    const whole = parts.take(await afterBoth(previous, work))
+    if (whole === null) {
       context.failpoints.hit('part-staged')
       return
     }
-    if (staged.rejects !== null) await commitRejects(context, staged.unit, staged.rejects)
-    context.failpoints.hit('before-commit')
-    latest = await commitStaged(context, latest, staged)
-    durableCursor = staged.unit.to
-    counters.commits++
-    counters.rowsApplied += staged.accounting.applied
-    counters.rowsRejected += staged.accounting.rejected
-    context.failpoints.hit('committed')
+    const grown = grows ? await stageGrowth(context, whole, state.latest) : null
+    if (grown?.rewrite) await commitNext(context, state, grown.rewrite)
+    await commitNext(context, state, grown?.staged ?? whole.staged)
   }
 
   return {
     context,
     get durableCursor() {
-      return durableCursor
+      return state.durableCursor
     },
     get origins() {
       return originsOf(planned.schema)
     },
     get status() {
-      return {
-        version: latest.version,
-        rowCount: latest.rowCount,
-        lastSourceTimeMicros: durableCursor?.sourceTimeMicros ?? null,
-        ...counters,
-      }
+      return statusOf(state)
     },
     submit: (header, segments) => {
       const restartsCopy = header.copy?.first === true && !planned.isEmpty
@@ -127,36 +121,65 @@ export function createLane(context: LaneContext, snapshot: Snapshot): Lane {
       const isHeld = isReplacing && header.copy?.complete !== true
       if (!isHeld) isReplacing = false
       const own = { ...header, endsCommit: header.endsCommit && !isHeld }
-      const { rewrite, unit } = planUnit({ planned, context, restartsCopy }, own, segments)
+      const { rewrite, unit, grows } = planUnit({ planned, context, restartsCopy }, own, segments)
       if (rewrite !== null) {
-        const base = commitTail.then(() => latest)
+        const base = commitTail.then(() => state.latest)
         commitTail = commit(commitTail, staging.rewrite(rewrite, base))
         commitTail.catch(() => undefined)
       }
-      const committed = commit(commitTail, staging.stage(unit, restartsCopy))
+      const committed = commit(commitTail, staging.stage(unit, restartsCopy), grows)
+      if (grows) staging.holdFor(committed)
       commitTail = committed
       committed.catch(() => undefined)
       return committed
     },
     copyAgain: async () => {
-      if (durableCursor?.phase !== 'stream') return
+      const { durableCursor: cursor, latest: base } = state
+      if (cursor?.phase !== 'stream') return
       const { table, pipeline } = context
-      latest = await requestCopy({ table, pipeline, base: latest, cursor: durableCursor })
-      durableCursor = recopyCursor(durableCursor)
-      planned.cursor = durableCursor
+      state.latest = await requestCopy({ table, pipeline, base, cursor })
+      state.durableCursor = recopyCursor(cursor)
+      planned.cursor = state.durableCursor
     },
+  }
+}
+
+async function commitNext(
+  context: LaneContext,
+  state: Committed,
+  staged: StagedUnit,
+): Promise<void> {
+  if (staged.rejects !== null) await commitRejects(context, staged.unit, staged.rejects)
+  context.failpoints.hit('before-commit')
+  state.latest = await commitStaged(context, state.latest, staged)
+  state.durableCursor = staged.unit.to
+  state.commits++
+  state.rowsApplied += staged.accounting.applied
+  state.rowsRejected += staged.accounting.rejected
+  context.failpoints.hit('committed')
+}
+
+function statusOf({ latest, durableCursor, ...counts }: Committed): LaneStatus {
+  return {
+    version: latest.version,
+    rowCount: latest.rowCount,
+    lastSourceTimeMicros: durableCursor?.sourceTimeMicros ?? null,
+    ...counts,
   }
 }
 
 function plannedFrom(snapshot: Snapshot, cursor: Cursor | null): Planned {
   const { schema, fileCount } = snapshot
-  return { schema, cursor, isEmpty: fileCount === 0, isMidCommit: false }
+  const isEmpty = fileCount === 0
+  return { schema, cursor, isEmpty, isMidCommit: false, growsMidCommit: false }
 }
 
 /** A unit, and what must be committed before it: the rows there are, in wider types. */
 interface PlannedUnits {
   readonly rewrite: Unit | null
   readonly unit: Unit
+  /** The unit ends a commit in parts in which a type grew. */
+  readonly grows: boolean
 }
 
 /**
@@ -187,17 +210,15 @@ function planUnit(
     schemaChanges.push(...followed.changes)
     return { ...segment, places: followed.places }
   })
-  const isWider = schemaChanges.some(({ kind }) => kind === 'widen')
-  // Files of the earlier parts hold the narrower type, and are not of any version yet.
-  assert(
-    !isWider || !planned.isMidCommit,
-    'SLU-ING-4013',
-    `a column of ${lane.context.target.stream} grew within a transaction that is staged in parts`,
-    { stream: lane.context.target.stream, position: header.nextPosition },
-  )
+  const isWider = schemaChanges.some(({ kind }) => kind === 'widen') && !restartsCopy
   const cursor = planned.cursor
   let rewrite: Unit | null = null
-  if (isWider && cursor !== null && !planned.isEmpty && !restartsCopy) {
+  planned.growsMidCommit ||= isWider && (planned.isMidCommit || !header.endsCommit)
+  const grows = planned.growsMidCommit && header.endsCommit
+  if (grows && cursor !== null) {
+    // The rows there are come first, in a version of their own.
+    planned.cursor = { ...cursor, batchNumber: cursor.batchNumber + 1n }
+  } else if (isWider && cursor !== null && !planned.isEmpty && !planned.growsMidCommit) {
     const next = { ...cursor, batchNumber: cursor.batchNumber + 1n }
     const moved = { from: cursor, to: next, schema, schemaChanged: true, schemaChanges }
     const alone = { ...header, endsCommit: true }
@@ -229,97 +250,9 @@ function planUnit(
   planned.schema = schema
   if (header.endsCommit) planned.cursor = unit.to
   planned.isMidCommit = !header.endsCommit
+  planned.growsMidCommit &&= !header.endsCommit
   planned.isEmpty = false
-  return { rewrite, unit }
-}
-
-/** Puts units to work. */
-interface Staging {
-  stage(unit: Unit, restartsCopy: boolean): Promise<StagedUnit>
-  /** `snapshot` holds the units so far. */
-  rewrite(unit: Unit, snapshot: Promise<Snapshot>): Promise<StagedUnit>
-}
-
-/**
- * Stages units. Decoding starts at once. Merging goes in order, because each unit looks up where
- * the one before it put its rows; writing overlaps with the merging of later units. Appends know
- * nothing of each other.
- */
-function createStaging(context: LaneContext): Staging {
-  const groups = new KeyGroups()
-  /** Settles when the index knows every row of the units so far. */
-  let placed: Promise<unknown> = Promise.resolve()
-  /** Settles when the files of the units so far are written. */
-  let written: Promise<unknown> = Promise.resolve()
-  const rewrite: Staging['rewrite'] = (unit, snapshot) => {
-    const staged = snapshot.then((base) => stageRewrite(context, unit, base))
-    placed = staged
-    written = afterBoth(written, staged)
-    for (const promise of [staged, written]) promise.catch(() => undefined)
-    return staged
-  }
-  const stage: Staging['stage'] = (unit, restartsCopy) => {
-    if (unit.segments.length === 0 && unit.header.copy === null) {
-      return Promise.resolve(emptyStagedUnit(unit))
-    }
-    const isAppend = context.target.mode === 'append'
-    const before = isAppend && !restartsCopy ? Promise.resolve() : placed
-    if (isAppend || bringsOnlyNewRows(unit)) {
-      const staged = before.then(() => stageAppend(context, unit, restartsCopy))
-      placed = staged
-      written = afterBoth(written, staged)
-      for (const promise of [staged, written]) promise.catch(() => undefined)
-      return staged
-    }
-    const decoding = decodeUnit(context, unit)
-    const merging = mergeDecoded(context, decoding, groups, before)
-    const staged = writeMerged(context, decoding, merging, written)
-    placed = hasPlainFile(unit) ? merging : staged
-    written = afterBoth(written, staged)
-    for (const promise of [decoding, merging, staged, written]) promise.catch(() => undefined)
-    return staged
-  }
-  return { stage, rewrite }
-}
-
-/** True when no row of the unit can be in the table: a copy from empty, or no row at all. */
-function bringsOnlyNewRows({ header: { copy }, segments }: Unit): boolean {
-  return copy !== null && (!copy.resumed || segments.length === 0)
-}
-
-async function mergeDecoded(
-  context: LaneContext,
-  decoding: Promise<DecodedUnit>,
-  groups: KeyGroups,
-  placed: Promise<unknown>,
-): Promise<MergedUnit> {
-  return mergeUnit(context, await afterBoth(placed, decoding), groups)
-}
-
-/** Writes when merged; in any case waits for what runs and lets the session go. */
-async function writeMerged(
-  context: LaneContext,
-  decoding: Promise<DecodedUnit>,
-  merging: Promise<MergedUnit>,
-  written: Promise<unknown>,
-): Promise<StagedUnit> {
-  const [decoded] = await Promise.allSettled([decoding, merging])
-  if (decoded.status === 'rejected') throw decoded.reason
-  await using session = decoded.value
-  return await writeUnit(context, session, await merging, written)
-}
-
-/**
- * The result of `work` when `previous` went well too. Waits for both in any case: when this
- * rejects, nothing of either runs any more, so that what they use can be closed.
- */
-async function afterBoth<Result>(
-  previous: Promise<unknown>,
-  work: Promise<Result>,
-): Promise<Result> {
-  await Promise.allSettled([previous, work])
-  await previous
-  return await work
+  return { rewrite, unit, grows }
 }
 
 /** The cursor that this pipeline stored in the snapshot. */

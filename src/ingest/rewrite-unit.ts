@@ -1,22 +1,19 @@
 /**
- * Writes the live rows of a table again, in the types of a new schema: what a growing type asks
- * for, since files of the narrower type would need a reader feature that not every engine has.
+ * Writes rows of a table again, in the types of a new schema: what a growing type asks for, since
+ * files of the narrower type would need a reader feature that not every engine has.
  */
 
 import type { Snapshot } from '../contracts/index.ts'
 import { duckType, identifier, literal, type Session } from '../engine/index.ts'
-import {
-  type DataFile,
-  POSITION_COLUMN,
-  SPLIT_COLUMN,
-  type StagedFile,
-  userColumns,
-} from '../model/index.ts'
+import { POSITION_COLUMN, SPLIT_COLUMN, type StagedFile, userColumns } from '../model/index.ts'
 import { type LaneContext, timed } from './lane-context.ts'
 import { indexStaged, outputFolder, stageRows } from './stager.ts'
 import { emptyStagedUnit, type StagedUnit, type Unit } from './unit.ts'
 
-const GONE_TABLE = 'gone'
+const NAMED_TABLE = 'named'
+
+/** Which rows of a file: those named, or all but those. Each list ascending. */
+export type RowChoice = { readonly only: Uint32Array } | { readonly without: Uint32Array }
 
 /** Stages every live row of the snapshot under the unit's schema; the index learns the places. */
 export async function stageRewrite(
@@ -27,9 +24,9 @@ export async function stageRewrite(
   await using session = await context.engine.session()
   const add: StagedFile[] = []
   for (const file of snapshot.files()) {
-    const staged = await timed(context.clock, unit.timingsMs, 'stage', () =>
-      rewriteFile(context, unit, session, file),
-    )
+    const without = await context.table.deletedRows(file)
+    const url = context.table.readUrl(file)
+    const staged = await rewriteRows(context, unit, session, url, { without })
     if (context.target.mode === 'upsert') {
       await indexStaged(context, unit.schema, session, staged)
     }
@@ -39,32 +36,44 @@ export async function stageRewrite(
   return { ...emptyStagedUnit(unit), add, removeAllFiles: true }
 }
 
-/** One file at a time: memory and spool stay small. */
-async function rewriteFile(
+/**
+ * Stages rows of one file under the unit's schema, in their order where the table has no
+ * partitions. One file at a time: memory and spool stay small.
+ */
+export async function rewriteRows(
   context: LaneContext,
   unit: Unit,
   session: Session,
-  file: DataFile,
+  url: string,
+  choice: RowChoice,
 ): Promise<readonly StagedFile[]> {
-  const deletedRows = await context.table.deletedRows(file)
-  await session.run(`CREATE OR REPLACE TEMP TABLE ${GONE_TABLE} ("row" UINTEGER)`)
-  if (deletedRows.length > 0) await session.append(GONE_TABLE, [deletedRows], deletedRows.length)
-  return stageRows({
-    table: context.table,
-    session,
-    schema: unit.schema,
-    split: SPLIT_COLUMN,
-    from: await liveRows(session, unit, context.table.readUrl(file)),
-    position: POSITION_COLUMN,
-    compressionLevel: context.compressionLevel,
-    folder: `${outputFolder(context, unit)}.rewrite`,
-    uniqueName: context.clock.uuid(),
-    onWritten: () => context.failpoints.hit('file-written'),
-  })
+  const rows = 'only' in choice ? choice.only : choice.without
+  await session.run(`CREATE OR REPLACE TEMP TABLE ${NAMED_TABLE} ("row" UINTEGER)`)
+  if (rows.length > 0) await session.append(NAMED_TABLE, [rows], rows.length)
+  const from = await chosenRows(session, unit, url, 'only' in choice ? 'SEMI' : 'ANTI')
+  return timed(context.clock, unit.timingsMs, 'stage', () =>
+    stageRows({
+      table: context.table,
+      session,
+      schema: unit.schema,
+      split: SPLIT_COLUMN,
+      from,
+      position: POSITION_COLUMN,
+      compressionLevel: context.compressionLevel,
+      folder: `${outputFolder(context, unit)}.rewrite`,
+      uniqueName: context.clock.uuid(),
+      onWritten: () => context.failpoints.hit('file-written'),
+    }),
+  )
 }
 
-/** The rows that `GONE_TABLE` does not name; columns from before the file's time are NULL. */
-async function liveRows(session: Session, unit: Unit, url: string): Promise<string> {
+/** Rows with or without a name in `NAMED_TABLE`; columns from before the file's time are NULL. */
+async function chosenRows(
+  session: Session,
+  unit: Unit,
+  url: string,
+  join: 'SEMI' | 'ANTI',
+): Promise<string> {
   const file = `read_parquet(${literal(url)}, file_row_number = true)`
   const described = await session.query(`SELECT column_name FROM (DESCRIBE SELECT * FROM ${file})`)
   const present = new Set(described.rows.map(([name]) => String(name)))
@@ -73,5 +82,5 @@ async function liveRows(session: Session, unit: Unit, url: string): Promise<stri
     return `CAST(${value} AS ${duckType(type)}) AS ${identifier(name)}`
   })
   return `(SELECT ${[...columns, SPLIT_COLUMN, POSITION_COLUMN].join(', ')} FROM ${file} AS stored
-    ANTI JOIN ${GONE_TABLE} ON ${GONE_TABLE}."row" = stored.file_row_number) AS live`
+    ${join} JOIN ${NAMED_TABLE} ON ${NAMED_TABLE}."row" = stored.file_row_number) AS chosen`
 }

@@ -397,13 +397,6 @@ export const ERROR_CODES = defineCodes({
     meaning: 'Columns were renamed, dropped or added, and the source cannot tell which is which.',
     remedy: 'Give the table a new name, so that the stream is copied into it. Nothing was guessed.',
   },
-  'SLU-ING-4013': {
-    kind: 'unsupported',
-    meaning: 'A type grew in the middle of a transaction that is too large for one part.',
-    remedy:
-      'Raise commit.partRows and commit.partBytes, so that the transaction fits one part, until ' +
-      'it is read.',
-  },
   'SLU-ING-4015': {
     kind: 'conflict',
     meaning: 'Somebody asked for a fresh copy of the table while its pipeline runs.',
