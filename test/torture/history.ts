@@ -78,6 +78,16 @@ export function newestCursor(root: string): LoggedCursor | null {
   return null
 }
 
+/** The first version whose cursor says `stream`; null before it. */
+export function firstStreamVersion(root: string): number | null {
+  for (const version of listVersions(root)) {
+    if (cursorsOf(readActions(root, version)).some(({ phase }) => phase === 'stream')) {
+      return version
+    }
+  }
+  return null
+}
+
 /** Walks over every version of the table. */
 export async function checkHistory(root: string, rules: HistoryRules): Promise<HistoryReport> {
   const instance = await DuckDBInstance.create(':memory:')

@@ -1,7 +1,10 @@
 /**
  * `npm run torture -- postgres [--kills N] [--short]`: kills under a write load.
- * `npm run torture -- postgres-depth [--case NAME …] [--rows N]`: single cases, each to its depth.
- * Both: `[--seed N] [--json] [--keep]`. Prints what it does; the last line is JSON with the cases;
+ * `npm run torture -- postgres-depth [--case NAME …] [--rows N] [--kills N]`: single cases, each to
+ * its depth.
+ * `npm run torture -- postgres-restarts [--restarts N]`: restarts that are in order.
+ * `npm run torture -- schema-storm [--steps N] [--kills N]`: columns that keep changing.
+ * All: `[--seed N] [--json] [--keep]`. Prints what it does; the last line is JSON with the cases;
  * the exit code is 0 only when every case held. With --json nothing else is printed to standard
  * output.
  */
@@ -13,38 +16,91 @@ import { parseArgs } from 'node:util'
 import { runBigTransaction } from './big-transaction.ts'
 import { runCopyKills } from './copy-kills.ts'
 import { LONG_SIZE, runPostgresTorture, SHORT_SIZE, type TortureCase } from './postgres.ts'
+import { runRestarts } from './restarts.ts'
+import { runSchemaStorm } from './schema-storm.ts'
+
+/** What a torture is given. */
+interface TortureRequest {
+  /** Empty folder of its own. */
+  readonly folder: string
+  readonly seed: number
+  /** What was asked for, else null: each torture has its own default. */
+  readonly kills: number | null
+  readonly rows: number | null
+  readonly restarts: number | null
+  readonly steps: number | null
+  readonly isShort: boolean
+  readonly cases: readonly string[] | null
+  readonly print: (line: string) => void
+}
 
 const DEFAULT_KILLS = 50
 const DEFAULT_DEPTH_KILLS = 20
 const DEFAULT_ROWS = 20_000_000
+const DEFAULT_RESTARTS = 1_000
+const DEFAULT_STEPS = 300
+const DEFAULT_STORM_KILLS = 15
 
-/** What a case of `postgres-depth` is given. */
-interface DepthOptions {
-  /** Empty folder of its own. */
-  readonly folder: string
-  readonly rows: number
-  readonly kills: number
-  readonly seed: number
-  readonly print: (line: string) => void
-}
-
-/** Settings of the long form of `copyKills`. */
+/** Settings of the long forms: all of a process in 512 MiB, more keys than their memory. */
+const TUNING = [
+  ...['memory: 128MiB', 'index: { memory: 64MiB, spill: disk }', 'inFlight: 16MiB'],
+  'commit: { maxRows: 100000, partRows: 100000 }',
+]
 const COPY_KILLS = {
   checksVersions: false,
-  tuning: ['memory: 192MiB', 'inFlight: 32MiB'],
+  tuning: TUNING,
   snapshot: '{ parallel: 2 }',
 } as const
 
+type Torture = (request: TortureRequest) => Promise<readonly TortureCase[]>
+
 /** The cases of `postgres-depth`. */
-const DEPTH_CASES: Readonly<Record<string, (options: DepthOptions) => Promise<TortureCase>>> = {
-  bigTransaction: (options) =>
-    runBigTransaction({ ...options, isKilled: false, decodingMemory: '64MB', tuning: [] }),
-  copyKills: (options) => runCopyKills({ ...options, ...COPY_KILLS }),
+const DEPTH_CASES: Readonly<
+  Record<
+    string,
+    (request: TortureRequest & { rows: number; kills: number }) => Promise<TortureCase>
+  >
+> = {
+  bigTransaction: (request) =>
+    runBigTransaction({ ...request, isKilled: false, decodingMemory: '64MB', tuning: TUNING }),
+  copyKills: (request) => runCopyKills({ ...request, ...COPY_KILLS }),
 }
 
-const USAGE = `usage: npm run torture -- postgres [--kills N] [--short] [--seed N] [--json] [--keep]
+const TORTURES: Readonly<Record<string, Torture>> = {
+  postgres: ({ folder, kills, seed, isShort, print }) =>
+    runPostgresTorture({
+      ...{ folder, seed, print },
+      kills: kills ?? DEFAULT_KILLS,
+      hasZombie: !isShort,
+      size: isShort ? SHORT_SIZE : LONG_SIZE,
+    }),
+  'postgres-depth': async (request) => {
+    const cases: TortureCase[] = []
+    for (const name of request.cases ?? Object.keys(DEPTH_CASES)) {
+      const folder = mkdtempSync(path.join(request.folder, `${name}-`))
+      const rows = request.rows ?? DEFAULT_ROWS
+      const kills = request.kills ?? DEFAULT_DEPTH_KILLS
+      const run = DEPTH_CASES[name] as (typeof DEPTH_CASES)[string]
+      cases.push(await run({ ...request, folder, rows, kills }))
+    }
+    return cases
+  },
+  'postgres-restarts': async ({ folder, seed, restarts, print }) => [
+    await runRestarts({ folder, seed, restarts: restarts ?? DEFAULT_RESTARTS, print }),
+  ],
+  'schema-storm': ({ folder, seed, steps, kills, print }) =>
+    runSchemaStorm({
+      ...{ folder, seed, print },
+      ...{ steps: steps ?? DEFAULT_STEPS, kills: kills ?? DEFAULT_STORM_KILLS },
+    }),
+}
+
+const USAGE = `usage: npm run torture -- postgres [--kills N] [--short]
        npm run torture -- postgres-depth [--case ${Object.keys(DEPTH_CASES).join('|')} …]
-         [--rows N] [--kills N] [--seed N] [--json] [--keep]`
+         [--rows N] [--kills N]
+       npm run torture -- postgres-restarts [--restarts N]
+       npm run torture -- schema-storm [--steps N] [--kills N]
+all:   [--seed N] [--json] [--keep]`
 
 async function main(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -53,41 +109,35 @@ async function main(args: readonly string[]): Promise<number> {
     options: {
       kills: { type: 'string' },
       seed: { type: 'string', default: String(Math.floor(Math.random() * 1_000_000)) },
-      rows: { type: 'string', default: String(DEFAULT_ROWS) },
+      rows: { type: 'string' },
+      restarts: { type: 'string' },
+      steps: { type: 'string' },
       case: { type: 'string', multiple: true },
       short: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
     },
   })
-  const [name] = positionals
-  const names = values.case ?? Object.keys(DEPTH_CASES)
-  const kills = values.kills ?? String(name === 'postgres' ? DEFAULT_KILLS : DEFAULT_DEPTH_KILLS)
-  const areNumbers = [kills, values.seed, values.rows].every((text) => /^\d+$/.test(text))
-  const isKnown = name === 'postgres' || name === 'postgres-depth'
-  if (!isKnown || !areNumbers || !names.every((one) => Object.hasOwn(DEPTH_CASES, one))) {
+  const [name = ''] = positionals
+  const { kills, rows, restarts, steps } = values
+  const counts = [values.seed, kills, rows, restarts, steps].filter((text) => text !== undefined)
+  const areNumbers = counts.every((text) => /^\d+$/.test(text))
+  const areCases = (values.case ?? []).every((one) => Object.hasOwn(DEPTH_CASES, one))
+  if (!Object.hasOwn(TORTURES, name) || !areNumbers || !areCases) {
     console.error(USAGE)
     return 2
   }
   const folder = mkdtempSync(path.join(tmpdir(), 'sluice-torture-'))
   const print = printer(values.json)
   const seed = Number(values.seed)
+  const count = (text: string | undefined): number | null => (text ? Number(text) : null)
   let isKept = values.keep
   try {
-    const cases =
-      name === 'postgres'
-        ? await runPostgresTorture({
-            folder,
-            kills: Number(kills),
-            seed,
-            hasZombie: !values.short,
-            size: values.short ? SHORT_SIZE : LONG_SIZE,
-            print,
-          })
-        : await runDepth(names, {
-            ...{ folder, seed, print },
-            ...{ rows: Number(values.rows), kills: Number(kills) },
-          })
+    const cases = await (TORTURES[name] as Torture)({
+      ...{ folder, seed, print, isShort: values.short, cases: values.case ?? null },
+      ...{ kills: count(kills), rows: count(rows), restarts: count(restarts) },
+      steps: count(steps),
+    })
     for (const { case: title, problems } of cases) {
       for (const problem of problems) print(`${title}: ${problem}`)
     }
@@ -100,19 +150,6 @@ async function main(args: readonly string[]): Promise<number> {
     if (isKept) print(`kept: ${folder}`)
     else rmSync(folder, { recursive: true, force: true })
   }
-}
-
-async function runDepth(
-  names: readonly string[],
-  options: DepthOptions,
-): Promise<readonly TortureCase[]> {
-  const cases: TortureCase[] = []
-  for (const name of names) {
-    const folder = mkdtempSync(path.join(options.folder, `${name}-`))
-    const run = DEPTH_CASES[name] as (typeof DEPTH_CASES)[string]
-    cases.push(await run({ ...options, folder }))
-  }
-  return cases
 }
 
 function printer(isJson: boolean): (line: string) => void {

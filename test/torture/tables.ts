@@ -55,7 +55,8 @@ const EXPRESSIONS: Readonly<Record<Kind, Omit<ComparedColumn, 'name'>>> = {
   },
 }
 
-const column = (name: string, kind: Kind = 'text'): ComparedColumn => ({
+/** A column by the kind of its values; most print alike in both engines. */
+export const column = (name: string, kind: Kind = 'text'): ComparedColumn => ({
   name,
   ...EXPRESSIONS[kind],
 })

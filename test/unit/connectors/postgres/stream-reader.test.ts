@@ -72,7 +72,7 @@ const facts = (block: SourceBlock | null) => ({
   next: block?.nextPosition,
 })
 
-it('tells the end of what came before a new shape, also when its lines were told already', async () => {
+it('tells the end of what came before a new shape, its lines told already or not', async () => {
   expect(facts(await reader.next()), 'complete up to the start').toMatchObject({ ends: true })
   const first = reader.next()
   receive(begin(10n), shape(1), insert(7, ['one']))
