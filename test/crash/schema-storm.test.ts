@@ -4,8 +4,8 @@ import path from 'node:path'
 import { afterAll, expect, it } from 'vitest'
 import { runSchemaStorm } from '../torture/schema-storm.ts'
 
-const STEPS = 20
-const KILLS = 2
+const STEPS = 12
+const KILLS = 1
 
 const folder = mkdtempSync(path.join(tmpdir(), 'sluice-schema-storm-'))
 
@@ -22,4 +22,4 @@ it('columns that keep changing under kills are right at every version', async ()
     expect(storm).toMatchObject({ transactions: STEPS, killed: KILLS })
     expect(storm.rowsCompared, storm.case).toBeGreaterThan(0)
   }
-}, 240_000)
+}, 300_000)
