@@ -33,9 +33,12 @@ const SESSION_SETTINGS = [
   'row_security TO off',
 ]
 
-/** An open connection. Never used for two things at a time. */
+/** An open connection. A COPY has it for itself. */
 export interface Connection extends AsyncDisposable {
-  /** Simple or parameterised statement; rows as objects: for the catalogue, not for data. */
+  /**
+   * Simple or parameterised statement, after those asked before it; rows as objects: for the
+   * catalogue, not for data.
+   */
   query<Row extends object>(text: string, values?: readonly unknown[]): Promise<readonly Row[]>
   /** The socket, for a COPY; the connection must be idle. */
   takeSocket(): CopySocket
@@ -124,6 +127,8 @@ class PostgresConnection implements Connection {
   readonly #client: pg.Client
   readonly #clock: Clock
   readonly #signal: AbortSignal | undefined
+  /** Settles when the last statement asked so far has ended. */
+  #lastEnded: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | null = null
 
   constructor(client: pg.Client, clock: Clock, signal: AbortSignal | undefined) {
@@ -144,11 +149,14 @@ class PostgresConnection implements Connection {
     text: string,
     values?: readonly unknown[],
   ): Promise<readonly Row[]> {
-    const result = await this.#client.query<Row & pg.QueryResultRow>(
-      text,
-      values === undefined ? undefined : [...values],
+    const asked = this.#lastEnded.then(() =>
+      this.#client.query<Row & pg.QueryResultRow>(
+        text,
+        values === undefined ? undefined : [...values],
+      ),
     )
-    return result.rows
+    this.#lastEnded = asked.catch(() => undefined)
+    return (await asked).rows
   }
 
   takeSocket(): CopySocket {
