@@ -5,21 +5,11 @@
 
 import { isUtf8 } from 'node:buffer'
 import { type RejectCode, rejectCodeNumber } from '../../src/model/index.ts'
+import { isTooDeep } from './depth.ts'
 import { type AllRecordsScan, LINE_BYTES_MAX } from './records.ts'
 
-/**
- * How deep arrays and objects may stand in each other: far beyond any use, and far below what ends
- * the engine's stack.
- */
-const DEPTH_MAX = 10_000
-
 const LF = 0x0a
-const QUOTE = 0x22
-const BACKSLASH = 0x5c
-const OPENING_BRACKET = 0x5b
-const CLOSING_BRACKET = 0x5d
 const OPENING_BRACE = 0x7b
-const CLOSING_BRACE = 0x7d
 
 /** Scans whole lines from the start of `bytes`; ends before one that is longer than any may be. */
 export function scanAllLines(bytes: Buffer): AllRecordsScan {
@@ -90,23 +80,7 @@ function codeOf(
   const { start, first, end } = line
   if (!line.isUtf8 && !isUtf8(bytes.subarray(start, end))) return 'invalid-utf8'
   if (bytes[first] !== OPENING_BRACE) return 'not-an-object'
-  return end - start > DEPTH_MAX && isTooDeep(bytes, start, end) ? 'too-deep' : null
-}
-
-function isTooDeep(bytes: Buffer, start: number, end: number): boolean {
-  let depth = 0
-  let isText = false
-  for (let at = start; at < end; at++) {
-    const byte = bytes[at]
-    if (isText) {
-      if (byte === BACKSLASH) at++
-      else if (byte === QUOTE) isText = false
-    } else if (byte === QUOTE) isText = true
-    else if (byte === OPENING_BRACKET || byte === OPENING_BRACE) {
-      if (++depth > DEPTH_MAX) return true
-    } else if (byte === CLOSING_BRACKET || byte === CLOSING_BRACE) depth--
-  }
-  return false
+  return isTooDeep(bytes, start, end) ? 'too-deep' : null
 }
 
 /** First place in `start..end` that is no JSON white space. */

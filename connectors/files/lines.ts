@@ -6,6 +6,7 @@
 
 import { isUtf8 } from 'node:buffer'
 import { scanAllLines } from './all-lines.ts'
+import { isTooDeep } from './depth.ts'
 import {
   LINE_BYTES_MAX,
   type RecordFormat,
@@ -65,6 +66,7 @@ function scanShapes(bytes: Buffer): RecordScan {
 
 function problemOf(bytes: Buffer, start: number, end: number): RecordProblem | null {
   if (end - start > LINE_BYTES_MAX) return 'too-long'
+  if (isTooDeep(bytes, start, end)) return 'too-deep'
   if (bytes[start] === OPENING_BRACE) return null
   const at = skipSpace(bytes, start, end)
   return at === end || bytes[at] === OPENING_BRACE ? null : 'not-an-object'

@@ -64,8 +64,8 @@ const SPARE_BUFFERS_MAX = 4
 
 /**
  * Yields blocks from `place` on, in order; each is a transaction of its own.
- * Throws SLU-SRC-1401, 1403, 1404, 1408, 1409, and 1405 to 1407 and 1410 after everything before
- * the bad record was yielded.
+ * Throws SLU-SRC-1401, 1403, 1404, 1408, 1409, and 1405 to 1407, 1410 and 1412 after everything
+ * before the bad record was yielded.
  */
 export async function* readFolder(read: FolderRead): AsyncGenerator<SourceBlock> {
   const progress: Progress = { place: read.place, position: read.position, spare: [] }

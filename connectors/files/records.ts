@@ -12,6 +12,7 @@ export const LINE_BYTES_MAX = 16 * 1024 * 1024
 export type RecordProblem =
   | 'not-utf8'
   | 'not-an-object'
+  | 'too-deep'
   | 'too-long'
   | 'ragged'
   | 'bad-quote'

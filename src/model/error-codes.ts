@@ -169,6 +169,15 @@ export const ERROR_CODES = defineCodes({
       'Write the file again under its name, or leave the column out with columns and ' +
       'undeclared: ignore. Everything before the file is in the table.',
   },
+  'SLU-SRC-1412': {
+    kind: 'bad-data',
+    meaning:
+      'Arrays and objects of a JSON line stand in each other more than 10,000 times, which could ' +
+      'end the process.',
+    remedy:
+      'Flatten the record named in the message, or set onError: dlq to keep it as a dead letter. ' +
+      'Nothing is lost: the next start reads on from where the table is.',
+  },
   'SLU-STA-5001': {
     kind: 'unsupported',
     meaning: 'The key index does not fit into memory.',

@@ -118,3 +118,16 @@ test('rejects every record of a large batch, and counts what it skips', async ()
   const rejected = commits.reduce((sum, { accounting }) => sum + (accounting?.rejected ?? 0), 0)
   expect(rejected).toBe(200_000)
 })
+
+test('stops at a line that is nested too deep, and names it', async () => {
+  configure('onError: stop')
+  const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
+  writeFileSync(input, `{"id":1,"amount":1}\n{"id":2,"note":${deep}}\n`)
+  const ended = await run('run', '--once')
+  expect(ended.code).toBe(65)
+  expect(ended.stderr).toContain('SLU-SRC-1412')
+  expect(ended.stderr).toContain('Line 2 of a.ndjson')
+  configure('onError: skip')
+  expect((await run('run', '--once')).code).toBe(0)
+  expect(await rows('select id from orders')).toEqual([[1]])
+})

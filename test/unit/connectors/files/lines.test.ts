@@ -50,6 +50,17 @@ describe('lines of a piece', () => {
     }
   })
 
+  it('stops before a line that is nested too deep, whatever its texts hold', () => {
+    const nested = (depth: number, text = '') =>
+      `{"a":${'['.repeat(depth - 1)}"${text}"${']'.repeat(depth - 1)}}\n`
+    expect(scan(nested(10_000, '\\"['.repeat(20_000))).problem).toBe(null)
+    expect(scan(`{"a":1}\n${nested(10_001)}`)).toMatchObject({
+      endBytes: 8,
+      lineCount: 1,
+      problem: 'too-deep',
+    })
+  })
+
   it('stops before a line that is not valid UTF-8', () => {
     const good = Buffer.from('{"a":"é"}\n\n')
     const bytes = Buffer.concat([good, Buffer.from('{"a":"\xff"}\n', 'latin1'), good])
