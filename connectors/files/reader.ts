@@ -14,6 +14,7 @@ import {
 import { badRecord } from './bad-record.ts'
 import type { FileFormat, OpenFile, RowsShape, TextShape } from './file-format.ts'
 import { checkBefore, checkPlace, type Folder, listNames, openFile, sizeOf } from './folder.ts'
+import { mayHaveLongNumber } from './long-numbers.ts'
 import { type FolderPlace, hashTail, nextFile, placeToJson, TAIL_BYTES_MAX } from './place.ts'
 import { type AllRecordsScan, LINE_BYTES_MAX, type RecordScan } from './records.ts'
 import { rowRanges, rowsPart } from './rows.ts'
@@ -367,6 +368,12 @@ function moveTo(
   }
 }
 
+/** True where numbers become decimals: others need not be known. */
+function needsShortNumbers({ format, schema }: TextShape): boolean {
+  if (format !== 'json-lines') return false
+  return schema.columns.some(({ type }) => typeof type !== 'string' && type.kind === 'decimal')
+}
+
 interface ScannedPart {
   readonly shape: TextShape
   readonly bytes: Buffer
@@ -390,6 +397,7 @@ function textPart(
     release: () => keepSpare(read, progress, bytes),
     recordCount: scan.recordCount,
     lineBytesMax: scan.lineBytesMax,
+    ...(needsShortNumbers(shape) && { hasShortNumbers: !mayHaveLongNumber(bytes) }),
     firstPosition,
     partialCount: 0,
     ...(isOfAll(scan) ? findingsOf(scan, progress.place) : {}),

@@ -76,6 +76,11 @@ export interface BlockPart {
   readonly recordCount: number
   /** No line is longer, when the source knows: lets the engine read with smaller buffers. */
   readonly lineBytesMax?: number
+  /**
+   * Of `json-lines` with decimal columns: true when no number with a fraction or exponent has more
+   * than 15 digits, which spares the engine a second look at them.
+   */
+  readonly hasShortNumbers?: boolean
   /** Position of the first record. */
   readonly firstPosition: SourcePosition
   /** Number of records with at least one `\U`. */

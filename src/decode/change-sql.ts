@@ -1,18 +1,12 @@
 /** The change relation of a landed file, as SQL. One row a record, in the order of the file. */
 
 import { duckType, identifier, literal } from '../engine/index.ts'
-import {
-  assert,
-  type ColumnType,
-  isWholeNumber,
-  type SourceColumn,
-  type TableColumn,
-} from '../model/index.ts'
+import { assert, type ColumnType, type SourceColumn, type TableColumn } from '../model/index.ts'
 import { copyTextFieldType, copyTextValue } from './copy-text.ts'
 import { csvRelation, csvValue } from './csv.ts'
+import { jsonLinesRelation, jsonLineValue } from './json-lines.ts'
 import { parquetRelation, parquetValue } from './parquet.ts'
 import type { LandedSegment } from './segment.ts'
-import { wholeNumber } from './whole-number.ts'
 
 /** Column of the change relation: what happened, as a number of `OP_CODES`. UTINYINT. */
 export const CHANGE_OP = '__sluice_op'
@@ -62,7 +56,10 @@ export function changeSql(query: ChangeQuery): string {
     case 'copy-text':
       return copyTextSql(query)
     case 'json-lines':
-      return rowsSql(query, { relation: jsonRelation(segment), value: jsonValue })
+      return rowsSql(query, {
+        relation: jsonLinesRelation(segment),
+        value: (column) => jsonLineValue(segment, column),
+      })
     case 'csv': {
       const { csv } = segment
       assert(csv !== undefined, 'SLU-BUG-9001', 'a CSV segment without its layout')
@@ -183,29 +180,6 @@ function rowOp({ segment, deleteWhen }: ChangeQuery, value: RowSource['value']):
   const seen = castTo(value(marker), marker.type)
   return `CASE WHEN (${seen})::VARCHAR = ${literal(deleteWhen.equals)}
     THEN ${OP_CODES.delete} ELSE ${OP_CODES.insert} END`
-}
-
-function jsonRelation({ schema, path, lineBytesMax }: LandedSegment): string {
-  const columns = schema.columns.map(
-    (column) => `${identifier(column.name)}: ${literal(jsonReadType(column.type))}`,
-  )
-  const objectBytesMax = Math.max(BUFFER_BYTES_MIN, lineBytesMax + 4096)
-  return `read_json(${literal(path)}, format = 'newline_delimited',
-    columns = {${columns.join(', ')}}, maximum_object_size = ${objectBytesMax})`
-}
-
-/** Times are read as text: casting that is cheaper than the JSON reader's own way to a time. */
-const TIMES: ReadonlySet<ColumnType> = new Set(['timestamp', 'timestamp_ntz', 'date'])
-
-/** Whole numbers are read as text: the JSON reader would round 1.5 to 2 and take true for 1. */
-function jsonReadType(type: ColumnType): string {
-  return isWholeNumber(type) || TIMES.has(type) ? 'VARCHAR' : duckType(type)
-}
-
-/** The value of a member. A fraction in a whole-number column is refused; 2.0 is 2. */
-function jsonValue({ name, type }: SourceColumn): string {
-  const value = identifier(name)
-  return isWholeNumber(type) ? wholeNumber(value, name) : value
 }
 
 function castTo(value: string, type: ColumnType): string {

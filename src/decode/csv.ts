@@ -2,6 +2,7 @@
 
 import { duckType, literal } from '../engine/index.ts'
 import { type ColumnType, isWholeNumber, type SourceColumn } from '../model/index.ts'
+import { decimalForm, isDecimal } from './decimal-text.ts'
 import type { CsvLayout, LandedSegment } from './segment.ts'
 import { wholeNumber } from './whole-number.ts'
 
@@ -51,8 +52,5 @@ function formOf(type: ColumnType): string | null {
   if (type === 'date') return DAY
   if (type === 'timestamp') return `${DAY}([T ]${TIME}(${ZONE})?)?`
   if (type === 'timestamp_ntz') return `${DAY}([T ]${TIME})?`
-  if (typeof type !== 'string' && type.kind === 'decimal') {
-    return `[-+]?([0-9]+([.][0-9]{0,${type.scale}}0*)?|[.][0-9]{1,${Math.max(type.scale, 1)}}0*)`
-  }
-  return null
+  return isDecimal(type) ? decimalForm(type) : null
 }

@@ -20,6 +20,7 @@ export interface LandedSegment
     | 'recordCount'
     | 'partialCount'
     | 'unreadable'
+    | 'hasShortNumbers'
   > {
   readonly path: string
   /** Length of the longest record at most this, in bytes. */

@@ -11,6 +11,8 @@ import {
   type SourceColumn,
   type TableColumn,
 } from '../model/index.ts'
+import { hasMoreDecimals, isDecimal, triedDecimal } from './decimal-text.ts'
+import { quotedMembers, quotedText } from './json-lines.ts'
 import type { LandedSegment } from './segment.ts'
 
 /** What to try the records of a segment for. */
@@ -44,8 +46,11 @@ function jsonLinesSql({ segment, columns, places, key }: VerdictQuery): string {
       maximum_object_size = ${lineBytesMax})`
   const stream = segment.schema.columns
   const structure = JSON.stringify(Object.fromEntries(stream.map(({ name }) => [name, 'JSON'])))
-  const members = `SELECT "row", json, from_json(json, ${literal(structure)}) AS member
-    FROM (${lines})`
+  const quoted = stream.some(({ type }) => isDecimal(type))
+    ? quotedMembers('json', segment)
+    : 'NULL'
+  const members = `SELECT "row", json, from_json(json, ${literal(structure)}) AS member,
+      ${quoted} AS quoted FROM (${lines})`
   const names = `[${stream.map(({ name }) => literal(name)).join(', ')}]`
   const known = `list_filter(json_keys(json), lambda name: list_contains(${names}, name))`
   const cases = [
@@ -66,7 +71,10 @@ function jsonLinesSql({ segment, columns, places, key }: VerdictQuery): string {
 }
 
 /** The value of a member as text; NULL for null and for members that are not there. */
-const textOf = ({ name }: SourceColumn): string => `(member.${identifier(name)} ->> '$')`
+function textOf({ name, type }: SourceColumn): string {
+  const text = `(member.${identifier(name)} ->> '$')`
+  return isDecimal(type) ? `(${quotedText('quoted', name, text)})` : text
+}
 
 function memberCase(source: SourceColumn, type: ColumnType): readonly string[] {
   const isBad = unfitSql(source, type)
@@ -76,11 +84,14 @@ function memberCase(source: SourceColumn, type: ColumnType): readonly string[] {
     ? `WHEN ${hasFraction(text)} AND TRY_CAST(${text} AS DOUBLE) IS NOT NULL
         THEN ${code('lossy-number')}`
     : ''
+  const isCut = isDecimal(source.type)
+    ? `WHEN ${hasMoreDecimals(text, source.type)} THEN ${code('lossy-number')}`
+    : ''
   const isNumeric = isWholeNumber(source.type) || isDecimal(source.type)
   const isBeyond = isNumeric
     ? `WHEN TRY_CAST(${text} AS DOUBLE) IS NOT NULL THEN ${code('out-of-range')}`
     : ''
-  const found = `CASE ${isFraction} ${isBeyond} WHEN true THEN ${code('mistyped')} END`
+  const found = `CASE ${isFraction} ${isCut} ${isBeyond} WHEN true THEN ${code('mistyped')} END`
   return [`WHEN ${text} IS NOT NULL AND ${isBad} THEN ${verdict(found, source, text)}`]
 }
 
@@ -102,7 +113,10 @@ function unfitSql(source: SourceColumn, type: ColumnType): string | null {
       THEN TRY_CAST(split_part(${text}, '.', 1) AS ${target}) IS NULL ELSE true END`
   }
   if (isTime(source.type)) return `TRY_CAST(${text} AS ${target}) IS NULL`
-  if (typeof source.type !== 'string' && !isDecimal(source.type)) return null
+  if (isDecimal(source.type)) {
+    return `TRY_CAST(${triedDecimal(text, source.type)} AS ${target}) IS NULL`
+  }
+  if (typeof source.type !== 'string') return null
   const structure = literal(JSON.stringify(duckType(source.type)))
   const value = `from_json_strict(member.${identifier(source.name)}, ${structure})`
   return `TRY(CAST(${value} AS ${target})) IS NULL`
@@ -113,8 +127,6 @@ const hasFraction = (text: string): string => `regexp_matches(${text}, '[.eE]')`
 
 const isTime = (type: ColumnType): boolean =>
   type === 'date' || type === 'timestamp' || type === 'timestamp_ntz'
-
-const isDecimal = (type: ColumnType): boolean => typeof type !== 'string' && type.kind === 'decimal'
 
 const code = (name: RejectCode): string => literal(name)
 

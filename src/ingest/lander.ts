@@ -26,6 +26,7 @@ interface OpenSegment {
   recordCount: number
   partialCount: number
   lineBytesMax: number
+  hasShortNumbers: boolean
   /** With the first record of the part that they belong to. */
   readonly unreadable: { readonly firstRow: number; readonly records: UnreadableRecords }[]
   readonly runs: RecordRun[]
@@ -45,6 +46,7 @@ export function createBatchSpool(folder: string, batch: bigint): BatchSpool {
       segment.recordCount += part.recordCount
       segment.partialCount += part.partialCount
       segment.lineBytesMax = Math.max(segment.lineBytesMax, lineBytesMaxOf(part))
+      segment.hasShortNumbers &&= part.hasShortNumbers === true
       const { handle } = segment
       if (handle !== null) await writing(() => writeAll(handle, part.bytes), segment.path)
       release(part)
@@ -56,8 +58,8 @@ export function createBatchSpool(folder: string, batch: bigint): BatchSpool {
         const { stream } = segment.part.schema
         const ofStream = byStream.get(stream) ?? []
         byStream.set(stream, ofStream)
-        const { part, path, recordCount, partialCount, lineBytesMax } = segment
-        const counts = { recordCount, partialCount, lineBytesMax }
+        const { part, path, recordCount, partialCount, lineBytesMax, hasShortNumbers } = segment
+        const counts = { recordCount, partialCount, lineBytesMax, hasShortNumbers }
         ofStream.push({ ...layoutOf(part), path, ...counts, ...findingsOf(segment) })
       }
       return byStream
@@ -75,9 +77,9 @@ export function createBatchSpool(folder: string, batch: bigint): BatchSpool {
 /** Lands one part on its own, for readers that compare with the source. Overwrites `path`. */
 export async function landPart(part: BlockPart, path: string): Promise<LandedSegment> {
   if (part.file === undefined) await writing(() => writeFile(path, part.bytes), path)
-  const { recordCount, partialCount } = part
+  const { recordCount, partialCount, hasShortNumbers = false } = part
   const lineBytesMax = lineBytesMaxOf(part)
-  return { ...layoutOf(part), path, recordCount, partialCount, lineBytesMax }
+  return { ...layoutOf(part), path, recordCount, partialCount, lineBytesMax, hasShortNumbers }
 }
 
 /** What a segment says of its bytes as its first part does. */
@@ -156,7 +158,7 @@ async function openSegment(
 ): Promise<OpenSegment> {
   const isInPlace = part.file !== undefined
   const handle = isInPlace ? null : await writing(() => open(path, 'w'), path)
-  const counts = { recordCount: 0, partialCount: 0, lineBytesMax: 0 }
+  const counts = { recordCount: 0, partialCount: 0, lineBytesMax: 0, hasShortNumbers: true }
   const segment = { handle, part, path, ...counts, unreadable: [], runs: [] }
   all.push(segment)
   return segment

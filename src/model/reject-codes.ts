@@ -15,7 +15,7 @@ export const REJECT_CODES = {
   'null-key': 'A key column is null.',
   mistyped: 'The value is of another kind than its column.',
   'out-of-range': 'The value is a number that its column cannot hold.',
-  'lossy-number': 'The value is a fraction and its column holds whole numbers.',
+  'lossy-number': 'The value is a number with more decimals than its column holds.',
 } as const
 
 /** Why a record was rejected. */

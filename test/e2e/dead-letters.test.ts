@@ -9,14 +9,16 @@ let folder = ''
 let input = ''
 const processes = createProcesses()
 
-function configure(policy: string): void {
+const COLUMNS = 'columns: { id: bigint, amount: double, note: text }'
+
+function configure(policy: string, columns = COLUMNS): void {
   writeFileSync(
     join(folder, 'sluice.yaml'),
     `apiVersion: v1
 store: { url: ./lake }
 sources:
   landing:
-    files: { path: ./in, stream: orders, columns: { id: bigint, amount: double, note: text } }
+    files: { path: ./in, stream: orders, ${columns} }
 pipelines:
   - name: orders
     from: landing
@@ -117,6 +119,39 @@ test('rejects every record of a large batch, and counts what it skips', async ()
   const { commits } = parseDocument('timeline', (await run('timeline', 'orders', '--json')).stdout)
   const rejected = commits.reduce((sum, { accounting }) => sum + (accounting?.rejected ?? 0), 0)
   expect(rejected).toBe(200_000)
+})
+
+const DECIMALS = `{"id":1,"price":1.50}
+{"id":2,"price":12345.678}
+{"id":3,"price":"12345.678"}
+{"id":4,"price":12345.6700000000000000001}
+{"id":5,"price":1234567890.5}
+{"id":6,"price":1e-2}
+{"id":7,"price":12345678.900000000000000000}
+`
+
+test('rejects decimals that their column would round, and stops at them', async () => {
+  const columns = "columns: { id: bigint, price: 'decimal(10,2)' }"
+  configure('onError: stop', columns)
+  writeFileSync(input, DECIMALS)
+  const stopped = await run('run', '--once')
+  expect(stopped.stderr).toContain('SLU-ING-4003')
+  expect(stopped.stderr).toContain('lossy-number: column price, value 12345.678')
+  configure('onError: dlq', columns)
+  expect((await run('run', '--once')).code).toBe(0)
+  const kept = [
+    [1, '1.50'],
+    [6, '0.01'],
+    [7, '12345678.90'],
+  ]
+  expect(await rows('select id, price from orders order by id')).toEqual(kept)
+  const found = parseDocument('dlq-show', (await run('dlq', 'show', 'orders', '--json')).stdout)
+  expect(found.records.toReversed().map(({ code, line }) => [code, line])).toEqual([
+    ['lossy-number', 2],
+    ['lossy-number', 3],
+    ['lossy-number', 4],
+    ['out-of-range', 5],
+  ])
 })
 
 test('stops at a line that is nested too deep, and names it', async () => {

@@ -273,4 +273,56 @@ describe('JSON lines', () => {
       code: 'SLU-ENG-7002',
     })
   })
+
+  it('keeps every digit of a decimal, whatever else stands in the line', async () => {
+    const type = { kind: 'decimal', precision: 38, scale: 9 } as const
+    const values = {
+      '12345678901234567890.123456789': '12345678901234567890.123456789',
+      '"12345678901234567890.123456789"': '12345678901234567890.123456789',
+      '12.50': '12.500000000',
+      '1.5e2': '150.000000000',
+      '1E-9': '0.000000001',
+      '0.00001': '0.000010000',
+      '12345678901234567890123456789': '12345678901234567890123456789.000000000',
+      '-0.1000000000000000000000': '-0.100000000',
+      '0.000000000000000000012e21': '12.000000000',
+      null: null,
+    }
+    const found = await decode(
+      { a: type, note: 'string' },
+      Object.keys(values)
+        .map((value) => `{"note":"\\"a\\":1.5, x","in":{"a":7},"a" : ${value}}\n`)
+        .join(''),
+      'json-lines',
+    )
+    expect(found.map((row) => row[2])).toEqual(Object.values(values))
+    expect(new Set(found.map((row) => row[3]))).toEqual(new Set(['"a":1.5, x']))
+  })
+
+  it('refuses a decimal that its column would round', async () => {
+    const type = { kind: 'decimal', precision: 10, scale: 2 } as const
+    const values = [
+      '12345.678',
+      '"12345.678"',
+      '1e-3',
+      '12345.6700000000000000001',
+      '"12345.6700000000000000001"',
+      '123456789',
+      'true',
+      '"nan"',
+      '""',
+      '{}',
+    ]
+    for (const value of values) {
+      await expect(
+        decode({ a: type }, `{"a":1}\n{"a":${value}}\n`, 'json-lines'),
+        value,
+      ).rejects.toMatchObject({ code: 'SLU-ENG-7002' })
+    }
+    const unusual = '{"\\u0061":12345.6700000000000000001}\n'
+    await expect(decode({ a: type }, unusual, 'json-lines')).rejects.toMatchObject({
+      code: 'SLU-ENG-7002',
+    })
+    expect(await decode({ a: type }, '{"a":12345.670000}\n', 'json-lines')).toHaveLength(1)
+  })
 })
