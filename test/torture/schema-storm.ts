@@ -118,6 +118,8 @@ async function runOne(
   try {
     await follow(storm)
     await blow(storm)
+    await load.stop()
+    await keepUp(storm, storm.history.length)
   } finally {
     await load.stop()
     if (storm.sluice.ending() === null) storm.sluice.signal('SIGTERM')
@@ -199,7 +201,6 @@ async function blow(storm: Storm): Promise<void> {
     }
   }
   while (storm.killed < options.kills && storm.problems.length === 0) await kill(storm)
-  await keepUp(storm, history.length)
 }
 
 async function apply({ client, stream }: Storm, statements: readonly Statement[]): Promise<void> {
