@@ -128,20 +128,23 @@ export const ERROR_CODES = defineCodes({
   'SLU-SRC-1405': {
     kind: 'bad-data',
     meaning: 'A line of a file is not valid UTF-8.',
-    remedy: 'Correct the line named in the message; everything before it is in the table.',
+    remedy:
+      'Correct the line named in the message. Nothing is lost: the next start reads on from ' +
+      'where the table is.',
   },
   'SLU-SRC-1406': {
     kind: 'bad-data',
     meaning: 'A line of a file is longer than 16 MiB.',
     remedy:
-      'Split or shorten the record named in the message; everything before it is in the table.',
+      'Split or shorten the record named in the message. Nothing is lost: the next start reads ' +
+      'on from where the table is.',
   },
   'SLU-SRC-1407': {
     kind: 'bad-data',
     meaning: 'A line of a file is not a JSON object.',
     remedy:
-      'Write one JSON object a line. Correct the line named in the message; everything ' +
-      'before it is in the table.',
+      'Write one JSON object a line. Correct the line named in the message. Nothing is lost: the ' +
+      'next start reads on from where the table is.',
   },
   'SLU-SRC-1408': {
     kind: 'transient',
@@ -152,22 +155,22 @@ export const ERROR_CODES = defineCodes({
     kind: 'bad-data',
     meaning: 'The header of a CSV file leaves a name out, repeats one, or is not well formed.',
     remedy:
-      'Correct the header, or set csv.header: false and name the columns. Everything before the ' +
-      'file is in the table.',
+      'Correct the header, or set csv.header: false and name the columns. Nothing is lost: the ' +
+      'next start reads on from where the table is.',
   },
   'SLU-SRC-1410': {
     kind: 'bad-data',
     meaning: 'A record of a CSV file is not well formed: its number of fields, quotes or line end.',
     remedy:
-      'Correct the line named in the message, or csv.delimiter and csv.quote; everything before ' +
-      'it is in the table.',
+      'Correct the line named in the message, or csv.delimiter and csv.quote. Nothing is lost: ' +
+      'the next start reads on from where the table is.',
   },
   'SLU-SRC-1411': {
     kind: 'bad-data',
     meaning: 'A file is not readable as Parquet, or has a column of a type that no table can hold.',
     remedy:
       'Write the file again under its name, or leave the column out with columns and ' +
-      'undeclared: ignore. Everything before the file is in the table.',
+      'undeclared: ignore. Nothing is lost: the next start reads on from where the table is.',
   },
   'SLU-SRC-1412': {
     kind: 'bad-data',
