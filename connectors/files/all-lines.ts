@@ -6,10 +6,8 @@
 import { isUtf8 } from 'node:buffer'
 import { type RejectCode, rejectCodeNumber } from '../../src/model/index.ts'
 import { isTooDeep } from './depth.ts'
+import { LF, OPENING_BRACE, skipSpace } from './line-bytes.ts'
 import { type AllRecordsScan, LINE_BYTES_MAX } from './records.ts'
-
-const LF = 0x0a
-const OPENING_BRACE = 0x7b
 
 /** Scans whole lines from the start of `bytes`; ends before one that is longer than any may be. */
 export function scanAllLines(bytes: Buffer): AllRecordsScan {
@@ -81,15 +79,4 @@ function codeOf(
   if (!line.isUtf8 && !isUtf8(bytes.subarray(start, end))) return 'invalid-utf8'
   if (bytes[first] !== OPENING_BRACE) return 'not-an-object'
   return isTooDeep(bytes, start, end) ? 'too-deep' : null
-}
-
-/** First place in `start..end` that is no JSON white space. */
-function skipSpace(bytes: Buffer, start: number, end: number): number {
-  let at = start
-  while (at < end) {
-    const byte = bytes[at]
-    if (byte !== 0x20 && byte !== 0x09 && byte !== LF && byte !== 0x0d) break
-    at++
-  }
-  return at
 }

@@ -7,15 +7,13 @@
 import { isUtf8 } from 'node:buffer'
 import { scanAllLines } from './all-lines.ts'
 import { isTooDeep } from './depth.ts'
+import { LF, OPENING_BRACE, skipSpace } from './line-bytes.ts'
 import {
   LINE_BYTES_MAX,
   type RecordFormat,
   type RecordProblem,
   type RecordScan,
 } from './records.ts'
-
-const LF = 0x0a
-const OPENING_BRACE = 0x7b
 
 /** NDJSON: one JSON object a line. */
 export const JSON_LINES: RecordFormat = {
@@ -92,15 +90,4 @@ function scanUntilNotUtf8(bytes: Buffer): RecordScan {
 
 function isBlank(bytes: Buffer, start: number, end: number): boolean {
   return skipSpace(bytes, start, end) === end
-}
-
-/** First place in `start..end` that is no JSON white space. */
-function skipSpace(bytes: Buffer, start: number, end: number): number {
-  let at = start
-  while (at < end) {
-    const byte = bytes[at]
-    if (byte !== 0x20 && byte !== 0x09 && byte !== LF && byte !== 0x0d) break
-    at++
-  }
-  return at
 }
