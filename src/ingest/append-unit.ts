@@ -8,7 +8,7 @@ import { assert, SluiceError, type StagedFile, userColumns } from '../model/inde
 import { type LaneContext, timed } from './lane-context.ts'
 import { type Decodable, rejecting } from './rejecting.ts'
 import { CHANGE_TABLE, insertsOnlySql } from './stage-sql.ts'
-import { indexStaged, outputFolder, stageRows } from './stager.ts'
+import { indexStaged, outputFolder, stageUnitRows } from './stager.ts'
 import type { StagedUnit, Unit } from './unit.ts'
 
 /**
@@ -67,17 +67,12 @@ function writeRows(
   from: string,
 ): Promise<readonly StagedFile[]> {
   if (unit.segments.length === 0) return Promise.resolve([])
-  return stageRows({
-    table: context.table,
-    session,
-    schema: unit.schema,
+  return stageUnitRows(context, unit, session, {
     split: String(unit.header.splitNumber),
     from,
     position: CHANGE_POSITION,
-    compressionLevel: context.compressionLevel,
     folder: outputFolder(context, unit),
     uniqueName: context.clock.uuid(),
-    onWritten: () => context.failpoints.hit('file-written'),
   })
 }
 

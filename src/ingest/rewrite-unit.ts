@@ -7,7 +7,7 @@ import type { Snapshot } from '../contracts/index.ts'
 import { duckType, identifier, literal, type Session } from '../engine/index.ts'
 import { POSITION_COLUMN, SPLIT_COLUMN, type StagedFile, userColumns } from '../model/index.ts'
 import { type LaneContext, timed } from './lane-context.ts'
-import { indexStaged, outputFolder, stageRows } from './stager.ts'
+import { indexStaged, outputFolder, stageUnitRows } from './stager.ts'
 import { emptyStagedUnit, type StagedUnit, type Unit } from './unit.ts'
 
 const NAMED_TABLE = 'named'
@@ -52,17 +52,12 @@ export async function rewriteRows(
   if (rows.length > 0) await session.append(NAMED_TABLE, [rows], rows.length)
   const from = await chosenRows(session, unit, url, 'only' in choice ? 'SEMI' : 'ANTI')
   return timed(context.clock, unit.timingsMs, 'stage', () =>
-    stageRows({
-      table: context.table,
-      session,
-      schema: unit.schema,
+    stageUnitRows(context, unit, session, {
       split: SPLIT_COLUMN,
       from,
       position: POSITION_COLUMN,
-      compressionLevel: context.compressionLevel,
       folder: `${outputFolder(context, unit)}.rewrite`,
       uniqueName: context.clock.uuid(),
-      onWritten: () => context.failpoints.hit('file-written'),
     }),
   )
 }

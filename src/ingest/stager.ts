@@ -52,6 +52,23 @@ export function outputFolder(context: LaneContext, unit: Unit): string {
   return join(context.spoolFolder, `${unit.header.number}-${unit.header.split}-out-${table}`)
 }
 
+/** `stageRows` for rows of a unit, into the table of its lane. */
+export function stageUnitRows(
+  context: LaneContext,
+  unit: Unit,
+  session: Session,
+  rows: Pick<StageRequest, 'split' | 'from' | 'position' | 'folder' | 'uniqueName'>,
+): Promise<readonly StagedFile[]> {
+  return stageRows({
+    table: context.table,
+    session,
+    schema: unit.schema,
+    compressionLevel: context.compressionLevel,
+    onWritten: () => context.failpoints.hit('file-written'),
+    ...rows,
+  })
+}
+
 /** Writes the rows and puts the files; returns them in no particular order. No rows, no files. */
 export async function stageRows(request: StageRequest): Promise<readonly StagedFile[]> {
   const { schema, folder, session } = request

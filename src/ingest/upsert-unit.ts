@@ -29,7 +29,7 @@ import {
   indexStaged,
   outputFolder,
   plainPath,
-  stageRows,
+  stageUnitRows,
 } from './stager.ts'
 import { encodeTombstones } from './tombstones.ts'
 import type { StagedRejects, StagedUnit, Unit } from './unit.ts'
@@ -339,17 +339,12 @@ async function writeKept(
     await session.append(KEEP_TABLE, [plan.keepFlags], plan.keepFlags.length)
     from = `${CHANGE_TABLE} POSITIONAL JOIN ${KEEP_TABLE} WHERE is_kept = 1`
   }
-  return stageRows({
-    table: context.table,
-    session,
-    schema: unit.schema,
+  return stageUnitRows(context, unit, session, {
     split: String(unit.header.splitNumber),
     from,
     position: CHANGE_POSITION,
-    compressionLevel: context.compressionLevel,
     folder: outputFolder(context, unit),
     uniqueName,
-    onWritten: () => context.failpoints.hit('file-written'),
   })
 }
 
