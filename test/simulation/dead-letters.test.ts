@@ -20,6 +20,7 @@ import { createSystemClock } from '../../src/observe/index.ts'
 import { createDeltaFormat } from '../../table-format/delta/index.ts'
 import { createLocalObjectStore } from '../../table-format/object-store/index.ts'
 import { commitSettings, pipelineSettings, upsertTarget } from '../support/pipeline-settings.ts'
+import { createDice } from '../support/random.ts'
 import { silentTelemetry } from '../support/silent-telemetry.ts'
 import { liveRows } from '../support/table-state.ts'
 
@@ -44,16 +45,6 @@ afterAll(async () => {
   await engine[Symbol.asyncDispose]()
   await rm(folder, { recursive: true })
 })
-
-function randomFrom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 /** A record of the script; its position is its index. */
 interface Line {
@@ -181,7 +172,7 @@ async function simulate(
   seed: number,
   deaths: readonly { readonly name: FailpointName; readonly occurrence: number }[],
 ): Promise<{ readonly crashes: number; readonly takenBack: number }> {
-  const random = randomFrom(seed)
+  const random = createDice(seed).next
   const lines = inventLines(random, 90)
   const store = await createLocalObjectStore(join(folder, name), clock)
   const parquet = createParquetPort({

@@ -21,6 +21,7 @@ import { createSystemClock, createTelemetry } from '../../src/observe/index.ts'
 import { createDeltaFormat } from '../../table-format/delta/index.ts'
 import { createLocalObjectStore } from '../../table-format/object-store/index.ts'
 import { commitSettings, pipelineSettings, upsertTarget } from '../support/pipeline-settings.ts'
+import { createDice } from '../support/random.ts'
 import {
   createScriptedSource,
   foldScript,
@@ -54,17 +55,6 @@ afterAll(async () => {
   await engine[Symbol.asyncDispose]()
   await rm(folder, { recursive: true })
 })
-
-/** A small repeatable generator: mulberry32. */
-function randomFrom(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
 
 /** How the invented world begins: with nothing, or with a table worth copying. */
 type World = 'small' | 'filled'
@@ -165,7 +155,7 @@ async function simulate(
   crashAt: (run: number) => { name: FailpointName; occurrence: number } | null,
   world: World = 'small',
 ): Promise<Outcome> {
-  const random = randomFrom(seed)
+  const random = createDice(seed).next
   const history = inventHistory(random, world)
   const store = await createLocalObjectStore(join(folder, name), clock)
   const telemetry = createTelemetry({

@@ -15,8 +15,8 @@ import { createSystemClock, createTelemetry } from '../../src/observe/index.ts'
 import { createDeltaFormat } from '../../table-format/delta/index.ts'
 import { createLocalObjectStore } from '../../table-format/object-store/index.ts'
 import { commitSettings, pipelineSettings, upsertTarget } from '../support/pipeline-settings.ts'
+import { createDice, type Dice } from '../support/random.ts'
 import { DEFAULT_POLICIES } from '../support/schema-policies.ts'
-import { createDice, type Dice } from '../torture/random.ts'
 import { checkSchemaVersions } from '../torture/schema-check.ts'
 import {
   inventTransaction,

@@ -1,7 +1,7 @@
 /** Writes to a table while it is copied: to all of its rows alike, copied or not. */
 
 import pg from 'pg'
-import { createDice, type Dice } from './random.ts'
+import { createDice, type Dice } from '../support/random.ts'
 
 /** A running load. */
 export interface CopyLoad {

@@ -4,7 +4,7 @@
  */
 
 import pg from 'pg'
-import { createDice, type Dice } from './random.ts'
+import { createDice, type Dice } from '../support/random.ts'
 import { DOCUMENT_COLUMNS, DOCUMENT_VALUES } from './tables.ts'
 
 /** What the load is. */

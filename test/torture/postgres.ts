@@ -12,10 +12,10 @@ import pg from 'pg'
 import { FAILPOINTS } from '../../src/ingest/index.ts'
 import { createSystemClock } from '../../src/observe/index.ts'
 import { startEmbeddedPostgres } from '../../src/quickstart/index.ts'
+import { createDice, type Dice } from '../support/random.ts'
 import { checkHistory, liveLines, newestCursor } from './history.ts'
 import { startLoad } from './load.ts'
 import { newestFloor } from './pipeline-floor.ts'
-import { createDice, type Dice } from './random.ts'
 import { type SluiceProcess, startSluice } from './sluice-process.ts'
 import {
   createTables,

@@ -9,8 +9,8 @@ import type { Telemetry } from '../../src/contracts/index.ts'
 import type { FailpointName } from '../../src/ingest/index.ts'
 import { createSystemClock } from '../../src/observe/index.ts'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/quickstart/index.ts'
+import type { Dice } from '../support/random.ts'
 import { newestCursor } from './history.ts'
-import type { Dice } from './random.ts'
 import { type SluiceProcess, startSluice } from './sluice-process.ts'
 
 /** The tables: one that is always written, one hardly ever, one that is never published. */

@@ -6,10 +6,10 @@
 
 import path from 'node:path'
 import { FAILPOINTS } from '../../src/ingest/index.ts'
+import { createDice } from '../support/random.ts'
 import { checkHistory, liveLines, newestCursor } from './history.ts'
 import { newestFloor } from './pipeline-floor.ts'
 import type { TortureCase } from './postgres.ts'
-import { createDice } from './random.ts'
 import {
   caughtUp,
   inRestartWorld,

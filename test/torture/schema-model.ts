@@ -4,7 +4,7 @@
  * rules.
  */
 
-import type { Dice } from './random.ts'
+import type { Dice } from '../support/random.ts'
 
 /** Types of the storm, as Postgres writes them. */
 export type ModelType =

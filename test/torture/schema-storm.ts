@@ -14,9 +14,9 @@ import { createSystemClock } from '../../src/observe/index.ts'
 import { startEmbeddedPostgres } from '../../src/quickstart/index.ts'
 import { createDeltaFormat } from '../../table-format/delta/index.ts'
 import { createLocalObjectStore } from '../../table-format/object-store/index.ts'
+import { createDice, type Dice } from '../support/random.ts'
 import { firstStreamVersion, newestCursor } from './history.ts'
 import type { TortureCase } from './postgres.ts'
-import { createDice, type Dice } from './random.ts'
 import { checkSchemaVersions } from './schema-check.ts'
 import {
   inventTransaction,
