@@ -1,35 +1,20 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createEngine, type Engine } from '../../../../src/engine/index.ts'
+import { expect, test } from 'vitest'
 import type { TableSchema } from '../../../../src/model/index.ts'
 import { changesRelation, openWorkspace, snapshotRelation } from '../../../../src/read/index.ts'
+import { engineForTests } from '../../../support/engine.ts'
 import { createPlainTable, type PlainTable } from '../../../support/read/plain-table.ts'
 import { play, type Row, type Step, steps } from '../../../support/read/played-table.ts'
 import { schemaOf } from '../../../support/read/schemas.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'sluice-read-law-'))
-let engine: Engine
-
-beforeAll(async () => {
-  engine = await createEngine({
-    memoryBytes: 256 * 1024 * 1024,
-    threads: 1,
-    temporaryFolder: join(folder, 'spill'),
-  })
-})
-
-afterAll(async () => {
-  await engine[Symbol.asyncDispose]()
-  rmSync(folder, { recursive: true })
-})
+const world = engineForTests()
 
 const text = ({ id: key, value }: { id: unknown; value: unknown }): string => `${key}=${value}`
 
 async function readState(table: PlainTable, version: bigint): Promise<readonly string[]> {
-  await using workspace = await openWorkspace(engine)
+  await using workspace = await openWorkspace(world.engine)
   const snapshot = await table.snapshot({ kind: 'version', version })
   const sql = await snapshotRelation(workspace, { table, snapshot, withMetaColumns: false })
   const { rows } = await workspace.session.query(sql)
@@ -48,7 +33,7 @@ async function readChanges(
   from: bigint,
   to: bigint,
 ): Promise<readonly Change[]> {
-  await using workspace = await openWorkspace(engine)
+  await using workspace = await openWorkspace(world.engine)
   const snapshot = await table.snapshot({ kind: 'version', version: to })
   const sql = await changesRelation(workspace, {
     table,
@@ -87,8 +72,8 @@ function apply(state: readonly string[], changes: readonly Change[]): readonly s
 }
 
 async function checkLaw(schema: TableSchema, list: readonly Step[]): Promise<void> {
-  const run = mkdtempSync(join(folder, 'run-'))
-  const table = createPlainTable(engine, run, schema)
+  const run = mkdtempSync(join(world.folder, 'run-'))
+  const table = createPlainTable(world.engine, run, schema)
   const states = await play(table, list)
   const last = states.length - 1
   for (const [version, state] of states.entries()) {

@@ -1,29 +1,14 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createEngine, type Engine } from '../../../../src/engine/index.ts'
+import { expect, test } from 'vitest'
 import { type RowHistory, type RowImage, rowHistory } from '../../../../src/read/index.ts'
+import { engineForTests } from '../../../support/engine.ts'
 import { createPlainTable } from '../../../support/read/plain-table.ts'
 import { play, type Row, type Step, steps } from '../../../support/read/played-table.ts'
 import { schemaOf } from '../../../support/read/schemas.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'sluice-why-'))
-let engine: Engine
-
-beforeAll(async () => {
-  engine = await createEngine({
-    memoryBytes: 256 * 1024 * 1024,
-    threads: 1,
-    temporaryFolder: join(folder, 'spill'),
-  })
-})
-
-afterAll(async () => {
-  await engine[Symbol.asyncDispose]()
-  rmSync(folder, { recursive: true })
-})
+const world = engineForTests()
 
 const schema = schemaOf({ id: 'integer', value: 'integer' } as const, { key: ['id'] })
 
@@ -51,18 +36,18 @@ const told = ({ events }: RowHistory): readonly object[] =>
   }))
 
 async function check(list: readonly Step[]): Promise<void> {
-  const table = createPlainTable(engine, mkdtempSync(join(folder, 'run-')), schema)
+  const table = createPlainTable(world.engine, mkdtempSync(join(world.folder, 'run-')), schema)
   const states = await play(table, list)
   for (const id of [0, 3, 6]) {
     const key = new Map([['id', String(id)]])
     const expected = eventsOf(states, id)
-    const whole = await rowHistory({ engine, table, key, limit: 1000, since: null })
+    const whole = await rowHistory({ engine: world.engine, table, key, limit: 1000, since: null })
     expect(told(whole)).toEqual(expected)
     expect(whole.end).toBe('beginning')
     expect(whole.live.map(imageText)).toEqual(
       states.at(-1)?.flatMap((row) => (row.id === id ? [rowText(row)] : [])),
     )
-    const newest = await rowHistory({ engine, table, key, limit: 1, since: null })
+    const newest = await rowHistory({ engine: world.engine, table, key, limit: 1, since: null })
     expect(told(newest)).toEqual(expected.slice(0, 1))
   }
 }

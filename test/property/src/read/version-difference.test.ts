@@ -1,29 +1,14 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createEngine, type Engine } from '../../../../src/engine/index.ts'
+import { expect, test } from 'vitest'
 import { type DifferentRow, versionDifference } from '../../../../src/read/index.ts'
+import { engineForTests } from '../../../support/engine.ts'
 import { createPlainTable } from '../../../support/read/plain-table.ts'
 import { play, type Row, type Step, steps } from '../../../support/read/played-table.ts'
 import { schemaOf } from '../../../support/read/schemas.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'sluice-diff-'))
-let engine: Engine
-
-beforeAll(async () => {
-  engine = await createEngine({
-    memoryBytes: 256 * 1024 * 1024,
-    threads: 1,
-    temporaryFolder: join(folder, 'spill'),
-  })
-})
-
-afterAll(async () => {
-  await engine[Symbol.asyncDispose]()
-  rmSync(folder, { recursive: true })
-})
+const world = engineForTests()
 
 const columns = { id: 'integer', value: 'integer' } as const
 const text = (cells: readonly unknown[] | null): string =>
@@ -63,8 +48,8 @@ function byRow(from: readonly Row[], to: readonly Row[]): readonly string[] {
 }
 
 async function check(key: readonly string[], list: readonly Step[]): Promise<void> {
-  const run = mkdtempSync(join(folder, 'run-'))
-  const table = createPlainTable(engine, run, schemaOf(columns, { key }))
+  const run = mkdtempSync(join(world.folder, 'run-'))
+  const table = createPlainTable(world.engine, run, schemaOf(columns, { key }))
   const states = await play(table, list)
   const last = states.length - 1
   const pairs: readonly (readonly [number, number])[] = [
@@ -77,7 +62,7 @@ async function check(key: readonly string[], list: readonly Step[]): Promise<voi
   for (const [a, b] of pairs) {
     const from = await table.snapshot({ kind: 'version', version: BigInt(a) })
     const to = await table.snapshot({ kind: 'version', version: BigInt(b) })
-    const found = await versionDifference({ engine, table, from, to, rowsMax: 1000 })
+    const found = await versionDifference({ engine: world.engine, table, from, to, rowsMax: 1000 })
     const model = key.length > 0 ? byKey : byRow
     const expected = model(states[a] ?? [], states[b] ?? [])
     expect(found.rows.map(told).sort()).toEqual([...expected].sort())

@@ -1,28 +1,13 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createEngine, type Engine } from '../../../../src/engine/index.ts'
+import { expect, test } from 'vitest'
 import { type DataFile, SluiceError } from '../../../../src/model/index.ts'
 import { rowHistory } from '../../../../src/read/index.ts'
+import { engineForTests } from '../../../support/engine.ts'
 import { createPlainTable, type PlainTable } from '../../../support/read/plain-table.ts'
 import { schemaOf } from '../../../support/read/schemas.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'sluice-row-history-'))
-let engine: Engine
-
-beforeAll(async () => {
-  engine = await createEngine({
-    memoryBytes: 256 * 1024 * 1024,
-    threads: 1,
-    temporaryFolder: join(folder, 'spill'),
-  })
-})
-
-afterAll(async () => {
-  await engine[Symbol.asyncDispose]()
-  rmSync(folder, { recursive: true })
-})
+const world = engineForTests()
 
 const schema = schemaOf({ id: 'long', value: 'string' } as const, { key: ['id'] })
 const rowSql = (id: number, value: string, position: number): string =>
@@ -31,7 +16,7 @@ const rowSql = (id: number, value: string, position: number): string =>
 
 /** Version 1 writes the row, 2 replaces its file, 3 updates it. */
 async function threeVersions(): Promise<PlainTable> {
-  const table = createPlainTable(engine, mkdtempSync(join(folder, 'run-')), schema)
+  const table = createPlainTable(world.engine, mkdtempSync(join(world.folder, 'run-')), schema)
   await table.apply({ add: [{ sql: rowSql(1, 'a', 0) }] })
   await table.apply({ remove: ['part-0.parquet'], add: [{ sql: rowSql(1, 'b', 1) }] })
   await table.apply({
@@ -43,7 +28,7 @@ async function threeVersions(): Promise<PlainTable> {
 
 const historyOf = (table: PlainTable, since: bigint | null = null) =>
   rowHistory({
-    engine,
+    engine: world.engine,
     table,
     key: new Map([['id', '1']]),
     limit: 10,
@@ -93,7 +78,7 @@ test('a missing file of the newest version is an error, not an end of the histor
 })
 
 test('reads only files whose statistics allow the key', async () => {
-  const table = createPlainTable(engine, mkdtempSync(join(folder, 'run-')), schema)
+  const table = createPlainTable(world.engine, mkdtempSync(join(world.folder, 'run-')), schema)
   for (const [index, id] of [1, 50, 100].entries()) {
     await table.apply({ add: [{ sql: rowSql(id, 'a', index) }] })
   }
@@ -117,7 +102,7 @@ test('reads only files whose statistics allow the key', async () => {
     },
   }
   const history = await rowHistory({
-    engine,
+    engine: world.engine,
     table: watched,
     key: new Map([['id', '50']]),
     limit: 10,

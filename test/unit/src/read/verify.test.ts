@@ -1,28 +1,13 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { BlockPart } from '../../../../src/contracts/index.ts'
-import { createEngine, type Engine } from '../../../../src/engine/index.ts'
 import { type VerifyResult, verifyAgainst } from '../../../../src/read/index.ts'
+import { engineForTests } from '../../../support/engine.ts'
 import { createPlainTable } from '../../../support/read/plain-table.ts'
 import { schemaOf } from '../../../support/read/schemas.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'sluice-verify-'))
-let engine: Engine
-
-beforeAll(async () => {
-  engine = await createEngine({
-    memoryBytes: 256 * 1024 * 1024,
-    threads: 1,
-    temporaryFolder: join(folder, 'spill'),
-  })
-})
-
-afterAll(async () => {
-  await engine[Symbol.asyncDispose]()
-  rmSync(folder, { recursive: true })
-})
+const world = engineForTests()
 
 const part = (recordCount: number): BlockPart => ({
   schema: { stream: 'public.t', schemaId: 1, columns: [], key: ['id'] },
@@ -40,7 +25,7 @@ async function verify(
   source: readonly (readonly string[])[],
 ): Promise<VerifyResult> {
   const schema = schemaOf({ id: 'integer', value: 'string' }, { key })
-  const stored = createPlainTable(engine, mkdtempSync(join(folder, 't-')), schema)
+  const stored = createPlainTable(world.engine, mkdtempSync(join(world.folder, 't-')), schema)
   const meta = '0 AS _sluice_split, 0::BIGINT AS _sluice_position'
   const sql = `SELECT *, ${meta} FROM (VALUES ${table.join(', ')}) t(id, value)`
   if (table.length > 0) await stored.apply({ add: [{ sql }] })
@@ -49,7 +34,7 @@ async function verify(
     for (const rows of source) yield part(rows.length)
   }
   return verifyAgainst({
-    engine,
+    engine: world.engine,
     table: stored,
     snapshot: await stored.latest(),
     parts: parts(),
@@ -113,7 +98,7 @@ test('names no more keys than asked for', async () => {
 /** A table whose last batch reaches from position 12 to 30; the source stands at 20. */
 async function verifyAcross(key: readonly string[], source: readonly string[]) {
   const schema = schemaOf({ id: 'integer', value: 'string' }, { key })
-  const stored = createPlainTable(engine, mkdtempSync(join(folder, 't-')), schema)
+  const stored = createPlainTable(world.engine, mkdtempSync(join(world.folder, 't-')), schema)
   const rows = (values: string): { readonly sql: string } => ({
     sql: `SELECT id, value, 0 AS _sluice_split, position::BIGINT AS _sluice_position
       FROM (VALUES ${values}) t(id, value, position)`,
@@ -128,7 +113,7 @@ async function verifyAcross(key: readonly string[], source: readonly string[]) {
     yield part(source.length)
   }
   return verifyAgainst({
-    engine,
+    engine: world.engine,
     table: stored,
     snapshot: await stored.latest(),
     parts: parts(),
