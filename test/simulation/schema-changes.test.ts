@@ -220,7 +220,8 @@ describe('a table whose stream keeps changing its columns', () => {
     ['keeps its own names', { drop: 'keep', rename: 'keep' }],
   ]
   it.each(cases)('%s, at every version', async (_, policies) => {
-    for (const seed of [1, 2, 4]) {
+    // Types grow between the parts of a transaction in 11 and 17, in 11 over rows that it hides.
+    for (const seed of [4, 7, 11, 17]) {
       const name = `${policies.drop}-${policies.rename}-${seed}`
       expect(await runStorm(name, seed, policies)).toBeGreaterThan(20)
     }

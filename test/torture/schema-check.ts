@@ -4,7 +4,7 @@
  */
 
 import type { Table } from '../../src/contracts/index.ts'
-import type { Engine } from '../../src/engine/index.ts'
+import { duckType, type Engine, literal, type Session } from '../../src/engine/index.ts'
 import { isMetaColumn } from '../../src/model/index.ts'
 import { changesRelation, openWorkspace, snapshotRelation } from '../../src/read/index.ts'
 import {
@@ -57,10 +57,12 @@ export async function checkSchemaVersions(check: SchemaCheck): Promise<SchemaChe
   const figures = { versions: 0, rewrites: 0, rowsCompared: 0 }
   let folded = copied
   let rewritten: VersionRead | null = null
+  const columnTypes = new Map<string, ColumnTypes>()
   const { version: newest } = await table.latest()
   for (let version = fromVersion; version <= newest; version++) {
     const read = await readVersion(check, version)
     figures.versions++
+    problems.push(...(await findNarrowColumns(check, version, columnTypes)))
     const where = `version ${version}, transaction ${read.seq}`
     const differs = (what: string, have: readonly string[], want: readonly string[]): void => {
       if (JSON.stringify(have) === JSON.stringify(want)) return
@@ -123,6 +125,41 @@ async function readVersion({ engine, table }: SchemaCheck, version: bigint): Pro
   const lines = rows.map((row) => row.map(cell).join('|')).sort()
   const gone = snapshot.schema.columns.filter((column) => column.origin?.isGone === true)
   return { names, lines, seq, goneNames: namesOf(gone) }
+}
+
+/** Physical name → type, as the engine writes it. */
+type ColumnTypes = ReadonlyMap<string, string>
+
+/**
+ * Columns of data files in another type than the version's: not every engine reads those. A file is
+ * looked at once; its types are kept in `known`.
+ */
+async function findNarrowColumns(
+  { engine, table }: SchemaCheck,
+  version: bigint,
+  known: Map<string, ColumnTypes>,
+): Promise<readonly string[]> {
+  await using session = await engine.session()
+  const snapshot = await table.snapshot({ kind: 'version', version })
+  const problems: string[] = []
+  for (const file of snapshot.files()) {
+    const relation = `read_parquet(${literal(table.readUrl(file))})`
+    const types = known.get(file.path) ?? (await describe(session, relation))
+    known.set(file.path, types)
+    for (const { physicalName, type } of snapshot.schema.columns) {
+      const found = types.get(physicalName) ?? duckType(type)
+      if (found === duckType(type)) continue
+      problems.push(`version ${version}: ${file.path} has ${found} for ${physicalName}`)
+    }
+  }
+  return problems
+}
+
+async function describe(session: Session, relation: string): Promise<ColumnTypes> {
+  const { rows } = await session.query(
+    `SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM ${relation})`,
+  )
+  return new Map(rows.map(([name, type]) => [String(name), String(type)]))
 }
 
 /** The rows of `to` made from those of the first version and the changes since. */
