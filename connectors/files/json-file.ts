@@ -1,7 +1,6 @@
 /** NDJSON files: one JSON object a line. */
 
-import type { SourceColumn } from '../../src/model/index.ts'
-import { inferColumns } from './column-types.ts'
+import { SluiceError, type SourceColumn } from '../../src/model/index.ts'
 import {
   byteOrderMark,
   type FileFormat,
@@ -11,41 +10,77 @@ import {
   searchStart,
 } from './file-format.ts'
 import { type Folder, withFile } from './folder.ts'
+import { findUnknownMembers } from './json-columns.ts'
+import { LF, OPENING_BRACE, skipSpace } from './line-bytes.ts'
 import { JSON_LINES } from './lines.ts'
 
-/** The format of NDJSON files. */
-export const JSON_FILES: FileFormat = {
-  infer: inferFromFirstFile,
-  begin: async (file, shape) => ({
-    schema: shape.current,
-    format: 'json-lines',
-    records: JSON_LINES,
-    prologue: byteOrderMark(await readStart(file, 3), file.name),
-    prologueLines: 0,
-  }),
-}
-
-async function inferFromFirstFile(
-  folder: Folder,
-  names: readonly string[],
-): Promise<readonly SourceColumn[]> {
-  for (const name of names) {
-    const lines = await readSample(folder, name)
-    if (lines.length > 0) return inferColumns(lines, name)
-  }
-  return []
-}
-
-/** The first records of a file; a line that is cut by the end of the sample is left out. */
-async function readSample(folder: Folder, name: string): Promise<readonly string[]> {
-  const found = await withFile(folder, name, (handle, sizeBytes) =>
-    searchStart({ name, handle, sizeBytes, isWhole: true }, SAMPLE_BYTES, (bytes) => {
-      const text = bytes.toString('utf8').replace(/^\uFEFF/, '')
-      const lines = text.split('\n', SAMPLE_RECORDS_MAX + 1)
-      if (bytes.length < sizeBytes || lines.length > SAMPLE_RECORDS_MAX) lines.pop()
-      const records = lines.filter((line) => line.trim() !== '')
-      return records.length > 0 ? records : null
+/** The format of NDJSON files; members that are `declared` are not inferred. */
+export function jsonFiles(declared: ReadonlySet<string>): FileFormat {
+  return {
+    infer: async (folder, names) => {
+      for (const name of names) {
+        const sample = await readSample(folder, name)
+        if (sample !== null) return inferFrom(sample, declared, name)
+      }
+      return []
+    },
+    begin: async (file, shape) => ({
+      // Grows while the file is read.
+      get schema() {
+        return shape.current
+      },
+      format: 'json-lines',
+      records: JSON_LINES,
+      prologue: byteOrderMark(await readStart(file, 3), file.name),
+      prologueLines: 0,
     }),
+  }
+}
+
+function inferFrom(
+  { bytes, firstLine, isRecord }: Sample,
+  declared: ReadonlySet<string>,
+  file: string,
+): readonly SourceColumn[] {
+  const found = findUnknownMembers(bytes, declared, { file, firstLine })
+  if (found !== null || declared.size > 0) return found?.columns ?? []
+  if (isRecord) {
+    throw new SluiceError('SLU-SRC-1402', { message: `${file} has no record that names a column.` })
+  }
+  throw new SluiceError('SLU-SRC-1407', { message: `${file}:${firstLine} is not a JSON object.` })
+}
+
+/** The first lines of a file from the first record on; one that is cut is left out. */
+interface Sample {
+  readonly bytes: Buffer
+  readonly firstLine: number
+  /** True when the first of them begins as an object. */
+  readonly isRecord: boolean
+}
+
+async function readSample(folder: Folder, name: string): Promise<Sample | null> {
+  return await withFile(folder, name, (handle, sizeBytes) =>
+    searchStart({ name, handle, sizeBytes, isWhole: true }, SAMPLE_BYTES, (bytes) =>
+      sampleOf(bytes.subarray(byteOrderMark(bytes, name).length), bytes.length === sizeBytes),
+    ),
   )
-  return found ?? []
+}
+
+function sampleOf(bytes: Buffer, isAll: boolean): Sample | null {
+  const first = skipSpace(bytes, 0, bytes.length)
+  if (first === bytes.length) return null
+  const start = bytes.lastIndexOf(LF, first) + 1
+  let end = start
+  for (let count = 0; count < SAMPLE_RECORDS_MAX; count++) {
+    const next = bytes.indexOf(LF, end) + 1
+    if (next === 0) {
+      if (isAll) end = bytes.length
+      break
+    }
+    end = next
+  }
+  if (end === start) return null
+  const firstLine = bytes.toString('latin1', 0, start).split('\n').length
+  const isRecord = bytes[first] === OPENING_BRACE
+  return { bytes: bytes.subarray(start, end), firstLine, isRecord }
 }

@@ -14,6 +14,7 @@ import {
 import { badRecord } from './bad-record.ts'
 import type { FileFormat, OpenFile, RowsShape, TextShape } from './file-format.ts'
 import { checkBefore, checkPlace, type Folder, listNames, openFile, sizeOf } from './folder.ts'
+import { findUnknownMembers, type UnknownMembers } from './json-columns.ts'
 import { mayHaveLongNumber } from './long-numbers.ts'
 import { type FolderPlace, hashTail, nextFile, placeToJson, TAIL_BYTES_MAX } from './place.ts'
 import { type AllRecordsScan, LINE_BYTES_MAX, type RecordScan } from './records.ts'
@@ -35,6 +36,10 @@ export interface FolderRead {
   readonly partBytesMax: number
   /** Yields lines that are no records among the others, marked, instead of ending at them. */
   readonly keepsUnreadable: boolean
+  /** The receiver must meet no member of a JSON line that has no column. */
+  readonly refusesUnknown: boolean
+  /** Members of JSON lines without a column are looked for up to here; null: nowhere. */
+  readonly unknownBefore: SourcePosition | null
   /** Null ends at the end of the files there are at the start. */
   readonly follow: { readonly clock: Clock; readonly pollIntervalMs: number } | null
   readonly signal: AbortSignal
@@ -160,7 +165,7 @@ async function* readFile(
     if (filled === 0) return
     if (progress.place.unended) assertLineEnded(buffer, progress.place)
     const scan = scanPiece(read, shape, buffer.subarray(0, filled))
-    if (scan.endBytes > 0) yield* emit(read, progress, shape, buffer, scan)
+    if (scan.endBytes > 0) yield* emitWhole(read, progress, shape, buffer, scan)
     if (scan.problem !== null) throw badRecord(scan.problem, progress.place, shape)
     const rest = buffer.subarray(scan.endBytes, filled)
     if (rest.length >= LINE_BYTES_MAX) {
@@ -248,6 +253,42 @@ async function fillBuffer(
   return { bytesRead: at - filled, atEnd: false }
 }
 
+/** Yields scanned records, in two parts where one of them has members without a column. */
+function* emitWhole(
+  read: FolderRead,
+  progress: Progress,
+  shape: TextShape,
+  buffer: Buffer,
+  scan: RecordScan,
+): Generator<SourceBlock> {
+  const unknown = unknownIn(read, progress, shape, buffer.subarray(0, scan.endBytes))
+  if (unknown === null) return yield* emit(read, progress, shape, buffer, scan)
+  const { startBytes, columns } = unknown
+  if (startBytes > 0) {
+    // In memory of its own: each part gives its memory back.
+    const before = Buffer.allocUnsafeSlow(startBytes)
+    buffer.copy(before)
+    yield* emit(read, progress, shape, before, scanPiece(read, shape, before))
+  }
+  read.shape.add(columns)
+  const rest = buffer.subarray(startBytes)
+  const restScan = scanPiece(read, shape, rest.subarray(0, scan.endBytes - startBytes))
+  yield* emit(read, progress, shape, rest, restScan)
+}
+
+/** Members of records that have no column, where they are to be looked for. */
+function unknownIn(
+  { unknownBefore, shape: { current } }: FolderRead,
+  { place, position }: Progress,
+  { format }: TextShape,
+  bytes: Buffer,
+): UnknownMembers | null {
+  if (format !== 'json-lines' || unknownBefore === null || position >= unknownBefore) return null
+  const known = new Set(current.columns.map(({ name }) => name))
+  const { file, lineCount } = place
+  return findUnknownMembers(bytes, known, { file: file ?? '', firstLine: lineCount + 1 })
+}
+
 function* emit(
   read: FolderRead,
   progress: Progress,
@@ -274,6 +315,7 @@ function* emitTail(
   const scan = scanPiece(read, shape, ended)
   const problem = scan.problem ?? (scan.endBytes < ended.length ? 'open-quote' : null)
   if (problem !== null) throw badRecord(problem, progress.place, shape)
+  read.shape.add(unknownIn(read, progress, shape, ended)?.columns ?? [])
   progress.place = { ...moveTo(progress.place, rest, scan), unended: true }
   if (scan.recordCount === 0) return
   const bytes = shape.records.records(ended, scan)
@@ -397,6 +439,7 @@ function textPart(
     release: () => keepSpare(read, progress, bytes),
     recordCount: scan.recordCount,
     lineBytesMax: scan.lineBytesMax,
+    ...(format === 'json-lines' && read.refusesUnknown && { refusesUnknown: true }),
     ...(needsShortNumbers(shape) && { hasShortNumbers: !mayHaveLongNumber(bytes) }),
     firstPosition,
     partialCount: 0,

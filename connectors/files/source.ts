@@ -23,7 +23,7 @@ import { printColumnType } from './column-types.ts'
 import { csvFiles } from './csv-file.ts'
 import type { FileFormat } from './file-format.ts'
 import { type Folder, listNames } from './folder.ts'
-import { JSON_FILES } from './json-file.ts'
+import { jsonFiles } from './json-file.ts'
 import { parquetFiles } from './parquet-file.ts'
 import { FOLDER_START, placeFromJson } from './place.ts'
 import { type FolderRead, readFolder } from './reader.ts'
@@ -36,6 +36,9 @@ import { DEFAULT_PATTERNS, type FilesSettings } from './spec.ts'
  */
 const PART_BYTES_MAX = 4 * 1024 * 1024
 const PART_BYTES_MIN = 64 * 1024
+/** Beyond every position. */
+const EVERYWHERE: SourcePosition = 2n ** 63n
+
 /** What a source reads. */
 interface Reading {
   readonly folder: Folder
@@ -65,10 +68,11 @@ export function filesSource(settings: FilesSettings, context: SourceContext): So
   }
 }
 
-function formatOf({ settings, folder, parquet }: Reading): FileFormat {
+function formatOf(reading: Reading): FileFormat {
+  const { settings, folder, parquet } = reading
   const declared = Object.keys(settings.columns ?? {})
-  const only = settings.undeclared === 'ignore' ? new Set(declared) : null
-  if (settings.format === 'ndjson') return JSON_FILES
+  const only = addsColumns(reading) ? null : new Set(declared)
+  if (settings.format === 'ndjson') return jsonFiles(new Set(declared))
   if (settings.format === 'parquet') {
     assert(parquet !== undefined, 'SLU-BUG-9001', 'nothing reads Parquet files here')
     return parquetFiles({ reader: parquet, folder, only })
@@ -83,6 +87,11 @@ function formatOf({ settings, folder, parquet }: Reading): FileFormat {
   })
 }
 
+/** True when columns that nobody declared are read too. */
+function addsColumns({ settings: { undeclared, columns } }: Reading): boolean {
+  return undeclared === 'add' || columns === undefined
+}
+
 function declaredColumns({ settings }: Reading): readonly SourceColumn[] {
   return Object.entries(settings.columns ?? {}).map(([name, type]) => {
     return { name, type, sourceType: printColumnType(type), nullable: true }
@@ -91,10 +100,9 @@ function declaredColumns({ settings }: Reading): readonly SourceColumn[] {
 
 /** The columns as the settings and the first file tell them. Throws SLU-SRC-1402 without any. */
 async function discoverShape(reading: Reading): Promise<Shape> {
-  const { folder, stream, settings } = reading
+  const { folder, stream } = reading
   const declared = declaredColumns(reading)
-  const isTold = settings.format === 'ndjson' || settings.undeclared === 'ignore'
-  if (declared.length > 0 && isTold) return createShape(stream, declared)
+  if (declared.length > 0 && !addsColumns(reading)) return createShape(stream, declared)
   const found = await formatOf(reading).infer(folder, await listNames(folder))
   // In the order of the file; what is declared and not in it comes last.
   const names = new Set(found.map(({ name }) => name))
@@ -114,7 +122,8 @@ async function startShape(reading: Reading, request: SourceStart): Promise<Shape
   const declared = declaredColumns(reading)
   const known = knownColumns(request.columns?.get(stream) ?? [])
   if (known.length === 0) return discoverShape(reading)
-  if (settings.format === 'ndjson' && declared.length > 0) return createShape(stream, declared)
+  const adds = addsColumns(reading)
+  if (settings.format === 'ndjson' && !adds) return createShape(stream, declared)
   const names = new Set(declared.map(({ name }) => name))
   const first = [...declared, ...known.filter(({ name }) => !names.has(name))]
   const shape = createShape(stream, first)
@@ -176,6 +185,8 @@ async function startSession(
     folder,
     format: formatOf(reading),
     shape,
+    refusesUnknown: addsColumns(reading),
+    unknownBefore: request.unknownBefore?.get(stream) ?? null,
     // Two parts at a time: one is read ahead while the other is taken.
     partBytesMax: clamp(request.bufferBytesMax / 2, PART_BYTES_MIN, PART_BYTES_MAX),
     keepsUnreadable: request.keepsUnreadable?.has(shape.current.stream) === true,
@@ -238,6 +249,8 @@ async function openView(reading: Reading): Promise<SourceView> {
     partBytesMax: PART_BYTES_MAX,
     follow: null,
     keepsUnreadable: false,
+    refusesUnknown: false,
+    unknownBefore: addsColumns(reading) ? EVERYWHERE : null,
     signal: closing.signal,
     onEnd: () => {},
   }

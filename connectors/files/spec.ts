@@ -98,8 +98,8 @@ export const filesSettingsSchema = z.strictObject({
     .default('add')
     .meta({
       description:
-        'Columns of CSV and Parquet files that `columns` does not name: add reads them too; ' +
-        'ignore does not.',
+        'Columns and members that `columns` does not name: add reads them too; ignore does not. ' +
+        'Without `columns` all are read.',
     }),
   follow: z.boolean().default(false).meta({
     description: 'Keep watching for new files and appended lines; false: end at the last line.',

@@ -81,6 +81,11 @@ export interface BlockPart {
    * than 15 digits, which spares the engine a second look at them.
    */
   readonly hasShortNumbers?: boolean
+  /**
+   * Of `json-lines`: true when every member must have a column. One that has none ends the
+   * decoding, and the source is then asked to look for it: `SourceStart.unknownBefore`.
+   */
+  readonly refusesUnknown?: boolean
   /** Position of the first record. */
   readonly firstPosition: SourcePosition
   /** Number of records with at least one `\U`. */
@@ -241,6 +246,11 @@ export interface SourceStart {
    * the others and marked in `BlockPart.unreadable`. In other streams it ends the read.
    */
   readonly keepsUnreadable?: ReadonlySet<string>
+  /**
+   * Stream → a position before which a record has members that no column of its schema had: the
+   * source looks for them there, and yields such records under a schema that has a column for each.
+   */
+  readonly unknownBefore?: ReadonlyMap<string, SourcePosition>
   readonly memory: SourceMemory
   /** Upper bound of bytes read and not yet taken through `blocks()`. */
   readonly bufferBytesMax: number

@@ -4,7 +4,7 @@ import { duckType, identifier, literal } from '../engine/index.ts'
 import { assert, type ColumnType, type SourceColumn, type TableColumn } from '../model/index.ts'
 import { copyTextFieldType, copyTextValue } from './copy-text.ts'
 import { csvRelation, csvValue } from './csv.ts'
-import { jsonLinesRelation, jsonLineValue } from './json-lines.ts'
+import { jsonLinePosition, jsonLinesRelation, jsonLineValue } from './json-lines.ts'
 import { parquetRelation, parquetValue } from './parquet.ts'
 import type { LandedSegment } from './segment.ts'
 
@@ -59,6 +59,7 @@ export function changeSql(query: ChangeQuery): string {
       return rowsSql(query, {
         relation: jsonLinesRelation(segment),
         value: (column) => jsonLineValue(segment, column),
+        position: jsonLinePosition(segment),
       })
     case 'csv': {
       const { csv } = segment

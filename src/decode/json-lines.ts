@@ -4,10 +4,19 @@
  * The engine's JSON reader takes a number with a fraction or exponent for a double and prints that:
  * the same number up to 15 digits, which every double tells apart. Lines with longer ones are
  * looked at twice: there the numbers are put between quotes first, which keeps their text.
+ *
+ * Given columns, the reader passes over members that are none of them. It refuses such members
+ * where it has found the columns itself, so a segment that must not lose any is read behind a file
+ * whose one line shows every column: that costs nothing, since names are looked up in any case.
  */
 
 import { duckType, identifier, literal } from '../engine/index.ts'
-import { type ColumnType, isWholeNumber, type SourceColumn } from '../model/index.ts'
+import {
+  type ColumnType,
+  isWholeNumber,
+  type SourceColumn,
+  type StreamSchema,
+} from '../model/index.ts'
 import { exactDecimal, isDecimal } from './decimal-text.ts'
 import type { LandedSegment } from './segment.ts'
 import { wholeNumber } from './whole-number.ts'
@@ -18,19 +27,73 @@ const BUFFER_BYTES_MIN = 1024 * 1024
 /** Column of the relation: members of lines that were looked at twice; NULL for the others. */
 const QUOTED = '__sluice_quoted'
 
+/** Column of the relation of a segment with a shape: number of the line, the shape being 1. */
+const LINE = '__sluice_line'
+
+/** The one line of a segment's shape file: a member for each column, of the type it is read as. */
+export function jsonLinesShape({ columns }: StreamSchema): string {
+  const members = columns.map(({ name, type }) => [name, SHAPE_VALUES[readType(type)] ?? 'text'])
+  return `${JSON.stringify(Object.fromEntries(members))}\n`
+}
+
+const SHAPE_VALUES: Readonly<Record<string, unknown>> = { BOOLEAN: true, DOUBLE: 0.5, FLOAT: 0.5 }
+
 /** `read_json` over a segment, and what `jsonLineValue` needs beside it. */
 export function jsonLinesRelation(segment: LandedSegment): string {
-  const { schema, path, lineBytesMax } = segment
-  const columns = schema.columns.map(
+  const { shapePath } = segment
+  const relation = `${membersRelation(segment)}${quotedRelation(segment)}`
+  if (shapePath === undefined) return relation
+  return `(SELECT *, row_number() OVER () AS ${LINE} FROM ${relation}) WHERE ${LINE} > 1`
+}
+
+/** The position of a row of the relation. */
+export function jsonLinePosition({ firstPosition, shapePath }: LandedSegment): string {
+  if (shapePath === undefined) return `${firstPosition}::BIGINT + row_number() OVER () - 1`
+  return `${firstPosition - 2n}::BIGINT + ${LINE}`
+}
+
+function membersRelation(segment: LandedSegment): string {
+  if (segment.shapePath !== undefined) {
+    return `read_json(${files(segment)}, format = 'newline_delimited', records = 'true',
+    auto_detect = true, sample_size = 1, maximum_sample_files = 1, map_inference_threshold = -1,
+    maximum_object_size = ${objectBytesMax(segment)})`
+  }
+  const columns = segment.schema.columns.map(
     (column) => `${identifier(column.name)}: ${literal(readType(column.type))}`,
   )
-  const objectBytesMax = Math.max(BUFFER_BYTES_MIN, lineBytesMax + 4096)
-  const members = `read_json(${literal(path)}, format = 'newline_delimited',
-    columns = {${columns.join(', ')}}, maximum_object_size = ${objectBytesMax})`
-  if (!isLookedAtTwice(segment)) return members
-  return `${members} POSITIONAL JOIN (SELECT ${quotedMembers('json', segment)} AS ${QUOTED}
-    FROM read_ndjson_objects(${literal(path)}, maximum_object_size = ${objectBytesMax}))`
+  return `read_json(${files(segment)}, format = 'newline_delimited',
+    columns = {${columns.join(', ')}}, maximum_object_size = ${objectBytesMax(segment)})`
 }
+
+function quotedRelation(segment: LandedSegment): string {
+  if (!isLookedAtTwice(segment)) return ''
+  return ` POSITIONAL JOIN (SELECT ${quotedMembers('json', segment)} AS ${QUOTED}
+    FROM read_ndjson_objects(${files(segment)}, maximum_object_size = ${objectBytesMax(segment)}))`
+}
+
+function files({ path, shapePath }: LandedSegment): string {
+  return shapePath === undefined ? literal(path) : `[${literal(shapePath)}, ${literal(path)}]`
+}
+
+const objectBytesMax = ({ lineBytesMax }: LandedSegment): number =>
+  Math.max(BUFFER_BYTES_MIN, lineBytesMax + 4096)
+
+/**
+ * SELECT of the names of members that no column of the segment's schema has: some of them, as
+ * `name`. Null for segments that may have such members.
+ */
+export function unknownMembersSql(segment: LandedSegment): string | null {
+  if (segment.shapePath === undefined) return null
+  const names = segment.schema.columns.map(({ name }) => literal(name)).join(', ')
+  return `SELECT DISTINCT name FROM (SELECT unnest(json_keys(json)) AS name
+      FROM read_ndjson_objects(${literal(segment.path)}, ignore_errors = true,
+        maximum_object_size = ${objectBytesMax(segment)})
+      WHERE json_type(json) = 'OBJECT')
+    WHERE name NOT IN (${names}) ORDER BY name LIMIT ${NAMES_SHOWN_MAX}`
+}
+
+/** Names that a message can show. */
+const NAMES_SHOWN_MAX = 5
 
 /** The value of a member. What the type would round is refused; 2.0 is a whole number. */
 export function jsonLineValue(segment: LandedSegment, { name, type }: SourceColumn): string {

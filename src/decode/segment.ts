@@ -23,6 +23,8 @@ export interface LandedSegment
     | 'hasShortNumbers'
   > {
   readonly path: string
+  /** Beside `json-lines` whose members must all have a column: a file of `jsonLinesShape`. */
+  readonly shapePath?: string
   /** Length of the longest record at most this, in bytes. */
   readonly lineBytesMax: number
   /** Where the records stand in the files of the source: a run of records each, in order. */

@@ -6,7 +6,7 @@
 import { type FileHandle, open, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { BlockPart, UnreadableRecords } from '../contracts/index.ts'
-import type { LandedSegment, RecordRun } from '../decode/index.ts'
+import { jsonLinesShape, type LandedSegment, type RecordRun } from '../decode/index.ts'
 import { wrapError } from '../model/index.ts'
 
 /** The spool files of one batch. */
@@ -23,6 +23,7 @@ interface OpenSegment {
   readonly handle: FileHandle | null
   readonly part: BlockPart
   readonly path: string
+  readonly shaped: Pick<LandedSegment, 'shapePath'>
   recordCount: number
   partialCount: number
   lineBytesMax: number
@@ -58,17 +59,19 @@ export function createBatchSpool(folder: string, batch: bigint): BatchSpool {
         const { stream } = segment.part.schema
         const ofStream = byStream.get(stream) ?? []
         byStream.set(stream, ofStream)
-        const { part, path, recordCount, partialCount, lineBytesMax, hasShortNumbers } = segment
+        const { part, path, shaped, recordCount, partialCount } = segment
+        const { lineBytesMax, hasShortNumbers } = segment
         const counts = { recordCount, partialCount, lineBytesMax, hasShortNumbers }
-        ofStream.push({ ...layoutOf(part), path, ...counts, ...findingsOf(segment) })
+        ofStream.push({ ...layoutOf(part), path, ...shaped, ...counts, ...findingsOf(segment) })
       }
       return byStream
     },
     discard: async () => {
-      for (const { handle, path } of segments) {
+      for (const { handle, path, shaped } of segments) {
         if (handle === null) continue
         await handle.close()
         await rm(path, { force: true })
+        if (shaped.shapePath !== undefined) await rm(shaped.shapePath, { force: true })
       }
     },
   }
@@ -77,9 +80,19 @@ export function createBatchSpool(folder: string, batch: bigint): BatchSpool {
 /** Lands one part on its own, for readers that compare with the source. Overwrites `path`. */
 export async function landPart(part: BlockPart, path: string): Promise<LandedSegment> {
   if (part.file === undefined) await writing(() => writeFile(path, part.bytes), path)
+  const shaped = await landShape(part, path)
   const { recordCount, partialCount, hasShortNumbers = false } = part
   const lineBytesMax = lineBytesMaxOf(part)
-  return { ...layoutOf(part), path, recordCount, partialCount, lineBytesMax, hasShortNumbers }
+  const counts = { recordCount, partialCount, lineBytesMax, hasShortNumbers }
+  return { ...layoutOf(part), path, ...shaped, ...counts }
+}
+
+/** Writes the shape of a part whose members must all have a column. */
+async function landShape(part: BlockPart, path: string): Promise<Pick<LandedSegment, 'shapePath'>> {
+  if (part.refusesUnknown !== true) return {}
+  const shapePath = `${path}.shape`
+  await writing(() => writeFile(shapePath, jsonLinesShape(part.schema)), shapePath)
+  return { shapePath }
 }
 
 /** What a segment says of its bytes as its first part does. */
@@ -159,7 +172,8 @@ async function openSegment(
   const isInPlace = part.file !== undefined
   const handle = isInPlace ? null : await writing(() => open(path, 'w'), path)
   const counts = { recordCount: 0, partialCount: 0, lineBytesMax: 0, hasShortNumbers: true }
-  const segment = { handle, part, path, ...counts, unreadable: [], runs: [] }
+  const shaped = await landShape(part, path)
+  const segment = { handle, part, path, shaped, ...counts, unreadable: [], runs: [] }
   all.push(segment)
   return segment
 }

@@ -26,6 +26,7 @@ import { isDoubtful, movedByAnother } from './second-look.ts'
 import { emptySpool } from './stager.ts'
 import { createStatusBoard, type StatusBoard } from './status.ts'
 import { callRoll, leftStreams, noteRoll } from './stream-roll.ts'
+import { noteUnknown, type UnknownBefore } from './unknown-members.ts'
 
 /** What a pipeline is made of. */
 export interface PipelineParts {
@@ -76,11 +77,13 @@ async function runWithRestarts(
   let attempt = 0
   let failingSinceMs: number | null = null
   let commitsSeen = 0
+  const unknownBefore: UnknownBefore = new Map()
   for (;;) {
     let readingSinceMs = Number.POSITIVE_INFINITY
     try {
       board.event('start')
-      const end = await runOnce(parts, board, signal, () => {
+      const life = { board, signal, unknownBefore }
+      const end = await runOnce(parts, life, () => {
         readingSinceMs = clock.monotonicMs()
       })
       if (end === 'outdated') {
@@ -92,6 +95,13 @@ async function runWithRestarts(
       return end
     } catch (thrown) {
       const error = wrapError(thrown, 'SLU-BUG-9001', 'the pipeline failed')
+      if (noteUnknown(error, unknownBefore)) {
+        telemetry.log('info', 'looking for new columns', {
+          pipeline: settings.name,
+          reason: error.message,
+        })
+        continue
+      }
       const { commits } = board.snapshot()
       const nowMs = clock.monotonicMs()
       if (commits > commitsSeen || endsGoodLife(error, nowMs - readingSinceMs)) {
@@ -126,11 +136,17 @@ async function runWithRestarts(
   }
 }
 
+/** What a life shares with the others of a run. */
+interface Life {
+  readonly board: StatusBoard
+  readonly signal: AbortSignal
+  readonly unknownBefore: UnknownBefore
+}
+
 /** One life between two recoveries: everything in memory belongs to it and ends with it. */
 async function runOnce(
   parts: PipelineParts,
-  board: StatusBoard,
-  signal: AbortSignal,
+  { board, signal, unknownBefore }: Life,
   onReading: () => void,
 ): Promise<ReadEnd> {
   const { settings, clock } = parts
@@ -179,6 +195,7 @@ async function runOnce(
       failpoints,
       spoolFolder,
       signal,
+      unknownBefore,
       onReading,
     })
   } catch (thrown) {

@@ -9,7 +9,7 @@ import type {
   SourceSession,
   Telemetry,
 } from '../contracts/index.ts'
-import type { Cursor, JsonObject } from '../model/index.ts'
+import type { Cursor, JsonObject, SourcePosition } from '../model/index.ts'
 import type { Failpoints } from './failpoints.ts'
 import { lowestComplete } from './floor.ts'
 import { effectiveCursor, isResumable, type Lane } from './lane.ts'
@@ -32,6 +32,8 @@ export interface ReadRequest {
   readonly signal: AbortSignal
   /** Streams that patterns chose and that are not read. */
   readonly refused: ReadonlySet<string>
+  /** Where the source has to look for members that no column holds. */
+  readonly unknownBefore: ReadonlyMap<string, SourcePosition>
   /** Called once the source is connected. */
   readonly onReading: () => void
 }
@@ -61,6 +63,7 @@ export async function readAll(request: ReadRequest): Promise<ReadEnd> {
     keepsUnreadable: new Set(
       lanes.filter(({ context }) => mayReject(context)).map(({ context }) => context.target.stream),
     ),
+    unknownBefore: request.unknownBefore,
     memory: sourceMemory(log),
     bufferBytesMax: settings.inFlightBytesMax,
     spoolFolder: request.spoolFolder,

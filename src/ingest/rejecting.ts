@@ -9,6 +9,7 @@ import type { LaneContext } from './lane-context.ts'
 import type { Isolation } from './rejects.ts'
 import { outputFolder } from './stager.ts'
 import type { PlacedSegment, StagedRejects, Unit } from './unit.ts'
+import { refuseUnknown } from './unknown-members.ts'
 
 /** What to decode: the unit's segments, or what is left of them. */
 export interface Decodable {
@@ -30,7 +31,8 @@ export function mayReject({ target }: LaneContext): boolean {
 
 /**
  * Runs `work` over the unit; when it fails for a record, over what remains without such records.
- * Throws SLU-ING-4003 where none may be rejected or none can be told, 4030 above the ceiling.
+ * Throws SLU-ING-4003 where none may be rejected or none can be told, 4018 for members that no
+ * column holds, 4030 above the ceiling.
  */
 export async function rejecting<Result>(
   context: LaneContext,
@@ -47,6 +49,7 @@ export async function rejecting<Result>(
       failure = error
     }
     if (!isDecodeFailure(failure)) throw failure
+    await refuseUnknown(context, unit.segments, session)
   }
   const folder = `${outputFolder(context, unit)}.rejected`
   await mkdir(folder, { recursive: true })
@@ -58,7 +61,8 @@ export async function rejecting<Result>(
     const rejects = await stageRejects(context, unit, { session, isolation, folder })
     await rm(outputFolder(context, unit), { recursive: true, force: true })
     const result = await work({ segments: isolation.segments, changes: isolation.without }).catch(
-      (error: unknown) => {
+      async (error: unknown) => {
+        await refuseUnknown(context, isolation.segments, session)
         throw decodeFailure(error, context, unit)
       },
     )
