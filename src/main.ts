@@ -44,6 +44,14 @@ async function main(): Promise<void> {
         return draining.signal
       },
     },
+    usage: () => {
+      const { user, system } = process.cpuUsage()
+      return {
+        residentBytes: process.memoryUsage.rss(),
+        cpuSeconds: (user + system) / 1e6,
+        startedAtSeconds: clock.nowMs() / 1000 - process.uptime(),
+      }
+    },
     isAlive,
     ask: process.stdin.isTTY && process.stderr.isTTY ? ask : null,
     killSelf: () => process.kill(process.pid, 'SIGKILL'),

@@ -17,6 +17,7 @@ import {
   SluiceError,
   tableOfDeadLetters,
 } from '../model/index.ts'
+import type { Metrics } from '../observe/index.ts'
 import type { Host } from './host.ts'
 import type { Output } from './output.ts'
 
@@ -31,6 +32,8 @@ export interface VerbContext {
    * to `onLog`. `change` makes of the configuration what this command runs with.
    */
   openRuntime(onLog?: (line: string) => void, change?: (config: Config) => Config): Promise<Runtime>
+  /** What the parts of the runtime count. */
+  readonly metrics: Metrics
   /** What --config names. */
   readonly givenConfig: string | null
   /** Puts a question to the person at the terminal; null where nobody may be asked. */

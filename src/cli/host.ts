@@ -4,6 +4,7 @@
  */
 
 import type { Clock } from '../contracts/index.ts'
+import type { ProcessUsage } from '../service/index.ts'
 
 /** A stream of text. */
 export interface TextStream {
@@ -45,6 +46,8 @@ export interface Host {
   readonly clock: Clock
   readonly interrupts: Interrupts
   readonly processId: number
+  /** What this process takes of the machine. */
+  usage(): ProcessUsage
   /** True when a process of that id is alive. */
   isAlive(processId: number): boolean
   /** Ends this process as `kill -9` does: nothing is flushed or closed. */

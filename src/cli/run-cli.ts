@@ -2,7 +2,7 @@
 
 import type { Config } from '../config/index.ts'
 import { SluiceError } from '../model/index.ts'
-import { createTelemetry, isLogLevel } from '../observe/index.ts'
+import { createMetrics, createTelemetry, isLogLevel } from '../observe/index.ts'
 import { completeWords } from './complete.ts'
 import { listTables, type VerbContext } from './context.ts'
 import { asSluiceError, errorDocument, errorText } from './errors.ts'
@@ -71,11 +71,12 @@ function createContext(host: Host, globals: GlobalOptions, usage: string): VerbC
     return config
   }
   const isLong = /^(run|dev)\b/.test(usage)
+  const metrics = createMetrics()
   const level = logLevel(host.environment.logLevel, output, isLong)
   const openRuntimeOnce: VerbContext['openRuntime'] = async (onLog, change) => {
     const stream = onLog === undefined ? host.stderr : { write: onLog }
     const format = host.stderr.isTTY === true ? 'text' : 'json'
-    const telemetry = createTelemetry({ level, format, stream, clock: host.clock })
+    const telemetry = createTelemetry({ level, format, stream, clock: host.clock, metrics })
     const readerThreads = READER_THREADS
     const [config, { openRuntime }] = await Promise.all([loadOnce(), import('../compose.ts')])
     return openRuntime(change?.(config) ?? config, { clock: host.clock, telemetry, readerThreads })
@@ -84,6 +85,7 @@ function createContext(host: Host, globals: GlobalOptions, usage: string): VerbC
     host,
     output,
     givenConfig: globals.config ?? null,
+    metrics,
     ask: globals.input === false || output.isJson ? null : host.ask,
     configPath,
     loadConfig: loadOnce,

@@ -13,6 +13,16 @@ export const ON_SLOT_LOST: OptionSpec = {
 export const slotPolicy = ({ onSlotLost }: Parsed['options']): { readonly onSlotLost?: string } =>
   typeof onSlotLost === 'string' ? { onSlotLost } : {}
 
+/** Overrides the setting of the configuration for one run. */
+export const LISTEN: OptionSpec = {
+  flags: '--listen <address>',
+  meaning: 'answer /livez, /readyz and /metrics there: host:port (overrides server.listen)',
+}
+
+/** The option of `LISTEN`, when given. */
+export const listenAddress = ({ listen }: Parsed['options']): { readonly listen?: string } =>
+  typeof listen === 'string' ? { listen } : {}
+
 /** In the order of the help. */
 export const SETUP_VERBS: readonly VerbSpec[] = [
   {
@@ -33,11 +43,12 @@ export const SETUP_VERBS: readonly VerbSpec[] = [
     usage: 'dev',
     group: 'Start',
     summary: 'run all pipelines with a live view and what to try next',
-    options: [ON_SLOT_LOST],
+    options: [ON_SLOT_LOST, LISTEN],
     examples: [['sluice dev -c sluice.yaml', 'run what the file declares']],
     run: async (context, { options }) => {
       const { runVerb } = await import('./verbs/run.ts')
-      return runVerb(context, undefined, { showsLive: true, death: null, ...slotPolicy(options) })
+      const given = { ...slotPolicy(options), ...listenAddress(options) }
+      return runVerb(context, undefined, { showsLive: true, death: null, ...given })
     },
   },
   {

@@ -1,6 +1,6 @@
 /** Every command as data: the parser, the help and the reference page are made from this list. */
 
-import { ON_SLOT_LOST, SETUP_VERBS, slotPolicy } from './setup-verbs.ts'
+import { LISTEN, listenAddress, ON_SLOT_LOST, SETUP_VERBS, slotPolicy } from './setup-verbs.ts'
 import type { OptionSpec, VerbSpec } from './verb-spec.ts'
 
 const DAY = 'Days, hours, minutes, seconds: 10s, 5m.'
@@ -18,9 +18,11 @@ export const VERBS: readonly VerbSpec[] = [
     options: [
       { flags: '--once', meaning: 'catch up with where the source stands now, then exit' },
       ON_SLOT_LOST,
+      LISTEN,
     ],
     examples: [
       ['sluice run', 'run everything'],
+      ['sluice run --listen 127.0.0.1:9464', 'with /livez, /readyz and /metrics for Prometheus'],
       ['sluice run shop --once', 'from cron: catch up and exit'],
     ],
     run: async (context, { args, options }) => {
@@ -30,7 +32,8 @@ export const VERBS: readonly VerbSpec[] = [
       ])
       const once = options.once === true
       const death = readDeathWish(context)
-      return runVerb(context, args[0], { once, showsLive: false, death, ...slotPolicy(options) })
+      const given = { ...slotPolicy(options), ...listenAddress(options) }
+      return runVerb(context, args[0], { once, showsLive: false, death, ...given })
     },
   },
   {

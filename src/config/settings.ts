@@ -5,7 +5,7 @@
 import { isAbsolute, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { PipelineSettings } from '../contracts/index.ts'
-import { suggestName, tableOfDeadLetters } from '../model/index.ts'
+import { type HostPort, suggestName, tableOfDeadLetters } from '../model/index.ts'
 import type { ConfigProblem } from './problems.ts'
 import { addProblem, type ResolveContext, type SourceContext } from './resolve-context.ts'
 import {
@@ -46,6 +46,8 @@ export interface Config {
   /** Folder for temporary and status files, absolute. */
   readonly workFolder: string
   readonly store: StoreSettings
+  /** Where health and metrics are answered; null: nowhere. */
+  readonly listen: HostPort | null
   readonly sources: readonly SourceSettings[]
   readonly pipelines: readonly PipelineSettings[]
 }
@@ -71,6 +73,7 @@ export function resolveConfig(checked: CheckedConfig, context: ResolveContext): 
     name: checked.name ?? 'sluice',
     workFolder: resolve(context.baseFolder, checked.workFolder ?? '.sluice'),
     store: resolveStore(checked.store.url, context),
+    listen: checked.server?.listen ?? null,
     sources,
     pipelines,
   }

@@ -8,6 +8,7 @@ import {
   formatSizeBytes,
   keptProperties,
   parseDurationMs,
+  parseHostPort,
   parseSizeBytes,
   TABLE_NAME,
 } from '../model/index.ts'
@@ -362,6 +363,25 @@ const pipeline = z.strictObject({
   ...tuning,
 })
 
+const address = (description: string) =>
+  z
+    .union([z.string(), z.number()])
+    .meta({ description, unit: 'address', examples: ['127.0.0.1:9464'] })
+    .transform((value, context) => {
+      const parsed = parseHostPort(String(value))
+      if (parsed !== null) return parsed
+      const params = { fix: 'write it like 127.0.0.1:9464, [::1]:9464 or 9464' }
+      context.addIssue({ code: 'custom', message: 'an address is a host and a port', params })
+      return z.NEVER
+    })
+
+const server = z.strictObject({
+  listen: address(
+    'Where `sluice run` answers /livez, /readyz and /metrics. A port alone: this machine only. ' +
+      'Without it nothing is listened on.',
+  ).optional(),
+})
+
 /** The whole file; the entries of `sources` are checked against the spec of their type. */
 export const CONFIG_SCHEMA = z.strictObject({
   apiVersion: z.literal('v1').meta({ description: 'Version of this format.' }),
@@ -374,6 +394,7 @@ export const CONFIG_SCHEMA = z.strictObject({
   workFolder: text('Folder for temporary and status files, relative to this file.')
     .optional()
     .meta({ default: '.sluice' }),
+  server: server.optional().meta({ description: 'Health and metrics over HTTP.' }),
   defaults: TUNING_SCHEMA.optional().meta({
     description: 'Settings of every pipeline that does not say otherwise.',
   }),

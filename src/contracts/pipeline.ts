@@ -130,19 +130,23 @@ export interface PipelineSettings {
 }
 
 /** One list of states everywhere: CLI, API, metrics, logs. */
-export type PipelineState =
-  | 'created'
-  | 'copying'
-  | 'catching_up'
-  | 'running'
-  | 'idle'
-  | 'draining'
-  | 'retrying'
-  | 'blocked_gap'
-  | 'blocked_schema'
-  | 'blocked_error'
-  | 'failed'
-  | 'stopped'
+export const PIPELINE_STATES = [
+  'created',
+  'copying',
+  'catching_up',
+  'running',
+  'idle',
+  'draining',
+  'retrying',
+  'blocked_gap',
+  'blocked_schema',
+  'blocked_error',
+  'failed',
+  'stopped',
+] as const
+
+/** What a pipeline does now, or how it ended. */
+export type PipelineState = (typeof PIPELINE_STATES)[number]
 
 /** A table inside a running pipeline. */
 export interface TableStatus {
@@ -151,6 +155,8 @@ export interface TableStatus {
   readonly version: bigint | null
   readonly rowCount: bigint | null
   readonly keyCount: number
+  readonly fileCount: number
+  readonly sizeBytes: number
   /** Copied rows of the initial copy; null when it is over. */
   readonly copy: { readonly rowsCopied: number; readonly rowsExpected: number | null } | null
   readonly commits: number

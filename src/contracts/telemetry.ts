@@ -1,5 +1,7 @@
 /** Seam: what happened, for people (log) and machines (metrics). */
 
+import type { CounterName, GaugeName, HistogramName, MetricLabels } from '../model/index.ts'
+
 /** How loud a log line is. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
@@ -11,10 +13,10 @@ export type LogFields = Readonly<
 /** Log lines and metrics. Called per batch, never per record. */
 export interface Telemetry {
   log(level: LogLevel, message: string, fields?: LogFields): void
-  /** Adds to a counter. Names: docs/reference/metrics.md. */
-  count(name: string, value: number, labels?: Readonly<Record<string, string>>): void
+  /** Adds to a counter of docs/reference/metrics.md. */
+  count<Name extends CounterName>(name: Name, value: number, labels: MetricLabels<Name>): void
   /** Sets a gauge. */
-  gauge(name: string, value: number, labels?: Readonly<Record<string, string>>): void
+  gauge<Name extends GaugeName>(name: Name, value: number, labels: MetricLabels<Name>): void
   /** Records a duration or size in a histogram. */
-  observe(name: string, value: number, labels?: Readonly<Record<string, string>>): void
+  observe<Name extends HistogramName>(name: Name, value: number, labels: MetricLabels<Name>): void
 }

@@ -3,7 +3,13 @@
  * transaction that does not fit a batch is closed in parts, the last of which ends the commit.
  */
 
-import type { Clock, CommitSettings, CopyProgress, SourceBlock } from '../contracts/index.ts'
+import type {
+  BlockPart,
+  Clock,
+  CommitSettings,
+  CopyProgress,
+  SourceBlock,
+} from '../contracts/index.ts'
 import type { LandedSegment } from '../decode/index.ts'
 import type { Failpoints } from './failpoints.ts'
 import { type BatchSpool, createBatchSpool } from './lander.ts'
@@ -133,10 +139,15 @@ function openCommit(block: SourceBlock, openedAtMs: number): OpenCommit {
   }
 }
 
+/** Bytes of the records of a part, in memory or in their file. */
+export function byteLengthOf({ bytes, file }: BlockPart): number {
+  return file?.sizeBytes ?? bytes.byteLength
+}
+
 async function addBlock(commit: OpenCommit, part: OpenPart, block: SourceBlock): Promise<void> {
   for (const piece of block.parts) {
-    const { recordCount, file } = piece
-    const byteLength = file?.sizeBytes ?? piece.bytes.byteLength
+    const { recordCount } = piece
+    const byteLength = byteLengthOf(piece)
     await part.spool.append(piece)
     commit.schemaIds.set(piece.schema.stream, piece.schema.schemaId)
     part.recordCount += recordCount

@@ -16,6 +16,7 @@ import { createCommitParts } from './commit-parts.ts'
 import { followSchema } from './follow-schema.ts'
 import { stageGrowth } from './growth.ts'
 import { type LaneContext, timed } from './lane-context.ts'
+import { measureCommit } from './measure.ts'
 import { isCopyRequest, isCopyRequested, recopyCursor, requestCopy } from './recopy.ts'
 import { afterBoth, createStaging } from './staging.ts'
 import { tombstoneDetails } from './tombstones.ts'
@@ -32,6 +33,8 @@ import {
 export interface LaneStatus {
   readonly version: bigint
   readonly rowCount: bigint | null
+  readonly fileCount: number
+  readonly sizeBytes: number
   readonly commits: number
   readonly rowsApplied: number
   readonly rowsRejected: number
@@ -163,6 +166,8 @@ function statusOf({ latest, durableCursor, ...counts }: Committed): LaneStatus {
   return {
     version: latest.version,
     rowCount: latest.rowCount,
+    fileCount: latest.fileCount,
+    sizeBytes: latest.sizeBytes,
     lastSourceTimeMicros: durableCursor?.sourceTimeMicros ?? null,
     ...counts,
   }
@@ -311,14 +316,11 @@ async function commitRejects(
   unit: Unit,
   rejects: StagedRejects,
 ): Promise<void> {
-  const { ceiling, clock, deadLetters, target, telemetry } = context
+  const { ceiling, clock, deadLetters } = context
   const nowMs = clock.nowMs()
   ceiling.check(rejects.count, nowMs)
   if (rejects.files.length > 0) await deadLetters.commit(unit, rejects)
   ceiling.add(rejects.count, nowMs)
-  for (const [code, count] of rejects.counts) {
-    telemetry.count('sluice_records_rejected_total', count, { table: target.table, code })
-  }
 }
 
 async function commitStaged(
@@ -347,8 +349,13 @@ async function commitStaged(
     }),
   )
   const { table } = context.target
+  const countConflict = (cause: string): void => {
+    const labels = { pipeline: context.pipeline, table, cause }
+    context.telemetry.count('sluice_commit_conflicts_total', 1, labels)
+  }
   switch (outcome.kind) {
     case 'committed':
+      measureCommit(context, operationOf(staged), staged)
       return outcome.snapshot
     case 'fenced':
       if (isCopyRequest(outcome.expected, outcome.found)) {
@@ -357,6 +364,7 @@ async function commitStaged(
           context: { table },
         })
       }
+      countConflict('fenced')
       throw new SluiceError('SLU-ING-4001', {
         message:
           `the cursor of ${table} was moved by another instance of ` +
@@ -368,6 +376,7 @@ async function commitStaged(
         },
       })
     case 'conflict':
+      countConflict('writer')
       throw new SluiceError('SLU-ING-4007', {
         message: `another writer changed ${table}: ${outcome.reason}`,
         context: { table, version: outcome.latest.version },

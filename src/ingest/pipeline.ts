@@ -118,11 +118,12 @@ async function runWithRestarts(
         return 'drained'
       }
       board.failed(error)
-      telemetry.count('sluice_pipeline_errors_total', 1, { code: error.code })
+      const { code } = error
+      telemetry.count('sluice_pipeline_errors_total', 1, { pipeline: settings.name, code })
       if (decision.kind === 'stop') throw error
       telemetry.log('warn', 'starting over', {
         pipeline: settings.name,
-        code: error.code,
+        code,
         reason: error.message,
         attempt,
         delayMs: Math.round(decision.delayMs),

@@ -146,6 +146,8 @@ function tablesOf(facts: Facts): readonly TableStatus[] {
       version: status.version,
       rowCount: status.rowCount,
       keyCount: lane.context.index.keyCount,
+      fileCount: status.fileCount,
+      sizeBytes: status.sizeBytes,
       copy:
         copy === undefined || copy.complete
           ? null

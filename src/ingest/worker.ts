@@ -1,8 +1,14 @@
 /** Takes blocks, seals batches, hands them to the lanes and follows each to its acknowledgement. */
 
-import type { Clock, PipelineSettings, SourceBlock, SourceSession } from '../contracts/index.ts'
+import type {
+  Clock,
+  PipelineSettings,
+  SourceBlock,
+  SourceSession,
+  Telemetry,
+} from '../contracts/index.ts'
 import { assert } from '../model/index.ts'
-import { createBatcher, type SealedBatch } from './batcher.ts'
+import { byteLengthOf, createBatcher, type SealedBatch } from './batcher.ts'
 import type { Failpoints } from './failpoints.ts'
 import { createFloor } from './floor.ts'
 import type { Lane } from './lane.ts'
@@ -14,6 +20,7 @@ import type { StatusBoard } from './status.ts'
 export interface WorkerRequest {
   readonly settings: PipelineSettings
   readonly clock: Clock
+  readonly telemetry: Telemetry
   readonly log: PipelineLog
   readonly lanes: readonly Lane[]
   readonly board: StatusBoard
@@ -84,7 +91,7 @@ export function createWorker(request: WorkerRequest, session: SourceSession): Wo
       return Math.min(floorInMs, batchInMs)
     },
     take: async (block) => {
-      noteBlock(board, block)
+      noteBlock(request, block)
       if (batcher.separates(block)) await seal()
       await batcher.add(block)
       if (batcher.isReady()) await seal()
@@ -175,9 +182,11 @@ async function commitBatch(batch: SealedBatch, laneOf: ReadonlyMap<string, Lane>
   return touched.size
 }
 
-function noteBlock(board: StatusBoard, block: SourceBlock): void {
+function noteBlock({ board, settings, telemetry }: WorkerRequest, block: SourceBlock): void {
   const recordCount = block.parts.reduce((sum, part) => sum + part.recordCount, 0)
+  const byteCount = block.parts.reduce((sum, part) => sum + byteLengthOf(part), 0)
   board.read(recordCount)
+  telemetry.count('sluice_read_bytes_total', byteCount, { pipeline: settings.name })
   if (block.copy !== null) board.event('copy-block')
   else if (recordCount > 0) board.event('stream-block')
   else board.event('caught-up')

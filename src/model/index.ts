@@ -4,6 +4,7 @@
  * Must never: read a clock, do I/O, or import another room.
  */
 
+export { type HostPort, parseHostPort } from './address.ts'
 export { DEAD_LETTER_SCHEMA, deadLettersOf, tableOfDeadLetters } from './dead-letters.ts'
 export { ERROR_CODES, type ErrorCode } from './error-codes.ts'
 export type { ErrorKind } from './error-kind.ts'
@@ -17,6 +18,15 @@ export {
 } from './errors.ts'
 export { type NumberedType, numberMembers } from './field-ids.ts'
 export { parseInterval } from './interval.ts'
+export {
+  type CounterName,
+  type GaugeName,
+  type HistogramName,
+  METRICS,
+  type MetricLabels,
+  type MetricName,
+  type MetricSpec,
+} from './metrics.ts'
 export { nearestName, suggestName } from './nearest.ts'
 export {
   type Cursor,

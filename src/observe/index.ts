@@ -6,11 +6,12 @@
  */
 
 export { createMetrics, type Labels, type MetricSample, type Metrics } from './metrics.ts'
+export { printMetricsReference } from './reference.ts'
 export { readStatus, statusFile, type WrittenStatus, writeStatus } from './status-file.ts'
+export { metricsOfStatus } from './status-metrics.ts'
 export { createSystemClock } from './system-clock.ts'
 export {
   createTelemetry,
   isLogLevel,
-  type ReadableTelemetry,
   type TelemetryOptions,
 } from './telemetry.ts'

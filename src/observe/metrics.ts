@@ -1,5 +1,7 @@
 /** Counters, gauges and histograms in memory, and their text for Prometheus. */
 
+import { METRICS, type MetricName, type MetricSpec } from '../model/index.ts'
+
 /** Labels of one series. */
 export type Labels = Readonly<Record<string, string>>
 
@@ -144,6 +146,8 @@ function listSamples(families: ReadonlyMap<string, Family>): readonly MetricSamp
 function printFamilies(families: ReadonlyMap<string, Family>): string {
   const lines: string[] = []
   for (const [name, family] of [...families].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+    const spec: MetricSpec | undefined = METRICS[name as MetricName]
+    if (spec !== undefined) lines.push(`# HELP ${name} ${spec.help}`)
     lines.push(`# TYPE ${name} ${family.kind}`)
     for (const [key, series] of family.series) {
       if (series.buckets === null) lines.push(`${name}${braces(key)} ${numberText(series.value)}`)

@@ -11,11 +11,8 @@ export interface TelemetryOptions {
   readonly format: 'json' | 'text'
   readonly stream: { write(text: string): unknown }
   readonly clock: Clock
-}
-
-/** A `Telemetry` whose metrics can be read. */
-export interface ReadableTelemetry extends Telemetry {
-  readonly metrics: Metrics
+  /** Where is counted; nobody can look unless given. */
+  readonly metrics?: Metrics
 }
 
 const LEVEL_RANK: Readonly<Record<LogLevel | 'silent', number>> = {
@@ -29,13 +26,11 @@ const LEVEL_RANK: Readonly<Record<LogLevel | 'silent', number>> = {
 /** Characters of one field: a bound against lines that no log reader takes. */
 const FIELD_LENGTH_MAX = 4000
 
-/** Logs to `stream` and counts in memory. */
-export function createTelemetry(options: TelemetryOptions): ReadableTelemetry {
-  const { level, format, stream, clock } = options
-  const metrics = createMetrics()
+/** Logs to `stream` and counts in `metrics`. */
+export function createTelemetry(options: TelemetryOptions): Telemetry {
+  const { level, format, stream, clock, metrics = createMetrics() } = options
   const writeLine = format === 'json' ? jsonLine : textLine
   return {
-    metrics,
     log(lineLevel, message, fields = {}) {
       if (LEVEL_RANK[lineLevel] < LEVEL_RANK[level]) return
       stream.write(writeLine(new Date(clock.nowMs()).toISOString(), lineLevel, message, fields))

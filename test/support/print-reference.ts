@@ -8,6 +8,7 @@ import path from 'node:path'
 import { printCliReference, printErrorReference } from '../../src/cli/index.ts'
 import { sourceSpecs } from '../../src/compose.ts'
 import { printConfigReference } from '../../src/config/index.ts'
+import { printMetricsReference } from '../../src/observe/index.ts'
 
 const FOLDER = path.resolve(import.meta.dirname, '../../docs/reference')
 
@@ -17,6 +18,7 @@ export async function referencePages(): Promise<ReadonlyMap<string, string>> {
     [path.join(FOLDER, 'config.md'), printConfigReference(await sourceSpecs())],
     [path.join(FOLDER, 'errors.md'), printErrorReference()],
     [path.join(FOLDER, 'cli.md'), printCliReference()],
+    [path.join(FOLDER, 'metrics.md'), printMetricsReference()],
   ])
 }
 

@@ -49,7 +49,7 @@ export const OWNED_MODULES: Readonly<Record<string, readonly string[]>> = {
   ],
   'node:net': ['connectors', 'src/quickstart'],
   'node:tls': ['connectors'],
-  'node:http': [],
+  'node:http': ['src/service'],
   'node:https': [],
   'node:dgram': [],
   'node:dns': [],

@@ -3,7 +3,8 @@
 import type { DeathWish, Runtime } from '../../compose.ts'
 import type { Config } from '../../config/index.ts'
 import type { PipelineStatus } from '../../contracts/index.ts'
-import { formatDurationMs } from '../../model/index.ts'
+import { formatDurationMs, type HostPort, parseHostPort, SluiceError } from '../../model/index.ts'
+import type { Service, ServiceFacts } from '../../service/index.ts'
 import { findPipelines, type VerbContext } from '../context.ts'
 import { errorText } from '../errors.ts'
 import { countText } from '../format.ts'
@@ -18,6 +19,8 @@ export interface RunVerbOptions {
   readonly death: DeathWish | null
   /** Overrides the setting of every Postgres source for this run. */
   readonly onSlotLost?: string
+  /** Where to answer health and metrics; overrides the setting. */
+  readonly listen?: string
 }
 
 /**
@@ -47,7 +50,15 @@ export async function runVerb(
     (loaded) => withOnSlotLost(loaded, options.onSlotLost),
   )
   await runtime.probeStore()
+  const statuses = new Map<string, PipelineStatus>()
+  await using service = await listen(context, addressOf(runtime.config, options), {
+    pipelines: pipelines.map((pipeline) => pipeline.name),
+    statuses: () => [...statuses.values()],
+  })
   greet(context, runtime, view)
+  if (service !== null) {
+    runtime.telemetry.log('info', 'answers health and metrics', { url: service.url })
+  }
   signal.addEventListener('abort', () =>
     view.above('draining: the open batch is committed, then it ends (again: end at once)\n'),
   )
@@ -57,7 +68,10 @@ export async function runVerb(
     pipelines,
     signal,
     once: options.once === true,
-    onStatus: (status: PipelineStatus) => view.show(status),
+    onStatus: (status: PipelineStatus) => {
+      statuses.set(status.pipeline, status)
+      view.show(status)
+    },
     ...(options.death && { death: options.death }),
   })
   view.end()
@@ -73,6 +87,32 @@ function withOnSlotLost(config: Config, onSlotLost: string | undefined): Config 
       : source,
   )
   return { ...config, sources }
+}
+
+/** The option wins. Throws SLU-CLI-8001 when it is no address. */
+function addressOf(config: Config, { listen: given }: RunVerbOptions): HostPort | null {
+  if (given === undefined) return config.listen
+  const address = parseHostPort(given)
+  if (address !== null) return address
+  throw new SluiceError('SLU-CLI-8001', {
+    message: `--listen must be an address, not "${given}"`,
+    remedy: 'Write a host and a port: 127.0.0.1:9464, [::1]:9464, or 9464 for this machine only.',
+  })
+}
+
+/** Before a pipeline starts: an address that is taken ends the command with nothing begun. */
+async function listen(
+  { host, metrics }: VerbContext,
+  address: HostPort | null,
+  facts: Pick<ServiceFacts, 'pipelines' | 'statuses'>,
+): Promise<Service | null> {
+  if (address === null) return null
+  const [{ startService }, { packageVersion }] = await Promise.all([
+    import('../../service/index.ts'),
+    import('./version.ts'),
+  ])
+  const version = packageVersion()
+  return startService(address, { ...facts, metrics, version, usage: () => host.usage() })
 }
 
 function greet({ host, output }: VerbContext, runtime: Runtime, view: LiveView): void {

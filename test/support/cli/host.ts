@@ -61,6 +61,7 @@ export async function runInFolder(
     clock: createSystemClock(),
     processId: TEST_PROCESS_ID,
     interrupts: { drain: () => surroundings.signal ?? new AbortController().signal },
+    usage: () => ({ residentBytes: 1, cpuSeconds: 1, startedAtSeconds: 1 }),
     isAlive: () => surroundings.isAlive ?? false,
     ask: surroundings.ask ?? null,
     killSelf: () => undefined,

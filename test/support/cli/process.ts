@@ -19,8 +19,10 @@ export interface Ended {
 export interface CliProcess {
   readonly child: ChildProcess
   readonly ended: Promise<Ended>
-  /** Resolves when the text stands on stderr; rejects when the process ends without it. */
-  says(text: string): Promise<void>
+  /**
+   * Resolves to all of stderr when the text stands there; rejects when the process ends without it.
+   */
+  says(text: string): Promise<string>
   /** The next line of stdout; null at its end. */
   nextLine(): Promise<string | null>
 }
@@ -81,6 +83,7 @@ function watch(child: ChildProcess): CliProcess {
         if (hasEnded) throw new Error(`ended without saying "${wanted}": ${text.stderr}`)
         await Promise.race([once(stderr, 'data'), ended])
       }
+      return text.stderr
     },
     nextLine: async () => {
       const next = await lines.next()

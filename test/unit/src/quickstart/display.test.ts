@@ -13,6 +13,8 @@ const table = (name: string, more: Partial<TableStatus>): TableStatus => ({
   version: 4n,
   rowCount: 20_314n,
   keyCount: 20_314,
+  fileCount: 1,
+  sizeBytes: 10,
   copy: null,
   commits: 4,
   rowsApplied: 1_234,

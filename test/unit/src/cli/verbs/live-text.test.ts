@@ -15,6 +15,8 @@ function tableWith(copy: TableStatus['copy']): TableStatus {
     version: 1n,
     rowCount: 1n,
     keyCount: 1,
+    fileCount: 1,
+    sizeBytes: 10,
     copy,
     commits: 1,
     rowsApplied: 1,
