@@ -18,6 +18,17 @@ export interface TableColumnFacts {
   readonly isGenerated: boolean
 }
 
+/** An attribute that a table has or had. */
+export interface AttributeRow extends TableColumnFacts {
+  readonly isDropped: boolean
+  /**
+   * What rows have in it that were there before it and were not written since, as text: the default
+   * it was added with. A partitioned table has it in each partition; they may differ when one was
+   * attached. Null: nothing, or the rows were written again and nobody knows.
+   */
+  readonly initials: readonly string[] | null
+}
+
 /** A table as the catalogue describes it. */
 export interface TableFacts {
   readonly oid: number
@@ -266,13 +277,18 @@ export async function readPublishesGenerated(
 export async function readAttributes(
   connection: Connection,
   oid: number,
-): Promise<readonly (TableColumnFacts & { readonly isDropped: boolean })[]> {
-  return await connection.query(
-    `SELECT attnum::int, attname::text AS name, atttypid::int8::float8 AS "typeOid",
-      atttypmod AS typmod, attisdropped AS "isDropped", attgenerated = 's' AS "isGenerated"
-    FROM pg_catalog.pg_attribute
-    WHERE attrelid = $1::int8::oid AND attnum > 0 AND attgenerated IN ('', 's')
-    ORDER BY attnum`,
+): Promise<readonly AttributeRow[]> {
+  return await connection.query<AttributeRow>(
+    `SELECT a.attnum::int, a.attname::text AS name, a.atttypid::int8::float8 AS "typeOid",
+      a.atttypmod AS typmod, a.attisdropped AS "isDropped", a.attgenerated = 's' AS "isGenerated",
+      (SELECT json_agg(DISTINCT array_to_string(m.attmissingval, ''))
+        FROM pg_catalog.pg_attribute m
+        WHERE m.atthasmissing AND m.attname = a.attname AND m.attrelid IN (
+          SELECT $1::int8::oid UNION ALL SELECT relid FROM pg_partition_tree($1::int8::oid))
+      ) AS initials
+    FROM pg_catalog.pg_attribute a
+    WHERE a.attrelid = $1::int8::oid AND a.attnum > 0 AND a.attgenerated IN ('', 's')
+    ORDER BY a.attnum`,
     [oid],
   )
 }

@@ -1,7 +1,7 @@
 /** Shapes of the streams as seen so far: gives each new shape of a stream the next schema id. */
 
 import { SluiceError, type SourceColumn, type StreamSchema } from '../../src/model/index.ts'
-import type { TableColumnFacts, TableFacts } from './catalog.ts'
+import type { AttributeRow, TableColumnFacts, TableFacts } from './catalog.ts'
 import {
   type AnnouncedColumn,
   type AttributeFacts,
@@ -30,6 +30,7 @@ interface DescribedColumn {
   readonly name: string
   readonly typeOid: number
   readonly typmod: number
+  readonly initial?: string
 }
 
 /** Lives as long as the source, so that ids stay unique when a session is opened again. */
@@ -43,6 +44,8 @@ export class SchemaRegistry {
   readonly #columns = new Map<number, readonly KnownColumn[]>()
   /** Relation message as text → the attnums of its columns. Bounded as `#known` is. */
   readonly #ids = new Map<string, readonly (number | null)[]>()
+  /** Table and attnum → the default that the column was added with; never another one. */
+  readonly #initials = new Map<string, string>()
 
   constructor(choices: TypeChoices) {
     this.#choices = choices
@@ -62,10 +65,11 @@ export class SchemaRegistry {
   fromRelation(relation: RelationMessage, table: TableFacts, types: TypeCatalog): StreamSchema {
     const key = relationKey(relation, table)
     const ids = this.#ids.get(JSON.stringify(relation))
-    const numbered = relation.columns.map((column, index) => ({
-      ...column,
-      attnum: ids?.[index] ?? null,
-    }))
+    const numbered = relation.columns.map((column, index) => {
+      const attnum = ids?.[index] ?? null
+      const initial = this.#initials.get(`${relation.id}.${attnum}`)
+      return { ...column, attnum, ...(initial === undefined ? {} : { initial }) }
+    })
     const columns = this.#describe(table.stream, numbered, key, types)
     return this.#register(table.stream, columns, key)
   }
@@ -88,11 +92,11 @@ export class SchemaRegistry {
    * Finds out which columns a relation message is about, from the attributes that its table has
    * now; to be called before `fromRelation`, in the order of the stream.
    */
-  learn(
-    relation: RelationMessage,
-    attributes: readonly (TableColumnFacts & { readonly isDropped: boolean })[],
-    types: TypeCatalog,
-  ): void {
+  learn(relation: RelationMessage, attributes: readonly AttributeRow[], types: TypeCatalog): void {
+    for (const { attnum, initials } of attributes) {
+      const [initial] = initials ?? []
+      if (initial !== undefined) this.#initials.set(`${relation.id}.${attnum}`, initial)
+    }
     const named = <Column extends { typeOid: number; typmod: number }>(column: Column) => ({
       ...column,
       type: sourceTypeName(column.typeOid, column.typmod, types),
@@ -135,7 +139,7 @@ export class SchemaRegistry {
     types: TypeCatalog,
   ): SourceColumn[] {
     const { columnTypes, unfitValues } = this.#choices
-    return columns.map(({ attnum, name, typeOid, typmod }) => {
+    return columns.map(({ attnum, name, typeOid, typmod, initial }) => {
       const column = `${stream}.${name}`
       const choice = Object.hasOwn(columnTypes, column) ? columnTypes[column] : undefined
       const type = columnType(typeOid, typmod, types)
@@ -146,6 +150,7 @@ export class SchemaRegistry {
         nullable: !key.includes(name),
         ...(choice === undefined ? { type } : forced(column, choice, typeOid, types)),
         ...(unfitValues === 'null' ? { unfit: 'null' as const } : {}),
+        ...(initial === undefined ? {} : { initial }),
       }
     })
   }

@@ -77,6 +77,8 @@ export interface CommitRequest {
    * is then empty. Files that came after `base` stay.
    */
   readonly removeAllFiles: boolean
+  /** An operation that only writes rows again gives them other values: incremental reads tell. */
+  readonly changesValues?: boolean
   /** Schema from this version on; null keeps it. */
   readonly schema: TableSchema | null
   /** Table properties that are set from this version on; the others stay. Absent sets none. */

@@ -2,7 +2,7 @@
 
 import { duckType, identifier, literal } from '../engine/index.ts'
 import { assert, type ColumnType, type SourceColumn, type TableColumn } from '../model/index.ts'
-import { copyTextFieldType, copyTextValue } from './copy-text.ts'
+import { copyTextFieldType, copyTextValue, initialValue } from './copy-text.ts'
 import { csvRelation, csvValue } from './csv.ts'
 import { jsonLinePosition, jsonLinesRelation, jsonLineValue } from './json-lines.ts'
 import { parquetRelation, parquetValue } from './parquet.ts'
@@ -25,6 +25,8 @@ export interface ChangeQuery {
   readonly columns: readonly TableColumn[]
   /** Field id of a column → its place among the columns of the segment's schema. */
   readonly places: ReadonlyMap<number, number>
+  /** Field id of a column that the stream does not have yet → what its rows have in it. */
+  readonly initials?: ReadonlyMap<number, SourceColumn>
   /** Adds `maskColumn(n)` columns that tell which `maybeMissing` columns were not sent. */
   readonly withMasks: boolean
   readonly deleteWhen: { readonly column: string; readonly equals: string } | null
@@ -108,10 +110,8 @@ function copyTextSql(query: ChangeQuery): string {
     `time AS ${CHANGE_TIME}`,
     ...columns.map((column) => {
       const index = places.get(column.fieldId)
-      const value =
-        index === undefined
-          ? 'NULL'
-          : copyTextValue(`c${index}`, segment.schema.columns[index] as SourceColumn)
+      if (index === undefined) return `${missingValue(query, column)} AS ${identifier(column.name)}`
+      const value = copyTextValue(`c${index}`, segment.schema.columns[index] as SourceColumn)
       return `${castTo(value, column.type)} AS ${identifier(column.name)}`
     }),
     ...(query.withMasks ? maskSql(query) : []),
@@ -181,6 +181,11 @@ function rowOp({ segment, deleteWhen }: ChangeQuery, value: RowSource['value']):
   const seen = castTo(value(marker), marker.type)
   return `CASE WHEN (${seen})::VARCHAR = ${literal(deleteWhen.equals)}
     THEN ${OP_CODES.delete} ELSE ${OP_CODES.insert} END`
+}
+
+function missingValue({ initials }: ChangeQuery, { fieldId, type }: TableColumn): string {
+  const source = initials?.get(fieldId)
+  return source === undefined ? castTo('NULL', type) : initialValue(source, type)
 }
 
 function castTo(value: string, type: ColumnType): string {

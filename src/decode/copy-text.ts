@@ -43,6 +43,16 @@ export function copyTextValue(field: string, column: SourceColumn): string {
   return `CASE WHEN ${field} = '\\U' THEN NULL ELSE ${value} END`
 }
 
+/** Expression of `SourceColumn.initial`, in a type that the column's values fit. */
+export function initialValue(column: SourceColumn, type: ColumnType): string {
+  const text = literal((column.initial ?? '').replaceAll('\\', '\\\\'))
+  const value =
+    typeof column.type === 'string' && READ_TYPED.has(column.type)
+      ? `CAST(${text} AS ${duckType(column.type)})`
+      : copyTextValue(`CAST(${text} AS VARCHAR)`, column)
+  return `CAST(${value} AS ${duckType(type)})`
+}
+
 /** Value of a text without escapes. */
 function scalarValue(text: string, type: ColumnType, column: SourceColumn): string {
   const duck = duckType(type)

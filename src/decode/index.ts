@@ -15,6 +15,7 @@ export {
   maybeMissing,
   OP_CODES,
 } from './change-sql.ts'
+export { initialValue } from './copy-text.ts'
 export { jsonLinesShape, unknownMembersSql } from './json-lines.ts'
 export { columnPlaces, matchColumns } from './match-columns.ts'
 export type { LandedSegment, RecordRun } from './segment.ts'

@@ -149,6 +149,7 @@ function landedRelation(
       segment,
       columns: userColumns(unit.schema),
       places: segment.places,
+      initials: segment.initials,
       withMasks: false,
       deleteWhen: context.target.deleteWhen,
     })

@@ -16,12 +16,18 @@ import {
   sameType,
   type TableSchema,
 } from '../model/index.ts'
-import { NO_RECORDS, type StagedRejects, type StagedUnit, type Unit } from './unit.ts'
+import {
+  type Initials,
+  NO_RECORDS,
+  type StagedRejects,
+  type StagedUnit,
+  type Unit,
+} from './unit.ts'
 
 /** All parts of a commit as one. */
 export interface WholeCommit {
   readonly staged: StagedUnit
-  /** Files that it adds in types that have grown since they were written. */
+  /** Files that it adds whose types have grown, or that lack columns with a value in them. */
   readonly narrowPaths: ReadonlySet<string>
 }
 
@@ -107,7 +113,9 @@ function close(open: OpenCommit, last: Unit): WholeCommit {
   const add: StagedFile[] = []
   const narrowPaths = new Set<string>()
   for (const { file, schema } of open.files.values()) {
-    if (isNarrower(schema, last.schema)) narrowPaths.add(file.path)
+    if (isNarrower(schema, last.schema) || lacksColumn(schema, last.initials)) {
+      narrowPaths.add(file.path)
+    }
     const hiddenRows = united(open.rows.get(file.path) ?? [])
     open.rows.delete(file.path)
     if (hiddenRows.length === 0) add.push(file)
@@ -137,6 +145,12 @@ function isNarrower(file: TableSchema, now: TableSchema): boolean {
   if (file === now) return false
   const types = new Map(now.columns.map(({ fieldId, type }) => [fieldId, type]))
   return file.columns.some(({ fieldId, type }) => !sameType(type, types.get(fieldId) ?? type))
+}
+
+/** True when a column came after the file that has a value in its rows. */
+function lacksColumn({ columns }: TableSchema, initials: Initials): boolean {
+  const known = new Set(columns.map(({ fieldId }) => fieldId))
+  return [...initials.keys()].some((fieldId) => !known.has(fieldId))
 }
 
 /** One commit of dead letters for all parts: a truncate does not take rejected records away. */

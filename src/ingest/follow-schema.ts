@@ -35,6 +35,8 @@ export interface FollowedSchema {
   readonly changes: readonly SchemaChange[]
   /** Field id → place among the stream's columns. */
   readonly places: ReadonlyMap<number, number>
+  /** Field id of each column that is new → the column, where rows of before have a value in it. */
+  readonly initials: ReadonlyMap<number, SourceColumn>
 }
 
 /**
@@ -57,7 +59,7 @@ export function followSchema(request: FollowRequest): FollowedSchema {
   work.makeRoom()
   work.checkKey(fieldIds)
   const places = columnPlaces(fieldIds.map((fieldId) => work.column(fieldId)))
-  return { ...work.result(), places }
+  return { ...work.result(), places, initials: work.initials }
 }
 
 const lower = (name: string): string => name.toLowerCase()
@@ -65,6 +67,7 @@ const sourceName = ({ origin, name }: TableColumn): string => origin?.name ?? na
 
 /** One change of a stream on its way into a table. */
 class Following {
+  readonly initials = new Map<number, SourceColumn>()
   readonly #request: FollowRequest
   readonly #block: SchemaBlock
   readonly #policies: SchemaPolicies
@@ -158,6 +161,7 @@ class Following {
       origin: { id: column.id ?? null, name, type: column.sourceType, isGone: false },
     }
     this.#set(added)
+    if (column.initial !== undefined) this.initials.set(fieldId, column)
     this.#note(added, { kind: 'add', outcome: 'applied', from: null, to: column.sourceType })
     return fieldId
   }

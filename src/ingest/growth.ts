@@ -1,7 +1,8 @@
 /**
- * A type grew inside a transaction that is staged in parts: the rows that were there, and those of
- * the parts before, stand in files of the narrower type. Before anybody sees the transaction they
- * are written again: the first in a version of their own, the second in the transaction's.
+ * A type grew, or a column came that has a value in rows of before, inside a transaction that is
+ * staged in parts: the rows that were there, and those of the parts before, stand in files of the
+ * older shape. Before anybody sees the transaction they are written again: the first in a version
+ * of their own, the second in the transaction's.
  */
 
 import type { Snapshot } from '../contracts/index.ts'

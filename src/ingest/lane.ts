@@ -9,6 +9,7 @@ import {
   type JsonObject,
   type SchemaChange,
   SluiceError,
+  type SourceColumn,
   type SourcePosition,
   type TableSchema,
 } from '../model/index.ts'
@@ -23,6 +24,7 @@ import { tombstoneDetails } from './tombstones.ts'
 import {
   type BatchHeader,
   countRecords,
+  type Initials,
   type PlacedSegment,
   type StagedRejects,
   type StagedUnit,
@@ -67,8 +69,13 @@ interface Planned {
   isEmpty: boolean
   /** Parts of the next commit are planned already. */
   isMidCommit: boolean
-  /** A type grew in one of them: files of the table and of earlier parts hold the narrower one. */
+  /**
+   * A type grew in one of them, or a column came that has a value in rows of before: files of the
+   * table and of earlier parts must be written again.
+   */
   growsMidCommit: boolean
+  /** Of the columns that came in one of them. */
+  initials: Initials
 }
 
 /** Where the commits of a lane have come to. */
@@ -176,7 +183,8 @@ function statusOf({ latest, durableCursor, ...counts }: Committed): LaneStatus {
 function plannedFrom(snapshot: Snapshot, cursor: Cursor | null): Planned {
   const { schema, fileCount } = snapshot
   const isEmpty = fileCount === 0
-  return { schema, cursor, isEmpty, isMidCommit: false, growsMidCommit: false }
+  const initials: Initials = new Map()
+  return { schema, cursor, isEmpty, isMidCommit: false, growsMidCommit: false, initials }
 }
 
 /** A unit, and what must be committed before it: the rows there are, in wider types. */
@@ -187,45 +195,74 @@ interface PlannedUnits {
   readonly grows: boolean
 }
 
-/**
- * Decides schema and cursor of the next unit, in batch order. Throws what `followSchema` throws;
- * nothing is planned then.
- */
-function planUnit(
-  lane: {
-    readonly planned: Planned
-    readonly context: LaneContext
-    readonly restartsCopy: boolean
-  },
+/** What a unit makes of the table's columns. */
+interface FollowedUnit {
+  readonly schema: TableSchema
+  readonly schemaChanges: readonly SchemaChange[]
+  readonly segments: readonly PlacedSegment[]
+  /** Of the columns that are new. */
+  readonly initials: Initials
+}
+
+function followSegments(
+  { planned, context, restartsCopy }: PlanRequest,
   header: BatchHeader,
   landed: readonly LandedSegment[],
-): PlannedUnits {
-  const { planned, restartsCopy } = lane
+): FollowedUnit {
   let schema = planned.schema
   const schemaChanges: SchemaChange[] = []
-  const segments = landed.map((segment): PlacedSegment => {
+  const steps = landed.map((segment) => {
     const followed = followSchema({
       table: schema,
       stream: segment.schema,
-      target: lane.context.target,
+      target: context.target,
       position: segment.firstPosition,
       isEmptied: restartsCopy || (header.copy?.first === true && planned.isEmpty),
     })
     schema = followed.schema
     schemaChanges.push(...followed.changes)
-    return { ...segment, places: followed.places }
+    return followed
   })
-  const isWider = schemaChanges.some(({ kind }) => kind === 'widen') && !restartsCopy
+  const initials = new Map<number, SourceColumn>()
+  const segments = landed.map((segment, index) => {
+    const later = new Map(steps.slice(index + 1).flatMap((step) => [...step.initials]))
+    const { places, initials: own } = steps[index] as (typeof steps)[number]
+    for (const [fieldId, column] of own) initials.set(fieldId, column)
+    return { ...segment, places, initials: later }
+  })
+  return { schema, schemaChanges, segments, initials }
+}
+
+interface PlanRequest {
+  readonly planned: Planned
+  readonly context: LaneContext
+  readonly restartsCopy: boolean
+}
+
+/**
+ * Decides schema and cursor of the next unit, in batch order. Throws what `followSchema` throws;
+ * nothing is planned then.
+ */
+function planUnit(
+  lane: PlanRequest,
+  header: BatchHeader,
+  landed: readonly LandedSegment[],
+): PlannedUnits {
+  const { planned, restartsCopy } = lane
+  const { schema, schemaChanges, segments, initials: own } = followSegments(lane, header, landed)
+  const isWider = schemaChanges.some(({ kind }) => kind === 'widen')
+  const rewritesRows = (isWider || own.size > 0) && !restartsCopy
   const cursor = planned.cursor
   let rewrite: Unit | null = null
-  planned.growsMidCommit ||= isWider && (planned.isMidCommit || !header.endsCommit)
+  planned.growsMidCommit ||= rewritesRows && (planned.isMidCommit || !header.endsCommit)
   const grows = planned.growsMidCommit && header.endsCommit
+  const initials = new Map([...planned.initials, ...own])
   if (grows && cursor !== null) {
     // The rows there are come first, in a version of their own.
     planned.cursor = { ...cursor, batchNumber: cursor.batchNumber + 1n }
-  } else if (isWider && cursor !== null && !planned.isEmpty && !planned.growsMidCommit) {
+  } else if (rewritesRows && cursor !== null && !planned.isEmpty && !planned.growsMidCommit) {
     const next = { ...cursor, batchNumber: cursor.batchNumber + 1n }
-    const moved = { from: cursor, to: next, schema, schemaChanged: true, schemaChanges }
+    const moved = { from: cursor, to: next, schema, schemaChanged: true, schemaChanges, initials }
     const alone = { ...header, endsCommit: true }
     rewrite = {
       header: alone,
@@ -249,6 +286,7 @@ function planUnit(
     schema,
     schemaChanged: schema !== planned.schema,
     schemaChanges: rewrite === null ? schemaChanges : [],
+    initials,
     rewrites: false,
     timingsMs: {},
   }
@@ -256,6 +294,7 @@ function planUnit(
   if (header.endsCommit) planned.cursor = unit.to
   planned.isMidCommit = !header.endsCommit
   planned.growsMidCommit &&= !header.endsCommit
+  planned.initials = header.endsCommit ? new Map() : initials
   planned.isEmpty = false
   return { rewrite, unit, grows }
 }
@@ -338,6 +377,7 @@ async function commitStaged(
       add: staged.add,
       deletes: staged.deletes,
       removeAllFiles: staged.removeAllFiles,
+      changesValues: unit.rewrites && unit.initials.size > 0,
       schema: unit.schemaChanged ? unit.schema : null,
       accounting: staged.accounting,
       stepTimingsMs: unit.timingsMs,

@@ -1,11 +1,20 @@
 /**
- * Writes rows of a table again, in the types of a new schema: what a growing type asks for, since
- * files of the narrower type would need a reader feature that not every engine has.
+ * Writes rows of a table again, under a new schema: what a growing type asks for, since files of
+ * the narrower type would need a reader feature that not every engine has; and a new column that
+ * has a value in the rows there are, since readers see NULL in files that lack it.
  */
 
 import type { Snapshot } from '../contracts/index.ts'
+import { initialValue } from '../decode/index.ts'
 import { duckType, identifier, literal, type Session } from '../engine/index.ts'
-import { POSITION_COLUMN, SPLIT_COLUMN, type StagedFile, userColumns } from '../model/index.ts'
+import {
+  isSluiceError,
+  POSITION_COLUMN,
+  SluiceError,
+  SPLIT_COLUMN,
+  type StagedFile,
+  userColumns,
+} from '../model/index.ts'
 import { type LaneContext, timed } from './lane-context.ts'
 import { indexStaged, outputFolder, stageUnitRows } from './stager.ts'
 import { emptyStagedUnit, type StagedUnit, type Unit } from './unit.ts'
@@ -51,18 +60,35 @@ export async function rewriteRows(
   await session.run(`CREATE OR REPLACE TEMP TABLE ${NAMED_TABLE} ("row" UINTEGER)`)
   if (rows.length > 0) await session.append(NAMED_TABLE, [rows], rows.length)
   const from = await chosenRows(session, unit, url, 'only' in choice ? 'SEMI' : 'ANTI')
-  return timed(context.clock, unit.timingsMs, 'stage', () =>
-    stageUnitRows(context, unit, session, {
-      split: SPLIT_COLUMN,
-      from,
-      position: POSITION_COLUMN,
-      folder: `${outputFolder(context, unit)}.rewrite`,
-      uniqueName: context.clock.uuid(),
-    }),
-  )
+  try {
+    return await timed(context.clock, unit.timingsMs, 'stage', () =>
+      stageUnitRows(context, unit, session, {
+        split: SPLIT_COLUMN,
+        from,
+        position: POSITION_COLUMN,
+        folder: `${outputFolder(context, unit)}.rewrite`,
+        uniqueName: context.clock.uuid(),
+      }),
+    )
+  } catch (error) {
+    throw initialFailure(error, context, unit)
+  }
 }
 
-/** Rows with or without a name in `NAMED_TABLE`; columns from before the file's time are NULL. */
+/** The rows were stored before, so only a value that is new in them can fail to be. */
+function initialFailure(error: unknown, { target }: LaneContext, { initials }: Unit): unknown {
+  if (!isSluiceError(error, 'SLU-ENG-7002') || initials.size === 0) return error
+  const names = [...initials.values()].map(({ name }) => name).join(', ')
+  return new SluiceError('SLU-ING-4003', {
+    message:
+      `${target.stream} got ${names} with a default that rows of ${target.table} cannot hold: ` +
+      error.message,
+    context: { stream: target.stream, table: target.table },
+    cause: error,
+  })
+}
+
+/** Rows with or without a name in `NAMED_TABLE`; columns that the file lacks have their initial. */
 async function chosenRows(
   session: Session,
   unit: Unit,
@@ -72,7 +98,11 @@ async function chosenRows(
   const file = `read_parquet(${literal(url)}, file_row_number = true)`
   const described = await session.query(`SELECT column_name FROM (DESCRIBE SELECT * FROM ${file})`)
   const present = new Set(described.rows.map(([name]) => String(name)))
-  const columns = userColumns(unit.schema).map(({ name, physicalName, type }) => {
+  const columns = userColumns(unit.schema).map(({ fieldId, name, physicalName, type }) => {
+    const initial = unit.initials.get(fieldId)
+    if (initial !== undefined && !present.has(physicalName)) {
+      return `${initialValue(initial, type)} AS ${identifier(name)}`
+    }
     const value = present.has(physicalName) ? `stored.${identifier(physicalName)}` : 'NULL'
     return `CAST(${value} AS ${duckType(type)}) AS ${identifier(name)}`
   })

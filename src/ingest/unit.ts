@@ -9,6 +9,7 @@ import type {
   RejectCode,
   RowDeletes,
   SchemaChange,
+  SourceColumn,
   StagedFile,
   TableSchema,
 } from '../model/index.ts'
@@ -31,9 +32,14 @@ export interface BatchHeader {
   readonly endsCommit: boolean
 }
 
+/** Field id → column of the stream whose `initial` is the value of rows from before it. */
+export type Initials = ReadonlyMap<number, SourceColumn>
+
 /** A landed segment with the places of the table's columns in it: field id → place. */
 export interface PlacedSegment extends LandedSegment {
   readonly places: ReadonlyMap<number, number>
+  /** Of columns that come after the segment, in the same unit. */
+  readonly initials: Initials
 }
 
 /** One table's share of a batch or of a part; cursors and schema are decided in batch order. */
@@ -53,6 +59,8 @@ export interface Unit {
   readonly schemaChanged: boolean
   /** True for the unit that only writes the rows there are in the types of its schema. */
   readonly rewrites: boolean
+  /** Of the columns that are new in it, or in an earlier part of its commit. */
+  readonly initials: Initials
   /** What the policies made of changes of the stream; stored in the commit. */
   readonly schemaChanges: readonly SchemaChange[]
   /** Milliseconds per step so far. */

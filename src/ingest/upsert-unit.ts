@@ -75,6 +75,7 @@ async function decodeSegments(
       segment,
       columns: userColumns(unit.schema),
       places: segment.places,
+      initials: segment.initials,
       withMasks,
       deleteWhen: context.target.deleteWhen,
     })

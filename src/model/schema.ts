@@ -60,6 +60,11 @@ export interface SourceColumn {
    * source could not tell which.
    */
   readonly id?: number | null
+  /**
+   * What rows have in it that were there before the column, in the source's text form and without
+   * escapes; absent: NULL. Given by sources that add columns with a default without telling rows.
+   */
+  readonly initial?: string
 }
 
 /** One shape of the records of a stream. A new shape has a new `schemaId`. */

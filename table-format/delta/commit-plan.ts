@@ -143,8 +143,9 @@ export function planCommit(request: {
   const { commit, base, state, deletes, vectors, addedVectors, context } = request
   const version = state.version + 1n
   const timestampMs = Math.max(context.nowMs, Number(state.timestampMicros / 1000n) + 1)
-  // These two write rows again that stay what they are.
-  const dataChange = commit.operation !== 'compact' && commit.operation !== 'schema'
+  // These two write rows again, which mostly stay what they are.
+  const rearranges = commit.operation === 'compact' || commit.operation === 'schema'
+  const dataChange = !rearranges || commit.changesValues === true
   const schemaActions = planSchema(commit, state, context)
   const schema = schemaActions.schema
   const gone = [...filesToRemove(commit, base), ...deletes.emptied]

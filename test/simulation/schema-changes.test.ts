@@ -99,12 +99,13 @@ class StormSource {
   }
 
   #schemaOf(model: SourceModel): StreamSchema {
-    const columns = model.columns.map(({ attnum, name, type }) => ({
+    const columns = model.columns.map(({ attnum, name, type, initial }) => ({
       id: attnum,
       name,
       type: COLUMN_TYPES[type],
       sourceType: type,
       nullable: name !== 'id',
+      ...(initial === null ? {} : { initial }),
     }))
     const shape = JSON.stringify(columns)
     const known = this.#schemas.get(shape)
@@ -176,7 +177,8 @@ async function runStorm(name: string, seed: number, policies: ModelPolicies): Pr
   const dice = createDice(seed)
   const invented = new SourceModel()
   // A table that keeps its names has no room for a new column of an old name.
-  const options = { dice, mayRefuse: false, freshNames: policies.rename === 'keep' }
+  const freshNames = policies.rename === 'keep'
+  const options = { dice, mayRefuse: false, freshNames, defaults: true }
   const history = Array.from({ length: 40 }, (_, index) =>
     inventTransaction(invented, index + 1, options),
   )

@@ -23,7 +23,13 @@ export type ModelType =
 
 /** One statement on the table; `put` inserts or updates the whole row. */
 export type Statement =
-  | { readonly kind: 'add'; readonly name: string; readonly type: ModelType }
+  | {
+      readonly kind: 'add'
+      readonly name: string
+      readonly type: ModelType
+      /** The default: what rows of before have in the column. */
+      readonly initial: Value
+    }
   | { readonly kind: 'drop'; readonly name: string }
   | { readonly kind: 'rename'; readonly from: string; readonly to: string }
   | { readonly kind: 'retype'; readonly name: string; readonly type: ModelType }
@@ -40,6 +46,8 @@ export interface ModelColumn {
   readonly attnum: number
   readonly name: string
   readonly type: ModelType
+  /** What rows have in it that were there before it. */
+  readonly initial: Value
 }
 
 /** Column of the table. */
@@ -61,9 +69,9 @@ type Row = ReadonlyMap<number, Value>
 /** Columns and rows of the source. */
 export class SourceModel {
   columns: readonly ModelColumn[] = [
-    { attnum: 1, name: 'id', type: 'integer' },
-    { attnum: 2, name: 'seq', type: 'integer' },
-    { attnum: 3, name: 'note', type: 'text' },
+    { attnum: 1, name: 'id', type: 'integer', initial: null },
+    { attnum: 2, name: 'seq', type: 'integer', initial: null },
+    { attnum: 3, name: 'note', type: 'text', initial: null },
   ]
   readonly rows = new Map<number, Row>()
   #attnum = 3
@@ -76,8 +84,10 @@ export class SourceModel {
     }
     switch (statement.kind) {
       case 'add': {
-        const { name, type } = statement
-        this.columns = [...this.columns, { attnum: ++this.#attnum, name, type }]
+        const { name, type, initial } = statement
+        const attnum = ++this.#attnum
+        this.columns = [...this.columns, { attnum, name, type, initial }]
+        for (const [id, row] of this.rows) this.rows.set(id, new Map([...row, [attnum, initial]]))
         return
       }
       case 'drop':
@@ -167,8 +177,9 @@ export class TableModel {
       if (now === undefined) return drop === 'keep' ? [{ ...column, isGone: true }] : []
       return [rename === 'apply' ? { ...column, name: now.name } : column]
     })
-    for (const { attnum, name } of source.columns) {
+    for (const { attnum, name, initial } of source.columns) {
       if (held.some((column) => column.attnum === attnum)) continue
+      for (const [id, row] of this.rows) this.rows.set(id, new Map([[attnum, initial], ...row]))
       held = [...held, { attnum, fieldId: ++this.#fieldId, name, isGone: false }]
     }
     const taken = new Set(held.filter(({ isGone }) => !isGone).map(({ name }) => name))
@@ -222,6 +233,8 @@ export interface StormOptions {
   readonly mayRefuse: boolean
   /** Number of names; with few of them dropped names come back. */
   readonly freshNames: boolean
+  /** Columns may come with a default. */
+  readonly defaults: boolean
 }
 
 /** A transaction that the source can apply, whose last statement writes `seq` into row 0. */
@@ -252,7 +265,10 @@ function inventChange(source: SourceModel, seq: number, options: StormOptions): 
   const free = freeName(source, seq, options)
   const roll = dice.roll(100)
   if (own.length === 0 || (roll < 30 && source.columns.length < COLUMNS_MAX)) {
-    return { kind: 'add', name: free, type: dice.pick(TYPES) }
+    const type = dice.pick(TYPES)
+    const hasDefault = options.defaults && dice.roll(2) === 0
+    const initial = hasDefault ? inventValue(type, dice) : null
+    return { kind: 'add', name: free, type, initial }
   }
   const column = dice.pick(own)
   if (roll < 50) return { kind: 'drop', name: column.name }

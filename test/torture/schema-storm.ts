@@ -188,7 +188,12 @@ async function blow(storm: Storm): Promise<void> {
     // Names come back only where the pipeline keeps up: what was dropped and added again with name
     // and type, both unread, is taken for one column, as documented.
     const freshNames = policies.rename === 'keep' || burst > 0 || storm.killed < options.kills
-    const statements = inventTransaction(source, seq, { dice, mayRefuse: true, freshNames })
+    const statements = inventTransaction(source, seq, {
+      dice,
+      mayRefuse: true,
+      freshNames,
+      defaults: false,
+    })
     history.push(statements)
     await apply(storm, statements)
     const killsDue = (options.kills * seq) / options.steps

@@ -46,8 +46,13 @@ export interface PipelineLife {
   failure(): Promise<unknown>
 }
 
-/** Makes the folder; `pipeline` and `source` are the settings of either, as YAML in braces. */
-export function createLivePipeline(url: string, pipeline: string, source = ''): LivePipeline {
+/** Makes the folder; the settings of pipeline, source and commits are YAML for within braces. */
+export function createLivePipeline(
+  url: string,
+  pipeline: string,
+  source = '',
+  commit = 'every: 100ms',
+): LivePipeline {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-live-'))
   const path = join(folder, 'sluice.yaml')
   const warned: string[] = []
@@ -65,7 +70,7 @@ export function createLivePipeline(url: string, pipeline: string, source = ''): 
       `apiVersion: v1
 store: { url: ./lake }
 sources: { pg: { postgres: { url: '${url}', ${more} } } }
-pipelines: [{ name: live, from: pg, commit: { every: 100ms }, ${text} }]
+pipelines: [{ name: live, from: pg, commit: { ${commit} }, ${text} }]
 `,
     )
   }
