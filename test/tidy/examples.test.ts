@@ -7,40 +7,11 @@ import { VERBS } from '../../src/cli/verb-list.ts'
 import { sourceSpecs } from '../../src/compose.ts'
 import { checkConfig } from '../../src/config/index.ts'
 import { NEXT_COMMANDS } from '../../src/quickstart/index.ts'
-import { expectNone, repoFiles, textOf } from './source-tree.ts'
+import { commandLines, samples } from '../support/doc-examples.ts'
+import { expectNone, textOf } from './source-tree.ts'
 
 const folder = mkdtempSync(path.join(tmpdir(), 'sluice-examples-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
-
-/** Blocks of a language in all pages, with the line they begin at. */
-function samples(language: string): readonly { readonly place: string; readonly text: string }[] {
-  return repoFiles()
-    .filter((file) => file.endsWith('.md'))
-    .flatMap((file) => {
-      const page = textOf(file)
-      const blocks = page.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)
-      return [...blocks]
-        .filter((block) => block[1] === language)
-        .map((block) => ({
-          place: `${file}:${page.slice(0, block.index).split('\n').length}`,
-          text: block[2] ?? '',
-        }))
-    })
-}
-
-/** Arguments of the first `sluice` in a line of a shell; null when there is none. */
-function commandOf(line: string): readonly string[] | null {
-  const command = /(?:^|\$\(|\| *)(?:npx )?sluice(?= |$)(.*)$/.exec(line.trim())?.[1]
-  if (command === undefined) return null
-  const words: string[] = []
-  for (const found of command.matchAll(
-    /\s*(?:([|>&;#)].*)|((?:'[^']*'|"[^"]*"|[^\s'"|>&;)])+))/g,
-  )) {
-    if (found[1] !== undefined) break
-    words.push((found[2] ?? '').replaceAll(/'([^']*)'|"([^"]*)"/g, '$1$2'))
-  }
-  return words
-}
 
 describe('examples in the docs', () => {
   it('are valid where they are whole configurations', async () => {
@@ -58,16 +29,7 @@ describe('examples in the docs', () => {
   })
 
   it('are command lines that the parser takes, in the docs and in every help text', async () => {
-    const inDocs = ['', 'sh', 'bash']
-      .flatMap(samples)
-      .flatMap(({ place, text }) => text.split('\n').map((line) => ({ place, line })))
-    const inHelp = VERBS.flatMap(({ usage, examples }) =>
-      examples.map(([line]) => ({ place: `help of ${usage}`, line })),
-    )
-    const lines = [...inDocs, ...inHelp].flatMap(({ place, line }) => {
-      const args = commandOf(line)
-      return args === null ? [] : [{ place, line, args }]
-    })
+    const lines = commandLines()
     expect(lines.length).toBeGreaterThan(40)
     const wrong = await Promise.all(
       lines.map(async ({ place, line, args }) =>

@@ -18,6 +18,8 @@ export interface CliSurroundings {
   /** The person at the terminal. */
   readonly ask?: (question: string) => Promise<string>
   readonly isAlive?: boolean
+  /** The time of day that the command sees, in milliseconds since 1970. */
+  readonly nowMs?: number
   /** NO_COLOR is set. */
   readonly noColor?: boolean
   /** The signal that `drain` hands out. */
@@ -37,6 +39,7 @@ export async function runInFolder(
   let stderr = ''
   const isTTY = surroundings.isTTY ?? false
   const columns = surroundings.columns ?? 100
+  const clock = createSystemClock()
   const host: Host = {
     stdout: {
       isTTY,
@@ -58,7 +61,7 @@ export async function runInFolder(
       logLevel: null,
     },
     folder,
-    clock: createSystemClock(),
+    clock: { ...clock, nowMs: () => surroundings.nowMs ?? clock.nowMs() },
     processId: TEST_PROCESS_ID,
     interrupts: { drain: () => surroundings.signal ?? new AbortController().signal },
     usage: () => ({ residentBytes: 1, cpuSeconds: 1, startedAtSeconds: 1 }),
