@@ -2,8 +2,9 @@
 
 import type { CsvLayout } from '../../src/contracts/index.ts'
 import { SluiceError, type SourceColumn } from '../../src/model/index.ts'
-import { type CsvDialect, csvFormat, firstRecordEnd, parseRecords } from './csv.ts'
+import { csvFormat, firstRecordEnd, parseRecords } from './csv.ts'
 import { headerNames, inferCsvColumns } from './csv-columns.ts'
+import type { CsvDialect } from './csv-record.ts'
 import {
   byteOrderMark,
   type FileFormat,

@@ -8,33 +8,31 @@
  */
 
 import { isUtf8 } from 'node:buffer'
+import { landedRecords, scanAllRecords } from './all-csv-records.ts'
 import {
+  CR,
+  type CsvDialect,
+  DELIMITER,
+  kindsOf,
+  newFacts,
+  PLAIN,
+  QUOTE,
+  scanRecord,
+  skipQuoted,
+} from './csv-record.ts'
+import {
+  type AllRecordsScan,
   LINE_BYTES_MAX,
   type RecordFormat,
   type RecordProblem,
   type RecordScan,
 } from './records.ts'
 
-/** The characters of a CSV file, one ASCII character each. */
-export interface CsvDialect {
-  readonly delimiter: string
-  readonly quote: string
-}
-
 /** A field as it stands in a file: its text without quotes, and whether it had some. */
 export interface CsvField {
   readonly text: string
   readonly isQuoted: boolean
 }
-
-const LF = 0x0a
-const CR = 0x0d
-
-const PLAIN = 0
-const DELIMITER = 1
-const QUOTE = 2
-const LINE_FEED = 3
-const RETURN = 4
 
 /** The records of CSV files with `fieldCount` fields each. */
 export function csvFormat(dialect: CsvDialect, fieldCount: number): RecordFormat {
@@ -45,10 +43,12 @@ export function csvFormat(dialect: CsvDialect, fieldCount: number): RecordFormat
       const isText = isUtf8(bytes.subarray(0, scan.endBytes))
       return isText ? scan : scanRecords(bytes, kinds, fieldCount, true)
     },
+    scanAll: (bytes, isWhole) => scanAllRecords(bytes, { kinds, fieldCount }, isWhole),
     records: (bytes, scan) => {
       const whole = bytes.subarray(0, scan.endBytes)
       const isBare = scan.lineCount === scan.recordCount && !whole.includes(CR)
-      return isBare ? whole : normalized(whole, kinds)
+      const { unreadableEnds = null } = scan as Partial<AllRecordsScan>
+      return isBare && unreadableEnds === null ? whole : landedRecords(whole, kinds, unreadableEnds)
     },
   }
 }
@@ -91,15 +91,6 @@ export function parseRecords(
   return records
 }
 
-function kindsOf({ delimiter, quote }: CsvDialect): Uint8Array {
-  const kinds = new Uint8Array(256)
-  kinds[delimiter.charCodeAt(0)] = DELIMITER
-  kinds[quote.charCodeAt(0)] = QUOTE
-  kinds[LF] = LINE_FEED
-  kinds[CR] = RETURN
-  return kinds
-}
-
 function scanRecords(
   bytes: Buffer,
   kinds: Uint8Array,
@@ -127,102 +118,6 @@ function scanRecords(
     endBytes = end
   }
   return { endBytes, lineCount, recordCount, lineBytesMax, problem }
-}
-
-/** What `scanRecord` finds beside the end; one object for all records of a scan. */
-interface RecordFacts {
-  /** 0 for a blank line. */
-  fieldCount: number
-  lineCount: number
-  problem: RecordProblem | null
-}
-
-const newFacts = (): RecordFacts => ({ fieldCount: 0, lineCount: 0, problem: null })
-
-/**
- * The end of the record at `start`, its line end included; 0 when it does not end within the bytes.
- * Fills `facts`.
- */
-function scanRecord(bytes: Buffer, start: number, kinds: Uint8Array, facts: RecordFacts): number {
-  const { length } = bytes
-  facts.fieldCount = 0
-  facts.lineCount = 1
-  facts.problem = null
-  let at = start
-  let fieldStart = start
-  while (at < length) {
-    const kind = kinds[bytes[at] as number]
-    if (kind === PLAIN) {
-      at++
-    } else if (kind === DELIMITER) {
-      facts.fieldCount++
-      fieldStart = ++at
-    } else if (kind === LINE_FEED) {
-      if (at > start) facts.fieldCount++
-      return at + 1
-    } else if (kind === RETURN) {
-      if (at + 1 === length) return 0
-      if (bytes[at + 1] !== LF) return brokenEnd(bytes, at, 'bad-line-end', facts)
-      if (at > start) facts.fieldCount++
-      return at + 2
-    } else {
-      if (at !== fieldStart) return brokenEnd(bytes, at, 'bad-quote', facts)
-      at = skipQuoted(bytes, at, kinds, facts)
-      if (at < length && kinds[bytes[at] as number] === PLAIN) {
-        return brokenEnd(bytes, at, 'bad-quote', facts)
-      }
-    }
-  }
-  return 0
-}
-
-/**
- * The place after the closing quote of a field that begins at `at`; the end of the bytes when there
- * is none. Counts lines.
- */
-function skipQuoted(bytes: Buffer, start: number, kinds: Uint8Array, facts: RecordFacts): number {
-  const { length } = bytes
-  let at = start + 1
-  for (; at < length; at++) {
-    const kind = kinds[bytes[at] as number]
-    if (kind === LINE_FEED) facts.lineCount++
-    else if (kind === QUOTE) {
-      // A quote in the last place may be half of a pair.
-      if (at + 1 === length || bytes[at + 1] !== bytes[at]) return at + 1
-      at++
-    }
-  }
-  return length
-}
-
-/** A bad record ends at the next line end, wherever that stands. */
-function brokenEnd(bytes: Buffer, at: number, problem: RecordProblem, facts: RecordFacts): number {
-  facts.problem = problem
-  return bytes.indexOf(LF, at) + 1
-}
-
-/** Good records with every line end as LF and without blank lines. */
-function normalized(bytes: Buffer, kinds: Uint8Array): Buffer {
-  const result = Buffer.allocUnsafeSlow(bytes.length)
-  let written = 0
-  let recordStart = 0
-  let isQuoted = false
-  for (let at = 0; at < bytes.length; at++) {
-    const byte = bytes[at] as number
-    const kind = kinds[byte]
-    // A doubled quote leaves the field and enters it again.
-    if (kind === QUOTE) isQuoted = !isQuoted
-    else if (kind === RETURN && !isQuoted) continue
-    else if (kind === LINE_FEED && !isQuoted) {
-      if (written > recordStart) {
-        result[written++] = byte
-        recordStart = written
-      }
-      continue
-    }
-    result[written++] = byte
-  }
-  return result.subarray(0, written)
 }
 
 function splitFields(

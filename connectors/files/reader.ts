@@ -169,7 +169,7 @@ async function* readFile(
     if (scan.problem !== null) throw badRecord(scan.problem, progress.place, shape)
     const rest = buffer.subarray(scan.endBytes, filled)
     if (rest.length >= LINE_BYTES_MAX) {
-      if (!keepsUnreadable(read, shape)) throw badRecord('too-long', progress.place, shape)
+      if (!read.keepsUnreadable) throw badRecord('too-long', progress.place, shape)
       if (!(yield* passLongLine(read, progress, { shape, handle, takeTail }))) return
       filled = 0
       continue
@@ -198,9 +198,10 @@ async function* emitRows(
   for (const range of rowRanges(progress.place, shape, { sizeBytes, end, partBytesMax })) {
     progress.place = range.place
     if (range.rowCount === 0 || read.signal.aborted) return
+    const place = { file: name, firstLine: range.firstRow + 1, lines: null }
     const part = rowsPart(shape, range, progress.position)
     progress.position += BigInt(range.rowCount)
-    yield blockOf(progress, part)
+    yield blockOf(progress, read.keepsUnreadable ? { ...part, place } : part)
   }
 }
 
@@ -302,21 +303,23 @@ function* emit(
   yield blockOf(progress, textPart(read, progress, { shape, bytes, scan }))
 }
 
-/** Yields the last line of a file, which no LF ends; the block's bytes get one. */
+/** Yields what is left of a file that does not end as its records do; its last line gets an LF. */
 function* emitTail(
   read: FolderRead,
   progress: Progress,
   shape: TextShape,
   rest: Buffer,
 ): Generator<SourceBlock> {
-  const ended = Buffer.allocUnsafeSlow(rest.length + 1)
+  // What an open quote keeps from ending may have its line end all the same.
+  const unended = rest.at(-1) !== LF
+  const ended = Buffer.allocUnsafeSlow(rest.length + (unended ? 1 : 0))
   rest.copy(ended)
-  ended[rest.length] = LF
-  const scan = scanPiece(read, shape, ended)
+  if (unended) ended[rest.length] = LF
+  const scan = scanPiece(read, shape, ended, true)
   const problem = scan.problem ?? (scan.endBytes < ended.length ? 'open-quote' : null)
   if (problem !== null) throw badRecord(problem, progress.place, shape)
   read.shape.add(unknownIn(read, progress, shape, ended)?.columns ?? [])
-  progress.place = { ...moveTo(progress.place, rest, scan), unended: true }
+  progress.place = { ...moveTo(progress.place, rest, scan), unended }
   if (scan.recordCount === 0) return
   const bytes = shape.records.records(ended, scan)
   yield blockOf(progress, textPart(read, progress, { shape, bytes, scan }))
@@ -354,6 +357,7 @@ async function* passLongLine(
   progress.place = place
   const scan: AllRecordsScan = {
     endBytes: bytes.length,
+    unreadableEnds: Uint32Array.of(0, bytes.length),
     lineCount: 1,
     recordCount: 1,
     lineBytesMax: bytes.length,
@@ -361,22 +365,18 @@ async function* passLongLine(
     unreadable: { rows: Uint32Array.of(0), codes: Uint8Array.of(rejectCodeNumber('too-long')) },
     linesBefore: null,
   }
-  yield blockOf(progress, textPart(read, progress, { shape, bytes, scan }))
+  const kept = shape.records.records(bytes, scan)
+  yield blockOf(progress, textPart(read, progress, { shape, bytes: kept, scan }))
   return true
-}
-
-/** True when unreadable records are wanted, and the format can pass them. */
-function keepsUnreadable(read: FolderRead, { records }: TextShape): boolean {
-  return read.keepsUnreadable && records.scanAll !== undefined
 }
 
 function scanPiece(
   read: FolderRead,
   { records }: TextShape,
   bytes: Buffer,
+  isWhole = false,
 ): RecordScan | AllRecordsScan {
-  const scanAll = read.keepsUnreadable ? records.scanAll : undefined
-  return scanAll === undefined ? records.scan(bytes) : scanAll(bytes)
+  return read.keepsUnreadable ? records.scanAll(bytes, isWhole) : records.scan(bytes)
 }
 
 const isOfAll = (scan: RecordScan | AllRecordsScan): scan is AllRecordsScan => 'unreadable' in scan

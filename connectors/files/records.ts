@@ -39,6 +39,8 @@ export interface AllRecordsScan extends RecordScan {
   readonly unreadable: UnreadableRecords | null
   /** Of each record the lines before it in the piece; null when all lines are records. */
   readonly linesBefore: Uint32Array | null
+  /** Start and end of each unreadable record, where `records` lands those in another form. */
+  readonly unreadableEnds?: Uint32Array
 }
 
 /** Finds records in bytes. Pure; makes no object and no string per record. */
@@ -46,10 +48,10 @@ export interface RecordFormat {
   /** Scans whole records from the start of `bytes`; what follows the last one is left. */
   scan(bytes: Buffer): RecordScan
   /**
-   * The same, with the records that are none among the others; ends before one that is too long.
-   * Absent where a bad record hides where the next one begins.
+   * The same, with the records that are none among the others; ends before a line that is too long.
+   * `isWhole` says that nothing follows: no record may then be left.
    */
-  scanAll?(bytes: Buffer): AllRecordsScan
+  scanAll(bytes: Buffer, isWhole: boolean): AllRecordsScan
   /** The bytes of the scanned records alone, in the form that is landed. */
   records(bytes: Buffer, scan: RecordScan): Buffer
 }

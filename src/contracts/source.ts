@@ -27,7 +27,8 @@ import type { Telemetry } from './telemetry.ts'
  *   columns marked `\U` · `t` truncate (no column set).
  * - `json-lines`: one JSON object a line, LF; the position of line i is `firstPosition + i`.
  * - `csv`: records as RFC 4180 has them, ended by LF, none blank, each with as many fields as
- *   `csv.fields`; the position of record i is `firstPosition + i`.
+ *   `csv.fields`; the position of record i is `firstPosition + i`. An unreadable record is one
+ *   quoted field that holds its bytes without their line end.
  * - `parquet`: no bytes, but consecutive rows of `file`; the position of row `file.firstRow + i` is
  *   `firstPosition + i`.
  */
@@ -92,7 +93,8 @@ export interface BlockPart {
   readonly partialCount: number
   /**
    * Of a stream of `SourceStart.keepsUnreadable`: the records that are no records. Their bytes are
-   * as they were found, ended by LF; of one that is too long, the beginning.
+   * as they were found, ended by LF (`csv`: as `RawFormat` says); of one that is too long, the
+   * beginning.
    */
   readonly unreadable?: UnreadableRecords
   /** Given where records may be rejected and the source has files. */

@@ -3,6 +3,7 @@
 import { duckType, literal } from '../engine/index.ts'
 import { type ColumnType, isWholeNumber, type SourceColumn } from '../model/index.ts'
 import { decimalForm, isDecimal } from './decimal-text.ts'
+import { ENDS_QUERY, type Refusal } from './refusal.ts'
 import type { CsvLayout, LandedSegment } from './segment.ts'
 import { wholeNumber } from './whole-number.ts'
 
@@ -23,24 +24,30 @@ export function csvRelation(segment: LandedSegment, csv: CsvLayout): string {
 }
 
 /** The value of a column; NULL when the file does not have it. */
-export function csvValue(csv: CsvLayout, column: SourceColumn): string {
-  const index = csv.fields.indexOf(column.name)
-  return index < 0 ? 'NULL' : textValue(`c${index}`, column)
+export function csvValue(csv: CsvLayout, column: SourceColumn, refusal = ENDS_QUERY): string {
+  const text = csvText(csv, column)
+  return text === null ? 'NULL' : textValue(text, column, refusal)
+}
+
+/** The text of a column's field; null when the file does not have it. */
+export function csvText({ fields }: CsvLayout, { name }: SourceColumn): string | null {
+  const index = fields.indexOf(name)
+  return index < 0 ? null : `c${index}`
 }
 
 /**
  * A text as a value of the column's type. Whatever the type would round, cut or take for something
- * else ends the query.
+ * else is refused.
  */
-function textValue(text: string, { name, type }: SourceColumn): string {
+function textValue(text: string, { name, type }: SourceColumn, refusal: Refusal): string {
   if (type === 'string') return text
-  if (isWholeNumber(type)) return wholeNumber(text, name)
+  if (isWholeNumber(type)) return wholeNumber(text, name, refusal)
   const form = formOf(type)
   const cast = `CAST(${text} AS ${duckType(type)})`
   if (form === null) return cast
+  const refused = literal(`${name}: no ${duckType(type)} holds exactly: `)
   return `CASE WHEN regexp_full_match(${text}, ${literal(form)}) THEN ${cast}
-    WHEN ${text} IS NOT NULL
-    THEN error(${literal(`${name}: no ${duckType(type)} holds exactly: `)} || ${text}[1:60]) END`
+    WHEN ${text} IS NOT NULL THEN ${refusal(`${refused} || ${text}[1:60]`)} END`
 }
 
 const DAY = '[0-9]{4,6}-[0-9]{1,2}-[0-9]{1,2}'

@@ -18,5 +18,6 @@ export {
 export { initialValue } from './copy-text.ts'
 export { jsonLinesShape, unknownMembersSql } from './json-lines.ts'
 export { columnPlaces, matchColumns } from './match-columns.ts'
-export type { LandedSegment, RecordRun } from './segment.ts'
+export { rowsAsJsonSql } from './parquet.ts'
+export type { FileRows, LandedSegment, RecordRun } from './segment.ts'
 export { type VerdictQuery, verdictSql } from './verdict-sql.ts'

@@ -46,10 +46,9 @@ export function jsonLinesRelation(segment: LandedSegment): string {
   return `(SELECT *, row_number() OVER () AS ${LINE} FROM ${relation}) WHERE ${LINE} > 1`
 }
 
-/** The position of a row of the relation. */
-export function jsonLinePosition({ firstPosition, shapePath }: LandedSegment): string {
-  if (shapePath === undefined) return `${firstPosition}::BIGINT + row_number() OVER () - 1`
-  return `${firstPosition - 2n}::BIGINT + ${LINE}`
+/** The number of a row of the relation, from 0. */
+export function jsonLineNumber({ shapePath }: LandedSegment): string {
+  return shapePath === undefined ? 'row_number() OVER () - 1' : `${LINE} - 2`
 }
 
 function membersRelation(segment: LandedSegment): string {

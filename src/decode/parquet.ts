@@ -2,6 +2,7 @@
 
 import { identifier, literal, pathLiteral } from '../engine/index.ts'
 import type { SourceColumn } from '../model/index.ts'
+import { ENDS_QUERY } from './refusal.ts'
 import type { FileRows } from './segment.ts'
 
 /** The rows of a segment, each with its `file_row_number`. */
@@ -12,11 +13,26 @@ export function parquetRelation(file: FileRows, recordCount: number): string {
 }
 
 /** The value of a column; NULL when the file does not have it. Nanoseconds are never cut off. */
-export function parquetValue(file: FileRows, { name, type }: SourceColumn): string {
+export function parquetValue(
+  file: FileRows,
+  { name, type }: SourceColumn,
+  refusal = ENDS_QUERY,
+): string {
   if (!file.columns.includes(name)) return 'NULL'
   const value = identifier(name)
   if (type !== 'timestamp_ntz') return value
-  const refusal = `error(${literal(`${name}: no microsecond is exactly `)} || ${value}::VARCHAR)`
+  const refused = refusal(`${literal(`${name}: no microsecond is exactly `)} || ${value}::VARCHAR`)
   return `CASE WHEN typeof(${value}) <> 'TIMESTAMP_NS' OR epoch_ns(${value}) % 1000 = 0
-    THEN ${value}::TIMESTAMP WHEN ${value} IS NOT NULL THEN ${refusal} END`
+    THEN ${value}::TIMESTAMP WHEN ${value} IS NOT NULL THEN ${refused} END`
+}
+
+/**
+ * The rows of a segment as they stand in the file: `row` (from 0) and `raw`, a JSON object of all
+ * columns as UTF-8.
+ */
+export function rowsAsJsonSql(file: FileRows, recordCount: number): string {
+  const members = file.columns.map((name) => `${literal(name)}: ${identifier(name)}`)
+  return `SELECT (file_row_number - ${file.firstRow})::UINTEGER AS "row",
+      encode(to_json({${members.join(', ')}})::VARCHAR) AS raw
+    FROM ${parquetRelation(file, recordCount)}`
 }

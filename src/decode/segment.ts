@@ -29,6 +29,8 @@ export interface LandedSegment
   readonly lineBytesMax: number
   /** Where the records stand in the files of the source: a run of records each, in order. */
   readonly runs?: readonly RecordRun[]
+  /** SELECT of the numbers of records (`row`, from 0) that are to be left out; none when absent. */
+  readonly passedOver?: string
 }
 
 /** Records of one file, from one on. */

@@ -11,8 +11,11 @@ import {
   type SourceColumn,
   type TableColumn,
 } from '../model/index.ts'
+import { csvText } from './csv.ts'
 import { hasMoreDecimals, isDecimal, triedDecimal } from './decimal-text.ts'
 import { quotedMembers, quotedText } from './json-lines.ts'
+import { IS_NULL } from './refusal.ts'
+import { ROW_NUMBER, rowSource } from './row-source.ts'
 import type { LandedSegment } from './segment.ts'
 
 /** What to try the records of a segment for. */
@@ -35,7 +38,63 @@ const VALUE_SHOWN_MAX = 60
  * formats whose records cannot be told apart when they fail.
  */
 export function verdictSql(query: VerdictQuery): string | null {
-  return query.segment.format === 'json-lines' ? jsonLinesSql(query) : null
+  const { format } = query.segment
+  switch (format) {
+    case 'json-lines':
+      return jsonLinesSql(query)
+    case 'csv':
+    case 'parquet':
+      return rowsSql(query)
+    case 'copy-text':
+      return null
+    default: {
+      const never: never = format
+      return never
+    }
+  }
+}
+
+/** Of rows every value is decoded as it would be, each by itself. */
+function rowsSql({ segment, columns, places, key }: VerdictQuery): string {
+  const { relation, value } = rowSource(segment)
+  const cases = columns.flatMap((column) => {
+    const source = segment.schema.columns[places.get(column.fieldId) ?? -1]
+    if (source === undefined) return []
+    const found = fieldOf(segment, source)
+    const missing = key.includes(column.name)
+      ? [
+          `WHEN ${found ?? 'NULL'} IS NULL THEN ${verdict(
+            code(found === null ? 'missing-key' : 'null-key'),
+            source,
+          )}`,
+        ]
+      : []
+    if (found === null) return missing
+    const tried = `TRY(CAST(${value(source, IS_NULL)} AS ${duckType(column.type)}))`
+    const shown = `(${found}::VARCHAR)`
+    const why = whySql(shown, source)
+    const unfit = `WHEN ${found} IS NOT NULL AND ${tried} IS NULL
+      THEN ${verdict(why, source, shown)}`
+    return [unfit, ...missing]
+  })
+  if (cases.length === 0) return NOTHING_REJECTED
+  return verdictsOf(cases, `SELECT ${ROW_NUMBER}::UINTEGER AS "row", * FROM ${relation}`)
+}
+
+/** What a record has for a column before it is decoded; null when its file lacks the column. */
+function fieldOf({ csv, file }: LandedSegment, column: SourceColumn): string | null {
+  if (csv !== undefined) return csvText(csv, column)
+  return file?.columns.includes(column.name) === true ? identifier(column.name) : null
+}
+
+const NOTHING_REJECTED = `SELECT NULL::UINTEGER AS "row", NULL::VARCHAR AS code,
+  NULL::VARCHAR AS column_name, NULL::VARCHAR AS value WHERE false`
+
+function verdictsOf(cases: readonly string[], records: string): string {
+  return `SELECT "row", verdict.code AS code, verdict.column_name AS column_name,
+      verdict.value AS value
+    FROM (SELECT "row", CASE ${cases.join('\n      ')} END AS verdict FROM (${records}))
+    WHERE verdict IS NOT NULL`
 }
 
 function jsonLinesSql({ segment, columns, places, key }: VerdictQuery): string {
@@ -64,10 +123,7 @@ function jsonLinesSql({ segment, columns, places, key }: VerdictQuery): string {
       return [...memberCase(source, column.type), ...(isKey ? [keyCase(source)] : [])]
     }),
   ]
-  return `SELECT "row", verdict.code AS code, verdict.column_name AS column_name,
-      verdict.value AS value
-    FROM (SELECT "row", CASE ${cases.join('\n      ')} END AS verdict FROM (${members}))
-    WHERE verdict IS NOT NULL`
+  return verdictsOf(cases, members)
 }
 
 /** The value of a member as text; NULL for null and for members that are not there. */
@@ -80,20 +136,34 @@ function memberCase(source: SourceColumn, type: ColumnType): readonly string[] {
   const isBad = unfitSql(source, type)
   if (isBad === null) return []
   const text = textOf(source)
-  const isFraction = isWholeNumber(source.type)
-    ? `WHEN ${hasFraction(text)} AND TRY_CAST(${text} AS DOUBLE) IS NOT NULL
-        THEN ${code('lossy-number')}`
-    : ''
-  const isCut = isDecimal(source.type)
-    ? `WHEN ${hasMoreDecimals(text, source.type)} THEN ${code('lossy-number')}`
-    : ''
-  const isNumeric = isWholeNumber(source.type) || isDecimal(source.type)
-  const isBeyond = isNumeric
-    ? `WHEN TRY_CAST(${text} AS DOUBLE) IS NOT NULL THEN ${code('out-of-range')}`
-    : ''
-  const found = `CASE ${isFraction} ${isCut} ${isBeyond} WHEN true THEN ${code('mistyped')} END`
-  return [`WHEN ${text} IS NOT NULL AND ${isBad} THEN ${verdict(found, source, text)}`]
+  return [
+    `WHEN ${text} IS NOT NULL AND ${isBad} THEN ${verdict(whySql(text, source), source, text)}`,
+  ]
 }
+
+/** The code of a text that its column does not hold. */
+function whySql(text: string, { type }: SourceColumn): string {
+  const isNumber = `TRY_CAST(${text} AS DOUBLE) IS NOT NULL`
+  const isFraction = isWholeNumber(type)
+    ? `WHEN ${hasFraction(text)} AND ${isNumber} THEN ${code('lossy-number')}`
+    : ''
+  const isCut = isDecimal(type)
+    ? `WHEN ${hasMoreDecimals(text, type)} THEN ${code('lossy-number')}`
+    : ''
+  const isBeyond = isNumeric(type) ? `WHEN ${isNumber} THEN ${code('out-of-range')}` : ''
+  const isTooFine = isTime(type)
+    ? `WHEN TRY_CAST(${text} AS TIMESTAMP_NS) IS NOT NULL
+        AND regexp_matches(${text}, ${literal(NANOSECONDS)}) THEN ${code('lossy-time')}`
+    : ''
+  return `CASE ${isFraction} ${isCut} ${isBeyond} ${isTooFine}
+    WHEN true THEN ${code('mistyped')} END`
+}
+
+/** A time with more than six decimals. */
+const NANOSECONDS = ':[0-9]{2}[.][0-9]{6}[0-9]*[1-9]'
+
+const isNumeric = (type: ColumnType): boolean =>
+  isWholeNumber(type) || isDecimal(type) || type === 'double' || type === 'float'
 
 function keyCase(source: SourceColumn): string {
   const isThere = `list_contains(json_keys(json), ${literal(source.name)})`

@@ -6,10 +6,10 @@ import { CHANGE_OP, CHANGE_POSITION, changeSql, OP_CODES } from '../decode/index
 import type { Session } from '../engine/index.ts'
 import { assert, SluiceError, type StagedFile, userColumns } from '../model/index.ts'
 import { type LaneContext, timed } from './lane-context.ts'
-import { type Decodable, rejecting } from './rejecting.ts'
+import { rejecting } from './rejecting.ts'
 import { CHANGE_TABLE, insertsOnlySql } from './stage-sql.ts'
 import { indexStaged, outputFolder, stageUnitRows } from './stager.ts'
-import type { StagedUnit, Unit } from './unit.ts'
+import type { PlacedSegment, StagedUnit, Unit } from './unit.ts'
 
 /**
  * Streams the landed records straight into Parquet; for keyed tables the index learns their places.
@@ -20,8 +20,8 @@ export async function stageAppend(
   removeAllFiles: boolean,
 ): Promise<StagedUnit> {
   await using session = await context.engine.session()
-  const { result, rejects } = await rejecting(context, unit, session, async (decodable) => {
-    const { from, truncates } = await landedRows(context, session, unit, decodable)
+  const { result, rejects } = await rejecting(context, unit, session, async (segments) => {
+    const { from, truncates } = await landedRows(context, session, unit, segments)
     const add = await timed(context.clock, unit.timingsMs, 'stage', () =>
       writeRows(context, session, unit, from),
     )
@@ -106,15 +106,15 @@ async function landedRows(
   context: LaneContext,
   session: Session,
   unit: Unit,
-  decodable: Decodable,
+  segments: readonly PlacedSegment[],
 ): Promise<LandedRows> {
   const { target } = context
   const takesAll = !target.isModeOpen || target.mode === 'upsert' || unit.header.copy !== null
   if (takesAll || unit.segments.length === 0) {
-    return { from: landedRelation(context, unit, decodable), truncates: false }
+    return { from: landedRelation(context, unit, segments), truncates: false }
   }
   const found = await timed(context.clock, unit.timingsMs, 'decode', async () => {
-    const landed = landedRelation(context, unit, decodable, true)
+    const landed = landedRelation(context, unit, segments, true)
     await session.run(`CREATE OR REPLACE TEMP TABLE ${CHANGE_TABLE} AS FROM ${landed}`)
     return await session.query(insertsOnlySql())
   })
@@ -135,17 +135,17 @@ async function landedRows(
 function landedRelation(
   context: LaneContext,
   unit: Unit,
-  { segments, changes }: Decodable,
+  segments: readonly PlacedSegment[],
   withAll = false,
 ): string {
-  const parts = segments.map((segment, number) => {
+  const parts = segments.map((segment) => {
     assert(
       segment.partialCount === 0 || withAll,
       'SLU-ING-4009',
       `${segment.schema.stream} sends updates without all columns, ` +
         'which an append table cannot complete',
     )
-    const select = changeSql({
+    return changeSql({
       segment,
       columns: userColumns(unit.schema),
       places: segment.places,
@@ -153,7 +153,6 @@ function landedRelation(
       withMasks: false,
       deleteWhen: context.target.deleteWhen,
     })
-    return changes(select, number)
   })
   const filter =
     context.target.mode === 'append' && !withAll

@@ -48,7 +48,7 @@ export async function openDeadLetters(
         session: stage.session,
         schema: DEAD_LETTER_SCHEMA,
         split: String(stage.unit.header.splitNumber),
-        from: await recordsSql(stage, clock),
+        from: recordsSql(stage, clock),
         position: '"position"',
         compressionLevel: stage.compressionLevel,
         folder: stage.folder,
@@ -224,24 +224,16 @@ async function commitTo(
 }
 
 /** The rejected records as rows of `DEAD_LETTER_SCHEMA`, in their order. */
-async function recordsSql({ unit, isolation }: DeadLetterStage, clock: Clock): Promise<string> {
+function recordsSql({ unit, isolation }: DeadLetterStage, clock: Clock): string {
   const positions = unit.segments
     .map(({ firstPosition, format }, number) => `(${number}, ${firstPosition}, '${format}')`)
     .join(', ')
-  const digitsMax = Math.max(...unit.segments.map(({ lineBytesMax }) => lineBytesMax)) * 2
-  const bufferBytes = digitsMax + BUFFER_BYTES_MIN
   return `(SELECT ${literal(unit.header.split)} AS split, first + rejected."row" AS position,
-      decode(unhex(file)) AS file, line, code, column_name, ${REASON_SQL} AS reason,
-      coalesce(unhex(raw), ''::BLOB) AS raw, format, ${unit.to.batchNumber} AS batch,
+      file, line, code, column_name, ${REASON_SQL} AS reason,
+      raw, format, ${unit.to.batchNumber} AS batch,
       make_timestamptz(${clock.nowMs()} * 1000) AS rejected_at
     FROM ${REJECTED_TABLE} AS rejected
-    JOIN read_csv(${literal(isolation.rejectedPath)}, delim = '\\t', quote = '', escape = '',
-      columns = {segment: 'UINTEGER', "row": 'UINTEGER', file: 'VARCHAR', line: 'BIGINT',
-        raw: 'VARCHAR'},
-      header = false, auto_detect = false, new_line = '\\n', max_line_size = ${bufferBytes},
-      buffer_size = ${bufferBytes}) AS record USING (segment, "row")
+    JOIN (${isolation.recordsSql}) AS record USING (segment, "row")
     JOIN (VALUES ${positions}) AS landed(segment, first, format) USING (segment)
     ORDER BY segment, rejected."row") AS records`
 }
-
-const BUFFER_BYTES_MIN = 1024 * 1024

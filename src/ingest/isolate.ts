@@ -1,12 +1,12 @@
 /**
  * Tells the records that cannot be decoded from those that can, when decoding a unit has failed or
- * its source says so. The others are then decoded as ever, from a copy of the landed files in which
- * the rejected records are blank.
+ * its source says so. The others are then decoded as ever: rejected records are passed over, and in
+ * a copy of landed lines they are blank, since the engine may not be able to read them at all.
  */
 
 import { join } from 'node:path'
 import type { TableTarget } from '../contracts/index.ts'
-import { CHANGE_POSITION, verdictSql } from '../decode/index.ts'
+import { type FileRows, rowsAsJsonSql, verdictSql } from '../decode/index.ts'
 import { literal, type Session } from '../engine/index.ts'
 import { REJECT_CODE_NAMES, type RejectCode, userColumns } from '../model/index.ts'
 import { takeOut } from './record-lines.ts'
@@ -61,14 +61,11 @@ export async function isolate(
   const counts = found.rows.map(([code, count]) => [code as RejectCode, Number(count)] as const)
   const count = counts.reduce((sum, [, ofCode]) => sum + ofCode, 0)
   if (count === 0) return null
-  const rejectedPath = join(folder, 'rejected.tsv')
   return {
     count,
     counts,
+    ...(await takeOutAll(unit, session, folder)),
     example: await firstRejected(session, unit),
-    segments: await blankSegments(unit, session, folder, rejectedPath),
-    without: (select, number) => withoutBlank(select, unit, number),
-    rejectedPath,
   }
 }
 
@@ -92,25 +89,65 @@ async function readablePath(
   return cleanPath
 }
 
-async function blankSegments(
+/** Segments without the rejected records, and SQL of those records. */
+async function takeOutAll(
   unit: Unit,
   session: Session,
   folder: string,
-  rejectedPath: string,
-): Promise<readonly PlacedSegment[]> {
+): Promise<Pick<Isolation, 'segments' | 'recordsSql'>> {
   const segments: PlacedSegment[] = []
+  const inPlace: string[] = []
+  const rejectedPath = join(folder, 'rejected.tsv')
+  let lineBytesMax = 0
   for (const [segmentNumber, segment] of unit.segments.entries()) {
     const rows = await rowsOf(session, segmentNumber)
     if (rows.length === 0) {
       segments.push(segment)
       continue
     }
+    const passedOver = `SELECT "row" FROM ${REJECTED_TABLE} WHERE segment = ${segmentNumber}`
+    if (segment.file !== undefined) {
+      segments.push({ ...segment, passedOver })
+      inPlace.push(rowsAsRecordsSql(segment, segmentNumber, segment.file, passedOver))
+      continue
+    }
     const cleanPath = join(folder, `${segmentNumber}.clean`)
     await takeOut({ segment, segmentNumber, rows, cleanPath, rejectedPath })
-    segments.push({ ...segment, path: cleanPath })
+    segments.push({ ...segment, path: cleanPath, passedOver })
+    lineBytesMax = Math.max(lineBytesMax, segment.lineBytesMax)
   }
-  return segments
+  const taken = lineBytesMax === 0 ? [] : [takenOutSql(rejectedPath, lineBytesMax)]
+  return { segments, recordsSql: [...taken, ...inPlace].join('\nUNION ALL\n') }
 }
+
+/** Rows of a file of the source: JSON stands for their bytes. */
+function rowsAsRecordsSql(
+  { runs, recordCount }: PlacedSegment,
+  segmentNumber: number,
+  file: FileRows,
+  rejected: string,
+): string {
+  const { place } = runs?.[0] ?? {}
+  const name = place === undefined ? 'NULL' : literal(place.file)
+  const rows = rowsAsJsonSql(file, recordCount)
+  return `SELECT ${segmentNumber}::UINTEGER AS segment, "row", ${name}::VARCHAR AS file,
+      ${file.firstRow + 1} + "row"::BIGINT AS line, raw
+    FROM (${rows}) AS landed SEMI JOIN (${rejected}) AS rejected USING ("row")`
+}
+
+/** The records as `takeOut` wrote them. */
+function takenOutSql(path: string, lineBytesMax: number): string {
+  const bufferBytes = lineBytesMax * 2 + BUFFER_BYTES_MIN
+  return `SELECT segment, "row", decode(unhex(file)) AS file, line,
+      coalesce(unhex(raw), ''::BLOB) AS raw
+    FROM read_csv(${literal(path)}, delim = '\\t', quote = '', escape = '',
+      columns = {segment: 'UINTEGER', "row": 'UINTEGER', file: 'VARCHAR', line: 'BIGINT',
+        raw: 'VARCHAR'},
+      header = false, auto_detect = false, new_line = '\\n', max_line_size = ${bufferBytes},
+      buffer_size = ${bufferBytes})`
+}
+
+const BUFFER_BYTES_MIN = 1024 * 1024
 
 async function rowsOf(session: Session, segmentNumber: number): Promise<Uint32Array> {
   const chunks: Uint32Array[] = []
@@ -123,15 +160,6 @@ async function rowsOf(session: Session, segmentNumber: number): Promise<Uint32Ar
     at += chunk.length
   }
   return all
-}
-
-/** Changes are told from blank ones by their position, and put in order after the join. */
-function withoutBlank(select: string, { segments }: Unit, segmentNumber: number): string {
-  const first = segments[segmentNumber]?.firstPosition ?? 0n
-  return `SELECT landed.* FROM (${select}) AS landed
-    ANTI JOIN (FROM ${REJECTED_TABLE} WHERE segment = ${segmentNumber}) AS blank
-      ON landed.${CHANGE_POSITION} = ${first} + blank."row"
-    ORDER BY landed.${CHANGE_POSITION}`
 }
 
 async function firstRejected(session: Session, unit: Unit): Promise<RejectedRecord> {

@@ -1,6 +1,6 @@
 /**
- * Takes records out of a landed file of lines: their bytes go to a file of rejected records, and in
- * a copy of the landed file empty objects stand in their places, so that the numbers of the others
+ * Takes records out of a landed file of text: their bytes go to a file of rejected records, and in
+ * a copy of the landed file empty records stand in their places, so that the numbers of the others
  * stay. Bytes only: no object and no string for a record that stays.
  */
 
@@ -23,10 +23,17 @@ export interface TakeOutRequest {
   readonly rejectedPath: string | null
 }
 
+/** How records lie in a landed file. */
+interface RecordLayout {
+  /** A line feed between two of these ends no record; null where every line feed ends one. */
+  readonly quote: number | null
+  /** What stands in the place of a record, its line end included. */
+  readonly empty: Uint8Array
+}
+
 const LF = 0x0a
 const READ_BYTES = 1024 * 1024
 const WRITE_BYTES = 1024 * 1024
-const EMPTY_OBJECT = Buffer.from('{}\n')
 const HEX = Buffer.from('0123456789abcdef')
 
 /** Writes both files. Throws SLU-ENG-7003 when the spool cannot be written. */
@@ -50,6 +57,9 @@ async function copyLines(
   clean: Output,
   rejected: Output | null,
 ): Promise<void> {
+  const layout = layoutOf(segment)
+  const wrapped = layout.quote === null ? NONE : (segment.unreadable?.rows ?? NONE)
+  let unwrapped = 0
   let buffer = Buffer.allocUnsafe(READ_BYTES)
   let filled = 0
   let row = 0
@@ -66,13 +76,16 @@ async function copyLines(
     const whole = buffer.subarray(0, filled)
     let start = 0
     let kept = 0
-    for (let end = whole.indexOf(LF); end >= 0; end = whole.indexOf(LF, start)) {
+    for (let end = endOf(whole, 0, layout); end >= 0; end = endOf(whole, start, layout)) {
       if (row === rows[taken]) {
         await clean.write(whole.subarray(kept, start))
-        await clean.write(EMPTY_OBJECT)
+        await clean.write(layout.empty)
+        while ((wrapped[unwrapped] ?? row) < row) unwrapped++
         if (rejected !== null) {
+          const record = whole.subarray(start, end)
+          const isWrapped = wrapped[unwrapped] === row
           await rejected.write(Buffer.from(placeText(segment, segmentNumber, row)))
-          await rejected.writeHex(whole.subarray(start, end))
+          await rejected.writeHex(isWrapped ? withoutQuotes(record) : record)
           await rejected.write(Buffer.of(LF))
         }
         taken++
@@ -86,6 +99,40 @@ async function copyLines(
     if (bytesRead === 0) break
   }
   assert(taken === rows.length && filled === 0, 'SLU-BUG-9001', 'a rejected record was not found')
+}
+
+const NONE = new Uint32Array(0)
+
+function layoutOf({ csv }: LandedSegment): RecordLayout {
+  if (csv === undefined) return { quote: null, empty: Buffer.from('{}\n') }
+  const { quote, delimiter, fields } = csv
+  const empty = `${fields.map(() => quote + quote).join(delimiter)}\n`
+  return { quote: quote.charCodeAt(0), empty: Buffer.from(empty) }
+}
+
+/** Place of the line feed that ends the record at `start`; -1 when it is not in the bytes. */
+function endOf(bytes: Buffer, start: number, { quote }: RecordLayout): number {
+  if (quote === null) return bytes.indexOf(LF, start)
+  let isQuoted = false
+  for (let at = start; at < bytes.length; at++) {
+    const byte = bytes[at]
+    if (byte === quote) isQuoted = !isQuoted
+    else if (byte === LF && !isQuoted) return at
+  }
+  return -1
+}
+
+/** The text of a quoted field. */
+function withoutQuotes(field: Buffer): Buffer {
+  const [quote] = field
+  const text = Buffer.allocUnsafe(field.length)
+  let written = 0
+  for (let at = 1; at < field.length - 1; at++) {
+    const byte = field[at] as number
+    text[written++] = byte
+    if (byte === quote) at++
+  }
+  return text.subarray(0, written)
 }
 
 /** `segment TAB row TAB file TAB line TAB`; file and line are empty where not known. */

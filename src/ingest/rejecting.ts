@@ -11,13 +11,6 @@ import { outputFolder } from './stager.ts'
 import type { PlacedSegment, StagedRejects, Unit } from './unit.ts'
 import { refuseUnknown } from './unknown-members.ts'
 
-/** What to decode: the unit's segments, or what is left of them. */
-export interface Decodable {
-  readonly segments: readonly PlacedSegment[]
-  /** The SELECT of a segment's changes, made to leave out rejected records. */
-  changes(select: string, segmentNumber: number): string
-}
-
 /** What came of it. */
 export interface Decoded<Result> {
   readonly result: Result
@@ -30,7 +23,8 @@ export function mayReject({ target }: LaneContext): boolean {
 }
 
 /**
- * Runs `work` over the unit; when it fails for a record, over what remains without such records.
+ * Runs `work` over the unit's segments; when it fails for a record, over segments that pass over
+ * such records.
  * Throws SLU-ING-4003 where none may be rejected or none can be told, 4018 for members that no
  * column holds, 4030 above the ceiling.
  */
@@ -38,13 +32,12 @@ export async function rejecting<Result>(
   context: LaneContext,
   unit: Unit,
   session: Session,
-  work: (decodable: Decodable) => Promise<Result>,
+  work: (segments: readonly PlacedSegment[]) => Promise<Result>,
 ): Promise<Decoded<Result>> {
   let failure: unknown = null
   if (!hasUnreadable(unit)) {
     try {
-      const whole = { segments: unit.segments, changes: (select: string) => select }
-      return { result: await work(whole), rejects: null }
+      return { result: await work(unit.segments), rejects: null }
     } catch (error) {
       failure = error
     }
@@ -54,18 +47,20 @@ export async function rejecting<Result>(
   const folder = `${outputFolder(context, unit)}.rejected`
   await mkdir(folder, { recursive: true })
   try {
-    const isolation = await isolate(context.target, unit, session, folder)
+    const isolation = await isolate(context.target, unit, session, folder).catch(
+      (error: unknown) => {
+        throw decodeFailure(error, context, unit)
+      },
+    )
     if (isolation === null) throw decodeFailure(failure, context, unit)
     if (!mayReject(context)) throw explained(failure, isolation, context)
     context.ceiling.check(isolation.count, context.clock.nowMs())
     const rejects = await stageRejects(context, unit, { session, isolation, folder })
     await rm(outputFolder(context, unit), { recursive: true, force: true })
-    const result = await work({ segments: isolation.segments, changes: isolation.without }).catch(
-      async (error: unknown) => {
-        await refuseUnknown(context, isolation.segments, session)
-        throw decodeFailure(error, context, unit)
-      },
-    )
+    const result = await work(isolation.segments).catch(async (error: unknown) => {
+      await refuseUnknown(context, isolation.segments, session)
+      throw decodeFailure(error, context, unit)
+    })
     return { result, rejects }
   } finally {
     await rm(folder, { recursive: true, force: true })

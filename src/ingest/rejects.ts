@@ -17,12 +17,12 @@ export interface Isolation {
   readonly counts: readonly (readonly [RejectCode, number])[]
   /** What is wrong with the first of them, for people. */
   readonly example: RejectedRecord
-  /** Segments in the place of the unit's; blank records and all. */
+  /** Segments in the place of the unit's, which pass over the rejected records. */
   readonly segments: readonly PlacedSegment[]
-  /** SELECT of a segment's changes → SELECT without those of the blank records, in order. */
-  without(select: string, segmentNumber: number): string
-  /** The records themselves, as `takeOut` writes them. */
-  readonly rejectedPath: string
+  /**
+   * SELECT of the records themselves: `segment`, `row`, `file` and `line` where they stand, `raw`.
+   */
+  readonly recordsSql: string
 }
 
 /** One rejected record. */

@@ -14,7 +14,7 @@ import {
 } from '../model/index.ts'
 import { type LaneContext, orderingColumn, timed } from './lane-context.ts'
 import { applyPatches } from './patch.ts'
-import { type Decodable, mayReject, rejecting } from './rejecting.ts'
+import { mayReject, rejecting } from './rejecting.ts'
 import {
   CHANGE_TABLE,
   changeKeysSql,
@@ -32,7 +32,7 @@ import {
   stageUnitRows,
 } from './stager.ts'
 import { encodeTombstones } from './tombstones.ts'
-import type { StagedRejects, StagedUnit, Unit } from './unit.ts'
+import type { PlacedSegment, StagedRejects, StagedUnit, Unit } from './unit.ts'
 
 /** A decoded unit: `CHANGE_TABLE` lives in the session. */
 export interface DecodedUnit extends AsyncDisposable {
@@ -50,8 +50,8 @@ export async function decodeUnit(context: LaneContext, unit: Unit): Promise<Deco
   try {
     const withMasks = unit.segments.some((segment) => segment.partialCount > 0)
     const { rejects } = await timed(context.clock, unit.timingsMs, 'decode', () =>
-      rejecting(context, unit, session, (decodable) =>
-        decodeSegments(context, unit, session, { ...decodable, withMasks }),
+      rejecting(context, unit, session, (segments) =>
+        decodeSegments(context, unit, session, { segments, withMasks }),
       ),
     )
     context.failpoints.hit('decoded')
@@ -68,7 +68,10 @@ async function decodeSegments(
   context: LaneContext,
   unit: Unit,
   session: Session,
-  { segments, changes, withMasks }: Decodable & { readonly withMasks: boolean },
+  {
+    segments,
+    withMasks,
+  }: { readonly segments: readonly PlacedSegment[]; readonly withMasks: boolean },
 ): Promise<void> {
   for (const [index, segment] of segments.entries()) {
     const select = changeSql({
@@ -83,7 +86,7 @@ async function decodeSegments(
       index === 0
         ? `CREATE OR REPLACE TEMP TABLE ${CHANGE_TABLE} AS`
         : `INSERT INTO ${CHANGE_TABLE}`
-    await session.run(`${verb} ${changes(select, index)}`)
+    await session.run(`${verb} ${select}`)
   }
   if (mayReject(context)) await refuseNullKeys(context, unit, session)
 }

@@ -9,6 +9,10 @@ export const REJECT_CODES = {
   'invalid-json': 'The record is not JSON, or more follows after it.',
   'not-an-object': 'The record is no JSON object.',
   'too-long': 'The record is longer than 16 MiB; its first 64 KiB are kept.',
+  'field-count': 'The record has another number of fields than its file.',
+  'bad-quote': 'A quote does not enclose a field, or more follows after the one that closes it.',
+  'open-quote': 'A quote is opened and not closed.',
+  'bad-line-end': 'No line feed follows a carriage return.',
   'too-deep': 'Arrays and objects stand in each other more than 10,000 times.',
   'duplicate-member': 'A member that is a column stands in the object twice.',
   'missing-key': 'A key column is not in the record.',
@@ -16,6 +20,7 @@ export const REJECT_CODES = {
   mistyped: 'The value is of another kind than its column.',
   'out-of-range': 'The value is a number that its column cannot hold.',
   'lossy-number': 'The value is a number with more decimals than its column holds.',
+  'lossy-time': 'The value is a time with more decimals than microseconds.',
 } as const
 
 /** Why a record was rejected. */

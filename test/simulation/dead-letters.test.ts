@@ -1,14 +1,21 @@
 /**
- * Bad records in a random stream of JSON lines, the process dying between all commits: each version
- * of the table equals the fold of the good records, each version of its dead-letter table is the
- * list of the bad ones, up to its cursor.
+ * Bad records in a random stream of JSON lines or CSV, the process dying between all commits: each
+ * version of the table equals the fold of the good records, each version of its dead-letter table
+ * is the list of the bad ones, up to its cursor.
  */
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Clock, Source, SourceBlock, Table, TableTarget } from '../../src/contracts/index.ts'
+import type {
+  BlockPart,
+  Clock,
+  Source,
+  SourceBlock,
+  Table,
+  TableTarget,
+} from '../../src/contracts/index.ts'
 import { createEngine, createParquetPort, type Engine } from '../../src/engine/index.ts'
 import {
   createPipeline,
@@ -74,46 +81,93 @@ const TARGET: TableTarget = upsertTarget('events', {
   rejects: { onError: 'dlq', stopAfter: null },
 })
 
-/** Bad lines with the code they must get; the id is one that good lines have too. */
-const BAD: readonly (readonly [string, (id: number) => Buffer])[] = [
-  ['mistyped', (id) => Buffer.from(`{"id":${id},"value":"a lot"}`)],
-  ['mistyped', (id) => Buffer.from(`{"id":${id},"at":"yesterday"}`)],
-  ['mistyped', () => Buffer.from('{"id":"x\\ty","value":1}')],
-  ['lossy-number', () => Buffer.from('{"id":1.5,"value":1}')],
-  ['out-of-range', () => Buffer.from('{"id":3000000000,"value":1}')],
-  ['null-key', () => Buffer.from('{"id":null,"value":1}')],
-  ['missing-key', () => Buffer.from('{"value":1}')],
-  ['invalid-json', (id) => Buffer.from(`{"id":${id},"value":`)],
-  ['invalid-json', (id) => Buffer.from(`{"id":${id}} {"id":${id}}`)],
-  ['duplicate-member', (id) => Buffer.from(`{"id":${id},"value":1,"value":2}`)],
-  ['not-an-object', () => Buffer.from('[1, 2]')],
-  ['invalid-utf8', (id) => Buffer.concat([Buffer.from(`{"id":${id}`), Buffer.of(0xff, 0x7d)])],
-]
+/** What differs between the formats of the script. */
+interface World {
+  readonly format: BlockPart['format']
+  readonly csv?: NonNullable<BlockPart['csv']>
+  /** A good record. */
+  good(id: number, value: number, op: string): string
+  /** Bad ones with the code they must get; the id is one that good records have too. */
+  readonly bad: readonly (readonly [string, (id: number) => Buffer])[]
+  /** Codes that the source finds itself. */
+  readonly marked: ReadonlySet<string>
+  /** The record as the source lands it, its line end included. */
+  landed(line: Line): Buffer
+}
 
-function inventLines(random: () => number, count: number): Line[] {
+const notUtf8 = (before: string, after: string): Buffer =>
+  Buffer.concat([Buffer.from(before), Buffer.of(0xff), Buffer.from(after)])
+
+const JSON_LINES: World = {
+  format: 'json-lines',
+  good: (id, value, op) => `{"id":${id},"value":${value},"op":"${op}"}`,
+  bad: [
+    ['mistyped', (id) => Buffer.from(`{"id":${id},"value":"a lot"}`)],
+    ['mistyped', (id) => Buffer.from(`{"id":${id},"at":"yesterday"}`)],
+    ['mistyped', () => Buffer.from('{"id":"x\\ty","value":1}')],
+    ['lossy-number', () => Buffer.from('{"id":1.5,"value":1}')],
+    ['out-of-range', () => Buffer.from('{"id":3000000000,"value":1}')],
+    ['null-key', () => Buffer.from('{"id":null,"value":1}')],
+    ['missing-key', () => Buffer.from('{"value":1}')],
+    ['invalid-json', (id) => Buffer.from(`{"id":${id},"value":`)],
+    ['invalid-json', (id) => Buffer.from(`{"id":${id}} {"id":${id}}`)],
+    ['duplicate-member', (id) => Buffer.from(`{"id":${id},"value":1,"value":2}`)],
+    ['not-an-object', () => Buffer.from('[1, 2]')],
+    ['invalid-utf8', (id) => notUtf8(`{"id":${id}`, '}')],
+  ],
+  marked: new Set(['not-an-object', 'invalid-utf8']),
+  landed: ({ bytes }) => Buffer.concat([bytes, Buffer.from('\n')]),
+}
+
+const CSV: World = {
+  format: 'csv',
+  csv: { delimiter: ',', quote: '"', nullTexts: [''], fields: ['id', 'value', 'at', 'op'] },
+  good: (id, value, op) => `${id},${value},,"${op}"`,
+  bad: [
+    ['mistyped', (id) => Buffer.from(`${id},a lot,,`)],
+    ['mistyped', (id) => Buffer.from(`${id},"1\n2",,"u"`)],
+    ['mistyped', (id) => Buffer.from(`${id},1,yesterday,`)],
+    ['mistyped', () => Buffer.from('"",1,,')],
+    ['lossy-number', () => Buffer.from('1.5,1,,u')],
+    ['lossy-time', (id) => Buffer.from(`${id},1,2026-01-01 00:00:00.1234567,u`)],
+    ['out-of-range', () => Buffer.from('3000000000,1,,u')],
+    ['null-key', () => Buffer.from(',1,,u')],
+    ['field-count', (id) => Buffer.from(`${id},"1\n""2"`)],
+    ['bad-quote', (id) => Buffer.from(`${id},"1"2,,u`)],
+    ['open-quote', (id) => Buffer.from(`${id},"1,,u`)],
+    ['bad-line-end', (id) => Buffer.from(`${id},1\r,,u`)],
+    ['invalid-utf8', (id) => notUtf8(`${id},1,,"`, '"')],
+  ],
+  marked: new Set(['field-count', 'bad-quote', 'open-quote', 'bad-line-end', 'invalid-utf8']),
+  landed: ({ bytes, code }) =>
+    CSV.marked.has(code ?? '')
+      ? Buffer.from(`"${bytes.toString('latin1').replaceAll('"', '""')}"\n`, 'latin1')
+      : Buffer.concat([bytes, Buffer.from('\n')]),
+}
+
+const WORLDS: readonly World[] = [JSON_LINES, CSV]
+
+function inventLines(world: World, random: () => number, count: number): Line[] {
   const pick = (limit: number): number => Math.floor(random() * limit)
   return Array.from({ length: count }, (): Line => {
     const id = pick(12)
     const value = pick(1e6) / 4
     if (random() < 0.25) {
-      const [code, bytesOf] = BAD[pick(BAD.length)] as (typeof BAD)[number]
+      const [code, bytesOf] = world.bad[pick(world.bad.length)] as World['bad'][number]
       return { bytes: bytesOf(id), code, id, value, isDelete: false }
     }
     const isDelete = random() < 0.15
-    const op = isDelete ? 'd' : 'u'
-    const bytes = Buffer.from(`{"id":${id},"value":${value},"op":"${op}"}`)
+    const bytes = Buffer.from(world.good(id, value, isDelete ? 'd' : 'u'))
     return { bytes, code: null, id, value, isDelete }
   })
 }
 
-const MARKED = new Set(['not-an-object', 'invalid-utf8'])
-
 /** Blocks of random sizes; what no record can be is marked, as a source of files does. */
-function sourceOf(lines: readonly Line[], random: () => number): Source {
+function sourceOf(world: World, lines: readonly Line[], random: () => number): Source {
   async function* blocks(from: number): AsyncIterable<SourceBlock> {
     for (let at = from; at < lines.length; ) {
       const taken = lines.slice(at, at + 1 + Math.floor(random() * 7))
-      const marked = taken.flatMap(({ code }, row) => (MARKED.has(code ?? '') ? [row] : []))
+      const marked = taken.flatMap(({ code }, row) => (world.marked.has(code ?? '') ? [row] : []))
       const codes = marked.map((row) => rejectCodeNumber(taken[row]?.code as 'invalid-utf8'))
       at += taken.length
       yield {
@@ -122,8 +176,9 @@ function sourceOf(lines: readonly Line[], random: () => number): Source {
         parts: [
           {
             schema: SCHEMA,
-            format: 'json-lines',
-            bytes: Buffer.concat(taken.flatMap(({ bytes }) => [bytes, Buffer.from('\n')])),
+            format: world.format,
+            ...(world.csv && { csv: world.csv }),
+            bytes: Buffer.concat(taken.map(world.landed)),
             recordCount: taken.length,
             firstPosition: BigInt(at - taken.length),
             partialCount: 0,
@@ -168,12 +223,14 @@ function isCrash(error: unknown): boolean {
 
 /** Runs to the end of the lines, dying as told, and checks every version of both tables. */
 async function simulate(
-  name: string,
+  world: World,
+  death: string,
   seed: number,
   deaths: readonly { readonly name: FailpointName; readonly occurrence: number }[],
 ): Promise<{ readonly crashes: number; readonly takenBack: number }> {
   const random = createDice(seed).next
-  const lines = inventLines(random, 90)
+  const lines = inventLines(world, random, 90)
+  const name = `${world.format}-${death}`
   const store = await createLocalObjectStore(join(folder, name), clock)
   const parquet = createParquetPort({
     openSession: () => engine.session(),
@@ -194,7 +251,7 @@ async function simulate(
           partRowsMax: 1 + Math.floor(random() * 6),
         }),
       }),
-      source: sourceOf(lines, random),
+      source: sourceOf(world, lines, random),
       store,
       openFormat,
       clock,
@@ -223,7 +280,7 @@ async function simulate(
   await using main = (await format.open('events')) as Table
   await using dead = (await format.open('events__dlq')) as Table
   await checkTable(main, lines)
-  const takenBack = await checkDeadLetters(dead, lines)
+  const takenBack = await checkDeadLetters(dead, world, lines)
   await store[Symbol.asyncDispose]()
   return { crashes, takenBack }
 }
@@ -257,7 +314,11 @@ async function checkTable(table: Table, lines: readonly Line[]): Promise<void> {
 }
 
 /** Returns how many commits take dead letters back. */
-async function checkDeadLetters(table: Table, lines: readonly Line[]): Promise<number> {
+async function checkDeadLetters(
+  table: Table,
+  world: World,
+  lines: readonly Line[],
+): Promise<number> {
   await using session = await engine.session()
   const columns = "position, line, file, code, coalesce(column_name, '-'), hex(raw), format, split"
   const { version: newest } = await table.latest()
@@ -291,7 +352,7 @@ async function checkDeadLetters(table: Table, lines: readonly Line[]): Promise<n
         file: 'events.ndjson',
         code,
         raw: bytes.toString('hex').toUpperCase(),
-        format: 'json-lines',
+        format: world.format,
         split: 'script',
       })),
     )
@@ -301,7 +362,7 @@ async function checkDeadLetters(table: Table, lines: readonly Line[]): Promise<n
   return takenBack
 }
 
-/** Around every step that makes something durable. */
+/** Around every step that makes something durable: of that the format is no part. */
 const DEATHS: readonly FailpointName[] = [
   ...DEAD_LETTER_FAILPOINTS,
   'recovered',
@@ -314,18 +375,18 @@ const DEATHS: readonly FailpointName[] = [
   'committed',
 ]
 
-describe('dead letters', () => {
+describe.each(WORLDS)('dead letters of $format', (world) => {
   it('hold each bad record once when nothing fails', async () => {
     for (const seed of [1, 2]) {
-      const { takenBack } = await simulate(`calm-${seed}`, seed, [])
+      const { takenBack } = await simulate(world, `calm-${seed}`, seed, [])
       expect(takenBack).toBe(0)
     }
   })
 
-  for (const name of DEATHS) {
+  for (const name of world === JSON_LINES ? DEATHS : DEAD_LETTER_FAILPOINTS) {
     it(`hold each bad record once when the process dies at ${name}`, async () => {
       const deaths = [1, 3, 2].map((occurrence) => ({ name, occurrence }))
-      const { crashes, takenBack } = await simulate(name, 40, deaths)
+      const { crashes, takenBack } = await simulate(world, name, 40, deaths)
       expect(crashes, 'the failpoint was never passed').toBeGreaterThan(0)
       if (name === 'dead-letters-committed' || name === 'before-commit') {
         expect(takenBack, 'dead letters taken back').toBeGreaterThan(0)

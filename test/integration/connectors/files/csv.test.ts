@@ -89,7 +89,7 @@ describe('a folder of CSV files', () => {
     ['another number of fields', '2,y,z\n', 'SLU-SRC-1410', 'Line 3 of 1.csv'],
     ['a broken quote', '2,"y"z\n', 'SLU-SRC-1410', 'Line 3 of 1.csv'],
     ['a quote that never closes', '2,"y\n', 'SLU-SRC-1410', 'Line 3 of 1.csv'],
-    ['a value that does not fit', '2.5,y\n', 'SLU-ING-4003', 'id: 2.5'],
+    ['a value that does not fit', '2.5,y\n', 'SLU-ING-4003', 'column id, value 2.5'],
   ])('keeps what lies before %s, and stops there', async (_, record, code, place) => {
     using lake = createFilesLake('format: csv, columns: { id: integer }', 'commit: { maxRows: 1 }')
     lake.put('1.csv', 'id,a\n1,x\n')

@@ -159,4 +159,29 @@ describe('CSV files', () => {
       }),
     )
   })
+
+  it('have the same bad records, and the same bytes, wherever a piece of them ends', () => {
+    const { scanAll, records } = csvFormat({ delimiter: ',', quote: '"' }, 3)
+    const unit = fc.constantFrom('a', ',', ',', '"', '\n', '\r\n', '\r', '\xff')
+    fc.assert(
+      fc.property(fc.string({ unit, maxLength: 40 }), (text) => {
+        const bytes = Buffer.from(`${text}\n`, 'latin1')
+        const whole = scanAll(bytes, true)
+        expect(whole.endBytes).toBe(bytes.length)
+        const all = records(bytes, whole)
+        const rejected = [...(whole.unreadable?.rows ?? [])]
+        for (let cut = 0; cut < bytes.length; cut++) {
+          const piece = bytes.subarray(0, cut)
+          const first = scanAll(piece, false)
+          const rest = bytes.subarray(first.endBytes)
+          const second = scanAll(rest, true)
+          const found = Buffer.concat([records(piece, first), records(rest, second)])
+          expect(found.equals(all)).toBe(true)
+          expect(first.lineCount + second.lineCount).toBe(whole.lineCount)
+          const rows = [...(second.unreadable?.rows ?? [])].map((row) => first.recordCount + row)
+          expect([...(first.unreadable?.rows ?? []), ...rows]).toEqual(rejected)
+        }
+      }),
+    )
+  })
 })

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { csvFormat, firstRecordEnd, parseRecords } from '../../../../connectors/files/csv.ts'
 import { headerNames, inferCsvColumns } from '../../../../connectors/files/csv-columns.ts'
 import { LINE_BYTES_MAX } from '../../../../connectors/files/records.ts'
+import { REJECT_CODE_NAMES } from '../../../../src/model/index.ts'
 
 const DIALECT = { delimiter: ',', quote: '"' }
 const two = csvFormat(DIALECT, 2)
@@ -59,6 +60,81 @@ describe('records of a piece of CSV', () => {
     expect(fieldsOf('a,b\n"c')).toEqual([['a', 'b']])
     expect(firstRecordEnd(Buffer.from('\n\r\n"a\n",b\nc'), DIALECT)).toBe(10)
     expect(firstRecordEnd(Buffer.from('\n"a\n",b'), DIALECT)).toBeNull()
+  })
+})
+
+describe('all records of a piece of CSV', () => {
+  const scanAll = (text: string, isWhole = true) =>
+    two.scanAll(Buffer.from(text, 'latin1'), isWhole)
+  const rejected = (text: string) => {
+    const { unreadable } = scanAll(text)
+    return [...(unreadable?.rows ?? [])].map((row, at) => [
+      row,
+      REJECT_CODE_NAMES[unreadable?.codes[at] as number],
+    ])
+  }
+  const allLanded = (text: string): string => {
+    const bytes = Buffer.from(text, 'latin1')
+    return two.records(bytes, two.scanAll(bytes, true)).toString('latin1')
+  }
+
+  it('are the good ones when nothing is bad', () => {
+    expect(scanAll('a,b\n\n"c\n",d\ne,f\n')).toEqual({
+      endBytes: 16,
+      lineCount: 5,
+      recordCount: 3,
+      lineBytesMax: 7,
+      problem: null,
+      linesBefore: Uint32Array.of(0, 2, 4),
+      unreadable: null,
+    })
+    expect(scanAll('a,b\nc,d\n').linesBefore).toBeNull()
+  })
+
+  it.each([
+    ['a\nb,c\n', [[0, 'field-count']]],
+    ['"a\n""b"\nb,c\n', [[0, 'field-count']]],
+    ['\xff,a\nb,c\n', [[0, 'invalid-utf8']]],
+    ['a"b,c\nd,e\n', [[0, 'bad-quote']]],
+    ['a\rb,c\nd,e\n', [[0, 'bad-line-end']]],
+    ['a,"b\nd,e\n', [[0, 'open-quote']]],
+    ['a,b\n\nc,"d\ne,f\ng,"h"\n', [[1, 'bad-quote']]],
+    [
+      'a,"b\nc" d,e\nf,g\n',
+      [
+        [0, 'bad-quote'],
+        [1, 'bad-quote'],
+      ],
+    ],
+  ])('go on at the next line after one that is not well formed: %j', (text, expected) => {
+    expect(rejected(text)).toEqual(expected)
+    const { endBytes, recordCount, unreadable } = scanAll(text)
+    expect(endBytes).toBe(text.length)
+    expect(recordCount).toBeGreaterThan(unreadable?.rows.length ?? 0)
+  })
+
+  it('wait for the end of a quote unless nothing follows', () => {
+    expect(scanAll('a,b\nc,"d\ne,f\n', false)).toMatchObject({ endBytes: 4, unreadable: null })
+    expect(scanAll('a,b\nc,"d', false)).toMatchObject({ endBytes: 4, unreadable: null })
+  })
+
+  it('let a quote that is never closed take one line only, whatever follows', () => {
+    const line = `x,${'y'.repeat(1021)}\n`
+    const rest = line.repeat(LINE_BYTES_MAX / line.length + 1)
+    const found = scanAll(`a,"b\n${rest}`, false)
+    expect([...(found.unreadable?.rows ?? [])]).toEqual([0])
+    expect(found.recordCount).toBe(LINE_BYTES_MAX / line.length + 2)
+  })
+
+  it('end before a line that is longer than records may be', () => {
+    const text = `a,b\nc,"${'x'.repeat(LINE_BYTES_MAX)}\nd,e\n`
+    expect(scanAll(text)).toMatchObject({ endBytes: 4, recordCount: 1, unreadable: null })
+  })
+
+  it('are landed as one quoted field each where they are bad, without their line ends', () => {
+    expect(allLanded('a,b\r\nc"d\r\n\n"e\r\n",f\r\n"g\nh,"\xff"\n')).toBe(
+      'a,b\n"c""d"\n"e\r\n",f\n"""g"\n"h,""\xff"""\n',
+    )
   })
 })
 
