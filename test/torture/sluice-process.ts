@@ -22,7 +22,7 @@ export interface SluiceProcess {
   endedWithin(ms: number): Promise<Ending | null>
 }
 
-const MAIN = path.resolve(import.meta.dirname, '../../src/main.ts')
+const BIN = path.resolve(import.meta.dirname, '../../src/cli/sluice.cjs')
 const OUTPUT_CHARACTERS_KEPT = 4_000
 
 /** Starts `sluice` with the arguments in a folder; `variables` are added to the environment. */
@@ -31,7 +31,7 @@ export function startSluice(
   args: readonly string[],
   variables: Readonly<Record<string, string>> = {},
 ): SluiceProcess {
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  const child = spawn(process.execPath, [BIN, ...args], {
     cwd: folder,
     env: { ...process.env, NO_COLOR: '1', ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],
