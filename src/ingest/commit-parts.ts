@@ -16,6 +16,7 @@ import {
   sameType,
   type TableSchema,
 } from '../model/index.ts'
+import { createGatheredRows, type GatheredRows } from './gathered-rows.ts'
 import {
   type Initials,
   NO_RECORDS,
@@ -39,8 +40,8 @@ export interface CommitParts {
 
 interface OpenCommit {
   readonly files: Map<string, { readonly file: StagedFile; readonly schema: TableSchema }>
-  /** Path → rows to delete or hide, each list ascending, no row in two of them. */
-  readonly rows: Map<string, Uint32Array[]>
+  /** Path → rows to delete or hide. */
+  readonly rows: Map<string, GatheredRows>
   readonly accounting: { -readonly [Count in keyof Accounting]: number }
   readonly timingsMs: Record<string, number>
   readonly tombstones: string[]
@@ -90,9 +91,9 @@ function gather(open: OpenCommit, part: StagedUnit): void {
   }
   for (const file of part.add) open.files.set(file.path, { file, schema: part.unit.schema })
   for (const { path, rows } of part.deletes) {
-    const known = open.rows.get(path)
-    if (known === undefined) open.rows.set(path, [rows])
-    else known.push(rows)
+    const gathered = open.rows.get(path) ?? createGatheredRows()
+    open.rows.set(path, gathered)
+    gathered.add(rows)
   }
   for (const count of Object.keys(open.accounting) as (keyof Accounting)[]) {
     open.accounting[count] += part.accounting[count]
@@ -116,16 +117,12 @@ function close(open: OpenCommit, last: Unit): WholeCommit {
     if (isNarrower(schema, last.schema) || lacksColumn(schema, last.initials)) {
       narrowPaths.add(file.path)
     }
-    const hiddenRows = united(open.rows.get(file.path) ?? [])
+    const hidden = open.rows.get(file.path)
     open.rows.delete(file.path)
-    if (hiddenRows.length === 0) add.push(file)
-    else if (hiddenRows.length < file.statistics.recordCount) add.push({ ...file, hiddenRows })
+    if (hidden === undefined) add.push(file)
+    else if (hidden.count < file.statistics.recordCount) add.push(hiding(file, hidden))
   }
-  const deletes: RowDeletes[] = []
-  for (const [path, lists] of open.rows) {
-    deletes.push({ path, rows: united(lists) })
-    open.rows.delete(path)
-  }
+  const deletes = [...open.rows].map(([path, rows]) => deleting(path, rows))
   const isConsistent = !open.removesAllFiles || deletes.length === 0
   assert(isConsistent, 'SLU-BUG-9001', 'a row of a truncated table is deleted once more')
   const staged = {
@@ -164,16 +161,21 @@ function joined(parts: readonly StagedRejects[]): StagedRejects | null {
   return { count, counts: [...counts], files: parts.flatMap(({ files }) => files) }
 }
 
-/** One ascending list of all. */
-function united(lists: readonly Uint32Array[]): Uint32Array {
-  const [first] = lists
-  if (first === undefined) return new Uint32Array(0)
-  if (lists.length === 1) return first
-  const all = new Uint32Array(lists.reduce((sum, list) => sum + list.length, 0))
-  let at = 0
-  for (const list of lists) {
-    all.set(list, at)
-    at += list.length
+/** The rows become a list when they are asked for: those of one file at a time. */
+function hiding(file: StagedFile, hidden: GatheredRows): StagedFile {
+  return {
+    ...file,
+    get hiddenRows() {
+      return hidden.toRows()
+    },
   }
-  return all.sort()
+}
+
+function deleting(path: string, gathered: GatheredRows): RowDeletes {
+  return {
+    path,
+    get rows() {
+      return gathered.toRows()
+    },
+  }
 }
