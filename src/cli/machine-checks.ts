@@ -26,7 +26,9 @@ export interface MachineFacts {
 }
 
 /** Beside what pipelines are granted: JavaScript, checkpoints, buffers of the network. */
-const BASE_MEMORY_BYTES = 512 * 1024 ** 2
+const BASE_MEMORY_BYTES = 180 * 1024 ** 2
+/** The rest is left to what allocators round up. */
+const GRANTED_SHARE_MAX = 0.95
 /** Below this the next versions may not find room. */
 const STORE_FREE_MIN_BYTES = 1024 ** 3
 const STORE_FREE_MIN_SHARE = 0.05
@@ -66,10 +68,10 @@ export async function readMachine(config: Config): Promise<MachineFacts> {
 
 function memoryFinding(memoryBytes: number, granted: number): Finding {
   const seen = `pipelines may use ${sizeText(granted)} of ${sizeText(memoryBytes)}`
-  if (granted <= memoryBytes * 0.9) return fine('machine', 'memory', seen)
+  if (granted <= memoryBytes * GRANTED_SHARE_MAX) return fine('machine', 'memory', seen)
   const remedy =
-    'Under full load the process would be killed (and go on at its next start). Lower memory, ' +
-    'index.memory or inFlight of the pipelines, or give the process more.'
+    'Under full load the process would be killed (and go on at its next start). Set ' +
+    'processMemory, lower memory, index.memory or inFlight of the pipelines, or give it more.'
   return warning('machine', 'memory', seen, remedy)
 }
 

@@ -2,7 +2,7 @@
 
 import { isUtf8 } from 'node:buffer'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import { availableParallelism, totalmem } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { SluiceError } from '../model/index.ts'
 import { mergeTrees } from './merge-files.ts'
@@ -137,8 +137,14 @@ function applyRules({ path, baseFolder, tree, specs, problems }: Rules): Config 
     if (isRecord(sources)) resolveSources(sources, { specs, tree, problems })
     return null
   }
-  const coreCount = availableParallelism()
-  return resolveConfig(checked.value, { path, baseFolder, coreCount, specs, tree, problems })
+  const machine = { coreCount: availableParallelism(), memoryBytes: grantedMemory() }
+  return resolveConfig(checked.value, { path, baseFolder, ...machine, specs, tree, problems })
+}
+
+/** Of the control group, else of the machine: no limit is an answer above any machine, or 0. */
+function grantedMemory(): number {
+  const limit = process.constrainedMemory() ?? 0
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem()
 }
 
 function listFiles(

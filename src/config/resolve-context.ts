@@ -18,6 +18,8 @@ export interface ResolveContext extends SourceContext {
   readonly path: string
   readonly baseFolder: string
   readonly coreCount: number
+  /** What the system lets this process use. */
+  readonly memoryBytes: number
 }
 
 /** Adds a problem unless the value is not known. */

@@ -5,7 +5,8 @@
 import { isAbsolute, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { PipelineSettings } from '../contracts/index.ts'
-import { type HostPort, suggestName, tableOfDeadLetters } from '../model/index.ts'
+import { formatSizeBytes, type HostPort, suggestName, tableOfDeadLetters } from '../model/index.ts'
+import { leastMemory, shareMemory } from './memory-shares.ts'
 import type { ConfigProblem } from './problems.ts'
 import { addProblem, type ResolveContext, type SourceContext } from './resolve-context.ts'
 import {
@@ -58,7 +59,7 @@ export interface Config {
  */
 export function resolveConfig(checked: CheckedConfig, context: ResolveContext): Config {
   const sources = resolveSources(checked.sources, context)
-  const defaults = TUNING_SCHEMA.parse(TUNING_DEFAULTS)
+  const defaults = mergeTuning(TUNING_SCHEMA.parse(TUNING_DEFAULTS), memoryOf(checked, context))
   const pipelines = checked.pipelines.map((pipeline, index) => {
     const type = sourceType(checked, pipeline, index, context)
     const tuning = mergeTuning(defaults, checked.defaults ?? {}, pipeline)
@@ -175,6 +176,25 @@ function mergeTuning(...layers: readonly CheckedTuning[]): CheckedTuning {
     }
   }
   return result
+}
+
+/** What each pipeline may use: of what is set for all of the process, else of what there is. */
+function memoryOf({ processMemory, pipelines }: CheckedConfig, context: ResolveContext) {
+  const least = leastMemory(pipelines.length)
+  if (processMemory !== undefined && processMemory < least) {
+    const whose = pipelines.length === 1 ? 'a pipeline needs' : `${pipelines.length} pipelines need`
+    const rule = `${whose} ${formatSizeBytes(least)} or more`
+    addProblem(context, ['processMemory'], rule, `write ${formatSizeBytes(least)} or more`)
+  }
+  const share = shareMemory(processMemory ?? context.memoryBytes, pipelines.length)
+  const { memory, index, inFlight } = TUNING_SCHEMA.parse(TUNING_DEFAULTS)
+  const most = (bytes: number, byDefault = 0): number =>
+    processMemory === undefined ? Math.min(bytes, byDefault) : bytes
+  return {
+    memory: most(share.engineBytes, memory),
+    index: { memory: most(share.indexBytes, index?.memory) },
+    inFlight: most(share.inFlightBytes, inFlight),
+  }
 }
 
 /**

@@ -87,10 +87,10 @@ const duration = (description: string, minMs: number, maxMs: number, byDefault: 
       return z.NEVER
     })
 
-const size = (description: string, minBytes: number, maxBytes: number, byDefault: string) =>
+const size = (description: string, minBytes: number, maxBytes: number, byDefault?: string) =>
   z
     .string()
-    .meta({ description, unit: 'size', default: byDefault, examples: ['128MiB'] })
+    .meta({ description, unit: 'size', examples: ['128MiB'], ...withDefault(byDefault) })
     .transform((value, context) => {
       const bytes = parseSizeBytes(value)
       if (bytes !== null && bytes >= minBytes && bytes <= maxBytes) return bytes
@@ -104,6 +104,9 @@ const size = (description: string, minBytes: number, maxBytes: number, byDefault
       })
       return z.NEVER
     })
+
+const withDefault = (byDefault: string | undefined) =>
+  byDefault === undefined ? {} : { default: byDefault }
 
 const count = (description: string, min: number, max: number) =>
   z.number().int().min(min).max(max).meta({ description })
@@ -394,6 +397,13 @@ export const CONFIG_SCHEMA = z.strictObject({
   workFolder: text('Folder for temporary and status files, relative to this file.')
     .optional()
     .meta({ default: '.sluice' }),
+  processMemory: size(
+    'What the process may use in all. Pipelines get equal shares of it as memory, index.memory ' +
+      'and inFlight, unless they say otherwise. Default: their own defaults, less where the ' +
+      'container or machine has less.',
+    MIB,
+    1024 * 1024 * MIB,
+  ).optional(),
   server: server.optional().meta({ description: 'Health and metrics over HTTP.' }),
   defaults: TUNING_SCHEMA.optional().meta({
     description: 'Settings of every pipeline that does not say otherwise.',

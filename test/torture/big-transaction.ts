@@ -26,6 +26,8 @@ export interface BigTransactionOptions {
   readonly isKilled: boolean
   /** The server sends a transaction in progress when it takes more memory than this. */
   readonly decodingMemory: string
+  /** What the process may use in all; default: as much as the product takes. */
+  readonly processMemory?: string
   /** Settings below the pipeline and the source: small parts for a small form. */
   readonly tuning: readonly string[]
   readonly print: (line: string) => void
@@ -94,6 +96,7 @@ function createWorld(options: BigTransactionOptions, client: pg.Client, url: str
     'apiVersion: v1',
     'store: { url: ./lake }',
     'workFolder: ./work',
+    ...(options.processMemory === undefined ? [] : [`processMemory: ${options.processMemory}`]),
     'sources:',
     `  database: { postgres: { url: "${url}" } }`,
     'pipelines:',

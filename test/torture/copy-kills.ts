@@ -27,6 +27,8 @@ export interface CopyKillsOptions {
   readonly seed: number
   /** Also walks over every version: holds all keys in memory. */
   readonly checksVersions: boolean
+  /** What the process may use in all; default: as much as the product takes. */
+  readonly processMemory?: string
   /** Settings below the pipeline. */
   readonly tuning: readonly string[]
   /** Settings of the first copy. */
@@ -44,7 +46,7 @@ const PIPELINE = 'copy'
 const TABLE = 'events'
 
 const TABLE_SQL = `
-  CREATE TABLE ${TABLE} (id bigint PRIMARY KEY, customer int NOT NULL, amount numeric(12,2),
+  CREATE TABLE ${TABLE} (id bigint NOT NULL, customer int NOT NULL, amount numeric(12,2),
     at timestamptz NOT NULL, state text NOT NULL, body text);
   ALTER TABLE ${TABLE} ALTER COLUMN body SET STORAGE EXTERNAL`
 const COLUMNS = [
@@ -52,6 +54,7 @@ const COLUMNS = [
   ...[column('at', 'instant'), column('state'), column('body')],
 ]
 const ROWS_PER_INSERT = 1_000_000
+const FILLING_CONNECTIONS = 2
 
 interface World {
   readonly options: CopyKillsOptions
@@ -70,12 +73,17 @@ export async function runCopyKills(options: CopyKillsOptions): Promise<TortureCa
     folder: path.join(options.folder, 'postgres'),
     clock: createSystemClock(),
     database: 'copy',
-    settings: { fsync: 'off', max_wal_size: '8GB', checkpoint_timeout: '1h' },
+    settings: {
+      fsync: 'off',
+      max_wal_size: '8GB',
+      checkpoint_timeout: '1h',
+      maintenance_work_mem: '256MB',
+    },
   })
   const client = new pg.Client({ connectionString: postgres.url })
   await client.connect()
   try {
-    await fillTable(client, options.rows)
+    await fillTable(client, postgres.url, options.rows)
     options.print(`${options.rows} rows to copy`)
     const load = await startCopyLoad(postgres.url, TABLE, options.rows, options.seed)
     const world = createWorld(options, client, postgres.url)
@@ -90,16 +98,29 @@ export async function runCopyKills(options: CopyKillsOptions): Promise<TortureCa
   }
 }
 
-async function fillTable(client: pg.Client, rows: number): Promise<void> {
+/** By several connections, and the key at the end: nobody looks before. */
+async function fillTable(client: pg.Client, url: string, rows: number): Promise<void> {
   await client.query(TABLE_SQL)
-  for (let from = 1; from <= rows; from += ROWS_PER_INSERT) {
-    const to = Math.min(rows, from + ROWS_PER_INSERT - 1)
-    await client.query(`
-      INSERT INTO ${TABLE} SELECT n, n % 100003, n % 1000003 / 100.0,
-        '2026-01-01T00:00:00Z'::timestamptz + n * interval '1 second', 'new',
-        CASE WHEN n % 200 = 0 THEN repeat(md5(n::text), 100) END
-      FROM generate_series(${from}, ${to}) n`)
+  let next = 1
+  const fill = async (): Promise<void> => {
+    const own = new pg.Client({ connectionString: url })
+    await own.connect()
+    try {
+      while (next <= rows) {
+        const from = next
+        next += ROWS_PER_INSERT
+        await own.query(`
+          INSERT INTO ${TABLE} SELECT n, n % 100003, n % 1000003 / 100.0,
+            '2026-01-01T00:00:00Z'::timestamptz + n * interval '1 second', 'new',
+            CASE WHEN n % 200 = 0 THEN repeat(md5(n::text), 100) END
+          FROM generate_series(${from}, ${Math.min(rows, next - 1)}) n`)
+      }
+    } finally {
+      await own.end()
+    }
   }
+  await Promise.all(Array.from({ length: FILLING_CONNECTIONS }, fill))
+  await client.query(`ALTER TABLE ${TABLE} ADD PRIMARY KEY (id)`)
   await client.query(`ANALYZE ${TABLE}`)
 }
 
@@ -111,6 +132,7 @@ function createWorld(options: CopyKillsOptions, client: pg.Client, url: string):
     'apiVersion: v1',
     'store: { url: ./lake }',
     'workFolder: ./work',
+    ...(options.processMemory === undefined ? [] : [`processMemory: ${options.processMemory}`]),
     'sources:',
     `  database: { postgres: { url: "${url}", snapshot: ${options.snapshot} } }`,
     'pipelines:',

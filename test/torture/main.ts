@@ -41,15 +41,19 @@ const DEFAULT_RESTARTS = 1_000
 const DEFAULT_STEPS = 300
 const DEFAULT_STORM_KILLS = 15
 
-/** Settings of the long forms: all of a process in 512 MiB, more keys than their memory. */
-const TUNING = [
-  ...['memory: 128MiB', 'index: { memory: 64MiB, spill: disk }', 'inFlight: 16MiB'],
-  'commit: { maxRows: 100000, partRows: 100000 }',
-]
+/** The long forms: all of a process in 512 MiB, which more keys than fit have to share. */
+const PROCESS_MEMORY = '512MiB'
 const COPY_KILLS = {
   checksVersions: false,
-  tuning: TUNING,
+  processMemory: PROCESS_MEMORY,
+  tuning: [],
   snapshot: '{ parallel: 2 }',
+} as const
+const BIG_TRANSACTION = {
+  isKilled: false,
+  decodingMemory: '64MB',
+  processMemory: PROCESS_MEMORY,
+  tuning: [],
 } as const
 
 type Torture = (request: TortureRequest) => Promise<readonly TortureCase[]>
@@ -61,8 +65,7 @@ const DEPTH_CASES: Readonly<
     (request: TortureRequest & { rows: number; kills: number }) => Promise<TortureCase>
   >
 > = {
-  bigTransaction: (request) =>
-    runBigTransaction({ ...request, isKilled: false, decodingMemory: '64MB', tuning: TUNING }),
+  bigTransaction: (request) => runBigTransaction({ ...request, ...BIG_TRANSACTION }),
   copyKills: (request) => runCopyKills({ ...request, ...COPY_KILLS }),
 }
 

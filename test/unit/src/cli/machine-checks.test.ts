@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os'
 import { expect, test } from 'vitest'
 import { type MachineFacts, machineFindings } from '../../../../src/cli/machine-checks.ts'
+import { shareMemory } from '../../../../src/config/memory-shares.ts'
 import { pipelineSettings } from '../../../support/pipeline-settings.ts'
 
 const GIB = 1024 ** 3
@@ -20,6 +21,20 @@ test('is content with a machine that has room', () => {
 
 test('counts what the pipelines are granted against the memory', () => {
   expect(badOf({ memoryBytes: 2 * GIB })).toEqual(['memory'])
+})
+
+test('is content with shares of what the process may use', () => {
+  const MIB = 1024 ** 2
+  const { engineBytes, indexBytes, inFlightBytes } = shareMemory(512 * MIB, 1)
+  const shared = pipelineSettings('shop', [], {
+    engineMemoryBytes: engineBytes,
+    index: { memoryBytes: indexBytes, spill: 'disk' },
+    inFlightBytesMax: inFlightBytes,
+  })
+  const statusOf = (memoryBytes: number): unknown =>
+    machineFindings({ ...GOOD, memoryBytes }, [shared]).find(({ name }) => name === 'memory')
+      ?.status
+  expect([statusOf(512 * MIB), statusOf(510 * MIB)]).toEqual(['ok', 'warn'])
 })
 
 test('warns of a store that has little room, in bytes or as a share', () => {

@@ -77,6 +77,18 @@ function load(text: string, values = {}) {
   return loadConfig(write('sluice.yaml', text), specs, { variables: variables(values) })
 }
 
+test('deals out what the process may use, where a pipeline says nothing else', () => {
+  const [pipeline] = load(`processMemory: 512MiB\n${GOOD}    index: { memory: 64MiB }\n`).pipelines
+  expect(pipeline).toMatchObject({
+    engineMemoryBytes: 153 * 1024 ** 2,
+    index: { memoryBytes: 64 * 1024 ** 2, spill: 'disk' },
+    inFlightBytesMax: 30 * 1024 ** 2,
+  })
+  expect(problemsIn(`processMemory: 256MiB\n${GOOD}`)).toMatchObject([
+    { code: 'SLU-CFG-1004', path: 'processMemory', fix: 'write 325 MiB or more' },
+  ])
+})
+
 test('fills in every default of a minimal file', () => {
   const config = load(GOOD)
   expect(config).toMatchObject({
