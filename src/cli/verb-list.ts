@@ -127,21 +127,31 @@ export const VERBS: readonly VerbSpec[] = [
   {
     usage: 'dlq <action> [table]',
     group: 'Tables',
-    summary: 'rejected records: ls counts them per table and code, show prints the newest of one',
+    summary: 'rejected records: ls counts them, show prints the newest, purge deletes some',
+    details:
+      'ls counts per table and code. purge deletes records of one table in one commit, also\n' +
+      'while its pipeline runs; without --yes it only says which. Earlier versions keep them.',
     options: [
       { flags: '--code <code>', meaning: 'only records of this code: mistyped, invalid-json, …' },
       { flags: '--since <time>', meaning: 'only records rejected since: 2026-01-31T12:00:00Z' },
       { flags: '--pipeline <name>', meaning: 'ls: only tables of this pipeline' },
       { flags: '--limit <n>', meaning: 'show: how many records', parse: 'count', byDefault: 50 },
+      { flags: '--before <time>', meaning: 'purge: only records rejected before' },
+      { flags: '--dry-run', meaning: 'purge: only say what would be deleted; so without --yes' },
+      { flags: '--yes', meaning: 'purge: delete them; needs --confirm' },
+      { flags: '--confirm <table>', meaning: 'purge: the name of the table once more' },
     ],
     examples: [
       ['sluice dlq ls', 'what was rejected, and why?'],
       ['sluice dlq show orders --code mistyped', 'the records themselves'],
+      ['sluice dlq purge orders --before 2026-01-31', 'what would be deleted?'],
+      ['sluice dlq purge orders --code mistyped --yes --confirm orders', 'delete it'],
     ],
     run: async (context, { args, options }) =>
       (await import('./verbs/dlq.ts')).dlqVerb(context, args[0] ?? '', args[1], {
         ...options,
         limit: options.limit as number,
+        isDryRun: options.dryRun === true || options.yes !== true,
       }),
   },
   {

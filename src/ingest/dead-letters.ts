@@ -37,7 +37,7 @@ export async function openDeadLetters(
   main: Snapshot,
 ): Promise<DeadLetters> {
   const { pipeline, target, clock, failpoints } = request
-  let opened = await openExisting(request)
+  let opened = await openDeadLetterTable(request)
   let latest = opened === null ? null : await settle(opened, main, pipeline)
   return {
     stage: async (stage) => {
@@ -84,7 +84,7 @@ export async function openDeadLetters(
  * table's cursor while its pipeline does not run.
  */
 export async function settleDeadLetters(request: DeadLetterRequest, main: Snapshot): Promise<void> {
-  const table = await openExisting(request)
+  const table = await openDeadLetterTable(request)
   if (table === null) return
   await using opened = table
   await settle(opened, main, request.pipeline)
@@ -110,7 +110,8 @@ export async function rejectedSince(
 /** Commits of dead letters looked at for the ceiling when a pipeline starts. */
 const COMMITS_COUNTED_MAX = 200
 
-async function openExisting(request: DeadLetterRequest): Promise<Table | null> {
+/** The dead-letter table; null when there is none. Throws SLU-ING-4006 for any other table. */
+export async function openDeadLetterTable(request: DeadLetterRequest): Promise<Table | null> {
   const table = await request.format.open(deadLettersOf(request.target.root))
   if (table === null) return null
   const { properties } = await table.latest()

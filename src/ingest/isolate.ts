@@ -11,6 +11,7 @@ import { literal, type Session } from '../engine/index.ts'
 import { REJECT_CODE_NAMES, type RejectCode, userColumns } from '../model/index.ts'
 import { takeOut } from './record-lines.ts'
 import { type Isolation, REJECTED_TABLE, type RejectedRecord } from './rejects.ts'
+import { rowNumbers } from './row-numbers.ts'
 import type { PlacedSegment, Unit } from './unit.ts'
 
 /** True when the source has marked records of the unit. */
@@ -149,18 +150,11 @@ function takenOutSql(path: string, lineBytesMax: number): string {
 
 const BUFFER_BYTES_MIN = 1024 * 1024
 
-async function rowsOf(session: Session, segmentNumber: number): Promise<Uint32Array> {
-  const chunks: Uint32Array[] = []
-  const sql = `SELECT "row" FROM ${REJECTED_TABLE} WHERE segment = ${segmentNumber} ORDER BY 1`
-  await session.columns(sql, ['u32'], ([rows]) => chunks.push(rows.slice()))
-  const all = new Uint32Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0))
-  let at = 0
-  for (const chunk of chunks) {
-    all.set(chunk, at)
-    at += chunk.length
-  }
-  return all
-}
+const rowsOf = (session: Session, segmentNumber: number): Promise<Uint32Array> =>
+  rowNumbers(
+    session,
+    `SELECT "row" FROM ${REJECTED_TABLE} WHERE segment = ${segmentNumber} ORDER BY 1`,
+  )
 
 async function firstRejected(session: Session, unit: Unit): Promise<RejectedRecord> {
   const found = await session.query(`SELECT segment, "row", code, column_name, value

@@ -92,6 +92,7 @@ export type CommitOperation =
   | 'truncate'
   | 'compact'
   | 'restore'
+  | 'purge'
   | 'properties'
   | 'foreign'
 

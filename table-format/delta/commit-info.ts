@@ -23,6 +23,7 @@ const OPERATION_NAMES: Readonly<Record<CommitOperation, string>> = {
   truncate: 'TRUNCATE',
   compact: 'OPTIMIZE',
   restore: 'RESTORE',
+  purge: 'DELETE',
   properties: 'SET TBLPROPERTIES',
   foreign: 'WRITE',
 }

@@ -21,6 +21,7 @@ const OPERATIONS: ReadonlySet<string> = new Set<CommitOperation>([
   'truncate',
   'compact',
   'restore',
+  'purge',
   'properties',
 ])
 

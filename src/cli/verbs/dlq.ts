@@ -1,7 +1,8 @@
-/** `sluice dlq ls|show`: the rejected records of the tables, and why each was rejected. */
+/** `sluice dlq ls|show|purge`: the rejected records of the tables, and why each was rejected. */
 
 import type { Runtime } from '../../compose.ts'
-import { deadLettersOf, SluiceError } from '../../model/index.ts'
+import type { PurgeOutcome } from '../../ingest/index.ts'
+import { deadLettersOf, microsFromMs, SluiceError, tableOfDeadLetters } from '../../model/index.ts'
 import {
   deadLetterTable,
   type FoundTable,
@@ -18,6 +19,11 @@ export interface DlqOptions {
   readonly code?: string
   readonly since?: string
   readonly pipeline?: string
+  readonly before?: string
+  /** True unless --yes was given. */
+  readonly isDryRun: boolean
+  readonly yes?: boolean
+  readonly confirm?: string
 }
 
 type Cells = readonly unknown[]
@@ -34,11 +40,70 @@ export async function dlqVerb(
 ): Promise<number> {
   if (action === 'ls') return listRejected(context, name, options)
   if (action === 'show' && name !== undefined) return showRejected(context, name, options)
+  if (action === 'purge' && name !== undefined) return purge(context, name, options)
+  const needsTable = action === 'show' || action === 'purge'
   throw new SluiceError('SLU-CLI-8001', {
-    message: action === 'show' ? 'dlq show needs a table' : `there is no "dlq ${action}"`,
-    remedy: 'Write `sluice dlq ls [TABLE]` or `sluice dlq show TABLE`.',
+    message: needsTable ? `dlq ${action} needs a table` : `there is no "dlq ${action}"`,
+    remedy: 'Write `sluice dlq ls [TABLE]`, `sluice dlq show TABLE` or `sluice dlq purge TABLE`.',
   })
 }
+
+async function purge(context: VerbContext, name: string, options: DlqOptions): Promise<number> {
+  const { isDryRun, code = null, since, before } = options
+  if (since !== undefined) {
+    throw new SluiceError('SLU-CLI-8001', {
+      message: 'dlq purge has no --since: it deletes what is old',
+      remedy: 'Write --before with a time, or nothing for records of all times.',
+    })
+  }
+  const beforeMs = before === undefined ? null : parseTime(before, '--before')
+  await using runtime = await context.openRuntime()
+  const { pipeline, target } = findTable(runtime.config, tableOfDeadLetters(name) ?? name)
+  const { table } = target
+  if (!isDryRun && options.confirm !== table) {
+    throw new SluiceError('SLU-CLI-8001', {
+      message: `--yes needs --confirm ${table}: deleted records are gone from the newest version`,
+      remedy: 'Nothing was deleted. Leave --yes out to see what would be.',
+    })
+  }
+  await using open = await runtime.openReader()
+  await using session = await open.engine.session()
+  const { purgeDeadLetters } = await import('../../ingest/index.ts')
+  const outcome = await purgeDeadLetters({
+    format: runtime.format,
+    pipeline: pipeline.name,
+    target,
+    session,
+    condition: { beforeMicros: beforeMs === null ? null : microsFromMs(beforeMs), code },
+    isDryRun,
+  })
+  const { rowCount, counts, keptCount, version } = outcome ?? NOTHING_FOUND
+  const { output } = context
+  output.document('dlq-purge', {
+    table,
+    deadLetterTable: deadLettersOf(table),
+    dryRun: isDryRun,
+    records: rowCount,
+    codes: Object.fromEntries(counts),
+    kept: keptCount,
+    version,
+  })
+  const codes = counts.map(([of, count]) => `  ${countText(count)}  ${of}\n`).join('')
+  const verb = isDryRun ? 'would be deleted' : 'deleted'
+  output.text(
+    `${countText(rowCount)} records of ${deadLettersOf(table)} ${verb}, ` +
+      `${countText(keptCount)} kept\n${codes}`,
+  )
+  if (version !== null && version > 0n) {
+    output.text(`as it was: ${deadLettersOf(table)} AT (VERSION => ${version - 1n})\n`)
+  }
+  if (isDryRun && rowCount > 0) {
+    output.note('nothing was deleted; to delete them, add: --yes --confirm ' + table)
+  }
+  return EXIT.ok
+}
+
+const NOTHING_FOUND: PurgeOutcome = { rowCount: 0, counts: [], keptCount: 0, version: null }
 
 async function listRejected(
   context: VerbContext,
@@ -167,12 +232,14 @@ function conditionOf({ code, since }: DlqOptions): string {
   return since === undefined ? byCode : `${byCode} AND rejected_at >= ${text(timeOf(since))}`
 }
 
-/** Throws SLU-CLI-8001 for what is no time. */
-function timeOf(since: string): string {
-  const ms = Date.parse(since)
-  if (!Number.isNaN(ms)) return new Date(ms).toISOString()
+const timeOf = (since: string): string => new Date(parseTime(since, '--since')).toISOString()
+
+/** Epoch milliseconds. Throws SLU-CLI-8001 for what is no time. */
+function parseTime(text: string, option: string): number {
+  const ms = Date.parse(text)
+  if (!Number.isNaN(ms)) return ms
   throw new SluiceError('SLU-CLI-8001', {
-    message: `--since must be a time, not "${since}"`,
+    message: `${option} must be a time, not "${text}"`,
     remedy: 'Write it like 2026-01-31 or 2026-01-31T12:00:00Z.',
   })
 }

@@ -45,6 +45,7 @@ const commitShape = {
     'truncate',
     'compact',
     'restore',
+    'purge',
     'properties',
     'foreign',
   ]),
@@ -339,6 +340,15 @@ export const DOCUMENTS = {
         rawBase64: z.string(),
       }),
     ),
+  }),
+  'dlq-purge': document('dlq-purge', {
+    table: z.string(),
+    deadLetterTable: z.string(),
+    dryRun: z.boolean(),
+    records: count,
+    codes: z.record(z.string(), count),
+    kept: count,
+    version: bigintText.nullable(),
   }),
   stats: document('stats', {
     table: z.string(),
