@@ -6,16 +6,17 @@ import { csvFormat, firstRecordEnd, parseRecords } from './csv.ts'
 import { headerNames, inferCsvColumns } from './csv-columns.ts'
 import type { CsvDialect } from './csv-record.ts'
 import {
-  byteOrderMark,
   type FileFormat,
+  type FileStart,
   type OpenFile,
+  readMark,
   readStart,
   SAMPLE_BYTES,
   SAMPLE_RECORDS_MAX,
   searchStart,
   type TextShape,
+  withFile,
 } from './file-format.ts'
-import { withFile } from './folder.ts'
 import { LINE_BYTES_MAX } from './records.ts'
 import type { Shape } from './shape.ts'
 
@@ -43,8 +44,7 @@ export function csvFiles(options: CsvOptions): FileFormat {
   return {
     infer: async (folder, fileNames) => {
       for (const name of fileNames) {
-        const columns = await withFile(folder, name, async (handle, sizeBytes) => {
-          const file = { name, handle, sizeBytes, isWhole: true }
+        const columns = await withFile(folder, name, async (file) => {
           const beginning = await readBeginning(file, options)
           return beginning === null ? null : await inferFrom(file, beginning, options)
         })
@@ -65,13 +65,14 @@ export function csvFiles(options: CsvOptions): FileFormat {
 }
 
 async function readBeginning(file: OpenFile, options: CsvOptions): Promise<Beginning | null> {
-  const mark = byteOrderMark(await readStart(file, 3), file.name)
+  const mark = await readMark(file)
   if (options.names !== null) return { prologue: mark, lineCount: 0, names: options.names }
-  return searchStart(file, HEADER_BYTES, (bytes) => {
+  return searchStart(file, HEADER_BYTES, (start) => {
+    const { bytes } = start
     const text = bytes.subarray(mark.length)
-    const ended = file.isWhole && bytes.length === file.sizeBytes ? withLineEnd(text) : text
+    const ended = file.isWhole && start.isAll ? withLineEnd(text) : text
     const end = firstRecordEnd(ended, options)
-    if (end === null) return file.isWhole ? withoutHeader(file, bytes) : null
+    if (end === null) return file.isWhole ? withoutHeader(file, start) : null
     const header = ended.subarray(0, end)
     const [fields] = parseRecords(header, options, 1)
     if (fields === undefined) {
@@ -87,15 +88,14 @@ async function readBeginning(file: OpenFile, options: CsvOptions): Promise<Begin
 }
 
 /** A whole file that holds blank lines alone has no header, and no records either. */
-function withoutHeader(file: OpenFile, bytes: Buffer): Beginning | null {
+function withoutHeader(file: OpenFile, { bytes, isAll }: FileStart): Beginning | null {
   if (bytes.length > LINE_BYTES_MAX) {
     throw new SluiceError('SLU-SRC-1406', {
       message: `The header of ${file.name} is longer than 16 MiB; perhaps a quote never closes.`,
       context: { file: file.name },
     })
   }
-  const isWhole = bytes.length === file.sizeBytes && bytes.length > 0
-  return isWhole ? { prologue: bytes, lineCount: 0, names: [] } : null
+  return isAll && bytes.length > 0 ? { prologue: bytes, lineCount: 0, names: [] } : null
 }
 
 function withLineEnd(bytes: Buffer): Buffer {
@@ -109,8 +109,9 @@ async function inferFrom(
   { prologue, names }: Beginning,
   options: CsvOptions,
 ): Promise<readonly SourceColumn[] | null> {
-  const bytes = (await readStart(file, SAMPLE_BYTES)).subarray(prologue.length)
-  const ended = file.sizeBytes <= SAMPLE_BYTES ? withLineEnd(bytes) : bytes
+  const start = await readStart(file, SAMPLE_BYTES)
+  const bytes = start.bytes.subarray(prologue.length)
+  const ended = start.isAll ? withLineEnd(bytes) : bytes
   const records = parseRecords(ended, options, SAMPLE_RECORDS_MAX)
   if (records.length === 0 && !file.isWhole) return null
   return inferCsvColumns(names, records, options.nullTexts)

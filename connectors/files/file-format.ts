@@ -1,13 +1,8 @@
 /** Seam inside the room: what a format knows of a file before its first record. */
 
-import type { FileHandle } from 'node:fs/promises'
 import type { CsvLayout, RawFormat } from '../../src/contracts/index.ts'
-import {
-  SluiceError,
-  type SourceColumn,
-  type StreamSchema,
-  wrapError,
-} from '../../src/model/index.ts'
+import { SluiceError, type SourceColumn, type StreamSchema } from '../../src/model/index.ts'
+import { type FileContent, openContent, readFully } from './content.ts'
 import type { Folder } from './folder.ts'
 import { LINE_BYTES_MAX, type RecordFormat } from './records.ts'
 import type { Shape } from './shape.ts'
@@ -20,8 +15,7 @@ export const SAMPLE_BYTES = 4 * 1024 * 1024
 /** An open file. */
 export interface OpenFile {
   readonly name: string
-  readonly handle: FileHandle
-  readonly sizeBytes: number
+  readonly content: FileContent
   /** True when nothing more is to be written to it: an unended last line counts. */
   readonly isWhole: boolean
 }
@@ -77,18 +71,40 @@ export function byteOrderMark(bytes: Buffer, file: string): Buffer {
   return bytes.subarray(0, 3).equals(UTF8_MARK) ? UTF8_MARK : UTF8_MARK.subarray(0, 0)
 }
 
-/** The first `wanted` bytes of a file, or all of a shorter one. Throws SLU-SRC-1408. */
-export async function readStart(
-  { handle, name, sizeBytes }: OpenFile,
-  wanted: number,
-): Promise<Buffer> {
-  const bytes = Buffer.alloc(Math.min(sizeBytes, wanted))
-  try {
-    const { bytesRead } = await handle.read(bytes, 0, bytes.length, 0)
-    return bytes.subarray(0, bytesRead)
-  } catch (error) {
-    throw wrapError(error, 'SLU-SRC-1408', `The file ${name} cannot be read`)
-  }
+/**
+ * Lends a file of the folder for a look at its beginning: a packed one may break off. Throws as
+ * `openContent` does.
+ */
+export async function withFile<Result>(
+  folder: Folder,
+  name: string,
+  use: (file: OpenFile) => Promise<Result>,
+): Promise<Result> {
+  await using content = await openContent(folder, name, false)
+  return await use({ name, content, isWhole: true })
+}
+
+/** The first bytes of a file. */
+export interface FileStart {
+  readonly bytes: Buffer
+  /** True when the file has no more. */
+  readonly isAll: boolean
+}
+
+/** The first `wanted` bytes of a file, or all of a shorter one. Throws what `read` throws. */
+export async function readStart({ content }: OpenFile, wanted: number): Promise<FileStart> {
+  // One byte more tells whether that was all.
+  const bytes = Buffer.alloc(
+    content.isPacked ? wanted + 1 : Math.min(content.sizeBytes, wanted) + 1,
+  )
+  const filled = await readFully(content, bytes, 0)
+  const isAll = filled < bytes.length && filled <= wanted
+  return { bytes: bytes.subarray(0, Math.min(filled, wanted)), isAll }
+}
+
+/** The byte order mark of a file. */
+export async function readMark(file: OpenFile): Promise<Buffer> {
+  return byteOrderMark((await readStart(file, 3)).bytes, file.name)
 }
 
 /**
@@ -98,11 +114,11 @@ export async function readStart(
 export async function searchStart<Found>(
   file: OpenFile,
   firstBytes: number,
-  find: (bytes: Buffer) => Found | null,
+  find: (start: FileStart) => Found | null,
 ): Promise<Found | null> {
   for (let wanted = firstBytes; ; wanted *= 2) {
-    const bytes = await readStart(file, wanted)
-    const found = find(bytes)
-    if (found !== null || bytes.length < wanted || wanted > LINE_BYTES_MAX) return found
+    const start = await readStart(file, wanted)
+    const found = find(start)
+    if (found !== null || start.isAll || wanted > LINE_BYTES_MAX) return found
   }
 }

@@ -1,13 +1,13 @@
 /** The files of a folder: which there are, and whether those read before are still the same. */
 
-import { type FileHandle, open, readdir, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SluiceError, wrapError } from '../../src/model/index.ts'
+import { type FilesRoot, openContent, readFully } from './content.ts'
 import { type FolderPlace, hashFiles, hashTail } from './place.ts'
 
 /** A folder and the names in it that count. */
-export interface Folder {
-  readonly path: string
+export interface Folder extends FilesRoot {
   readonly pattern: string
 }
 
@@ -23,28 +23,6 @@ export async function listNames(folder: Folder): Promise<readonly string[]> {
   } catch (error) {
     throw wrapError(error, 'SLU-SRC-1401', `The folder ${folder.path} cannot be read`)
   }
-}
-
-/** Opens a file of the folder. Throws SLU-SRC-1403 when it is gone, SLU-SRC-1408 otherwise. */
-export async function openFile(folder: Folder, name: string): Promise<FileHandle> {
-  try {
-    return await open(join(folder.path, name), 'r')
-  } catch (error) {
-    throw isMissing(error)
-      ? gap(`The file ${name} vanished.`, name)
-      : wrapError(error, 'SLU-SRC-1408', `The file ${name} cannot be read`)
-  }
-}
-
-/** Lends a file of the folder, with its size. Throws as `openFile` does. */
-export async function withFile<Result>(
-  folder: Folder,
-  name: string,
-  use: (handle: FileHandle, sizeBytes: number) => Promise<Result>,
-): Promise<Result> {
-  const sizeBytes = (await sizeOf(folder, name)) ?? 0
-  await using handle = await openFile(folder, name)
-  return await use(handle, sizeBytes)
 }
 
 /** Size of a file of the folder; null when it is gone. */
@@ -98,9 +76,9 @@ export function checkBefore(count: number, place: FolderPlace): void {
 async function checkTail(folder: Folder, file: string, place: FolderPlace): Promise<void> {
   const { fileOffsetBytes, tailBytes, tailHash } = place
   if (fileOffsetBytes === 0) return
-  await using handle = await openFile(folder, file)
+  await using content = await openContent(folder, file, false)
   const bytes = Buffer.alloc(tailBytes)
-  const { bytesRead } = await handle.read(bytes, 0, tailBytes, fileOffsetBytes - tailBytes)
+  const bytesRead = await readFully(content, bytes, fileOffsetBytes - tailBytes)
   if (bytesRead < tailBytes) throw gap(`The file ${file} shrank.`, file)
   if (hashTail(bytes) !== tailHash) {
     throw gap(`The file ${file} changed before byte ${fileOffsetBytes}.`, file)

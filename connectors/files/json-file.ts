@@ -4,12 +4,13 @@ import { SluiceError, type SourceColumn } from '../../src/model/index.ts'
 import {
   byteOrderMark,
   type FileFormat,
-  readStart,
+  readMark,
   SAMPLE_BYTES,
   SAMPLE_RECORDS_MAX,
   searchStart,
+  withFile,
 } from './file-format.ts'
-import { type Folder, withFile } from './folder.ts'
+import type { Folder } from './folder.ts'
 import { findUnknownMembers } from './json-columns.ts'
 import { LF, OPENING_BRACE, skipSpace } from './line-bytes.ts'
 import { JSON_LINES } from './lines.ts'
@@ -31,7 +32,7 @@ export function jsonFiles(declared: ReadonlySet<string>): FileFormat {
       },
       format: 'json-lines',
       records: JSON_LINES,
-      prologue: byteOrderMark(await readStart(file, 3), file.name),
+      prologue: await readMark(file),
       prologueLines: 0,
     }),
   }
@@ -59,9 +60,9 @@ interface Sample {
 }
 
 async function readSample(folder: Folder, name: string): Promise<Sample | null> {
-  return await withFile(folder, name, (handle, sizeBytes) =>
-    searchStart({ name, handle, sizeBytes, isWhole: true }, SAMPLE_BYTES, (bytes) =>
-      sampleOf(bytes.subarray(byteOrderMark(bytes, name).length), bytes.length === sizeBytes),
+  return await withFile(folder, name, (file) =>
+    searchStart(file, SAMPLE_BYTES, ({ bytes, isAll }) =>
+      sampleOf(bytes.subarray(byteOrderMark(bytes, name).length), isAll),
     ),
   )
 }

@@ -2,10 +2,11 @@
 
 import { join } from 'node:path'
 import type { ParquetPort, ParquetShape } from '../../src/contracts/index.ts'
-import { SluiceError, type SourceColumn, wrapError } from '../../src/model/index.ts'
+import { SluiceError, type SourceColumn } from '../../src/model/index.ts'
 import { printColumnType } from './column-types.ts'
-import type { FileFormat, OpenFile } from './file-format.ts'
-import { type Folder, withFile } from './folder.ts'
+import { readFully } from './content.ts'
+import { type FileFormat, type OpenFile, withFile } from './file-format.ts'
+import type { Folder } from './folder.ts'
 
 /** What the format needs to look into files. */
 export type ParquetReader = Pick<ParquetPort, 'describe'>
@@ -25,8 +26,8 @@ export function parquetFiles(options: ParquetOptions): FileFormat {
   return {
     infer: async (folder, names) => {
       for (const name of names) {
-        const columns = await withFile(folder, name, async (handle, sizeBytes) => {
-          const shape = await readShape({ name, handle, sizeBytes, isWhole: true }, options)
+        const columns = await withFile(folder, name, async (file) => {
+          const shape = await readShape(file, options)
           return shape === null ? [] : columnsOf(shape, name, options)
         })
         if (columns.length > 0) return columns
@@ -47,16 +48,13 @@ export function parquetFiles(options: ParquetOptions): FileFormat {
 /** Null for a file that is still being written: its end is not there yet. */
 async function readShape(file: OpenFile, { reader, folder }: ParquetOptions) {
   const end = Buffer.alloc(MAGIC.length)
-  try {
-    await file.handle.read(end, 0, end.length, Math.max(0, file.sizeBytes - end.length))
-  } catch (error) {
-    throw wrapError(error, 'SLU-SRC-1408', `The file ${file.name} cannot be read`)
-  }
+  const { sizeBytes } = file.content
+  await readFully(file.content, end, Math.max(0, sizeBytes - end.length))
   if (!end.equals(MAGIC)) {
     if (!file.isWhole) return null
     throw new SluiceError('SLU-SRC-1411', {
       message: `The file ${file.name} does not end as a Parquet file does.`,
-      context: { file: file.name, sizeBytes: file.sizeBytes },
+      context: { file: file.name, sizeBytes },
     })
   }
   return describeFile(reader, join(folder.path, file.name), file.name)

@@ -15,6 +15,8 @@ export interface FolderPlace {
   readonly lineCount: number
   /** Rows of a file of rows that are read, while more of them follow; absent otherwise. */
   readonly row?: number
+  /** Size of a packed file that was read to its end; absent while it is read, and for others. */
+  readonly packedBytes?: number
   /** True when the last line was taken although no LF ended it (end of a finite read). */
   readonly unended: boolean
   /** Bytes before the offset that `tailHash` covers. */
@@ -47,8 +49,13 @@ export function nextFile(place: FolderPlace, file: string): FolderPlace {
     ...FOLDER_START,
     file,
     filesBefore: place.filesBefore + 1,
-    filesBeforeHash: addToHash(place.filesBeforeHash, place.file, place.fileOffsetBytes),
+    filesBeforeHash: addToHash(place.filesBeforeHash, place.file, readBytes(place)),
   }
+}
+
+/** Size of the file of a place that has been read whole. */
+export function readBytes({ packedBytes, fileOffsetBytes }: FolderPlace): number {
+  return packedBytes ?? fileOffsetBytes
 }
 
 /** Hash over the names and sizes of files, in order. */
@@ -71,7 +78,7 @@ export function placeToJson(place: FolderPlace): JsonObject {
 /** JSON of a cursor → place. Throws SLU-SRC-1403 when another kind of source wrote it. */
 export function placeFromJson(json: JsonObject): FolderPlace {
   const { file, fileOffsetBytes, lineCount, unended } = json
-  const { tailBytes, tailHash, filesBefore, filesBeforeHash, row } = json
+  const { tailBytes, tailHash, filesBefore, filesBeforeHash, row, packedBytes } = json
   if (
     (typeof file === 'string' || file === null) &&
     typeof fileOffsetBytes === 'number' &&
@@ -92,6 +99,7 @@ export function placeFromJson(json: JsonObject): FolderPlace {
       filesBefore,
       filesBeforeHash,
       ...(typeof row === 'number' && { row }),
+      ...(typeof packedBytes === 'number' && { packedBytes }),
     }
   }
   throw new SluiceError('SLU-SRC-1403', {

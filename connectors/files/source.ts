@@ -25,8 +25,9 @@ import type { FileFormat } from './file-format.ts'
 import { type Folder, listNames } from './folder.ts'
 import { jsonFiles } from './json-file.ts'
 import { parquetFiles } from './parquet-file.ts'
+import type { FolderRead } from './parts.ts'
 import { FOLDER_START, placeFromJson } from './place.ts'
-import { type FolderRead, readFolder } from './reader.ts'
+import { readFolder } from './reader.ts'
 import { createShape, knownColumns, type Shape } from './shape.ts'
 import { DEFAULT_PATTERNS, type FilesSettings } from './spec.ts'
 
@@ -50,7 +51,8 @@ interface Reading {
 /** The source; nothing is opened before `check`, `discover` or `start`. `path` is absolute. */
 export function filesSource(settings: FilesSettings, context: SourceContext): Source {
   const pattern = settings.pattern ?? DEFAULT_PATTERNS[settings.format]
-  const folder: Folder = { path: settings.path, pattern }
+  const { path, maxUnpackRatio: unpackRatioMax } = settings
+  const folder: Folder = { path, pattern, unpackRatioMax }
   const stream = settings.stream ?? basename(settings.path)
   const reading: Reading = { folder, stream, settings, parquet: context.parquet }
   return {

@@ -19,10 +19,14 @@ const columnType = z.string().transform((text, context) => {
 /** The formats there are. */
 export type FilesFormat = 'ndjson' | 'csv' | 'parquet'
 
+function withPacked(...patterns: readonly string[]): string {
+  return patterns.flatMap((pattern) => [pattern, `${pattern}.gz`, `${pattern}.zst`]).join('|')
+}
+
 /** Names of the files that are read when `pattern` does not say. */
 export const DEFAULT_PATTERNS: Readonly<Record<FilesFormat, string>> = {
-  ndjson: '*.ndjson|*.jsonl',
-  csv: '*.csv',
+  ndjson: withPacked('*.ndjson', '*.jsonl'),
+  csv: withPacked('*.csv'),
   parquet: '*.parquet',
 }
 
@@ -75,7 +79,9 @@ export const filesSettingsSchema = z.strictObject({
     .meta({
       description: [
         'Names of the files to read; `*` stands for any characters, `|` for or.',
-        'Default: by the format: `*.ndjson|*.jsonl`, `*.csv`, `*.parquet`.',
+        'Default: by the format: `*.ndjson|*.jsonl`, `*.csv`, each with `.gz` or `.zst` behind it',
+        'too; `*.parquet`. Files of NDJSON and CSV whose names end with `.gz` or `.zst` are',
+        'unpacked.',
       ].join(' '),
     }),
   csv,
@@ -101,6 +107,10 @@ export const filesSettingsSchema = z.strictObject({
         'Columns and members that `columns` does not name: add reads them too; ignore does not. ' +
         'Without `columns` all are read.',
     }),
+  maxUnpackRatio: z.number().min(1).max(1_000_000).default(500).meta({
+    description:
+      'Bytes that one byte of a packed file may become, at most, beyond the first 64 MiB of it.',
+  }),
   follow: z.boolean().default(false).meta({
     description: 'Keep watching for new files and appended lines; false: end at the last line.',
   }),

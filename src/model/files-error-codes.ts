@@ -84,4 +84,18 @@ export const FILES_ERROR_CODES = defineCodes({
       'Flatten the record named in the message, or set onError: dlq to keep it as a dead letter. ' +
       'Nothing is lost: the next start reads on from where the table is.',
   },
+  'SLU-SRC-1413': {
+    kind: 'bad-data',
+    meaning: 'A packed file breaks off, is damaged, or is not packed as its name says.',
+    remedy:
+      'Put the whole file in its place, or give it the name that says how it is packed. What ' +
+      'was read of it is kept; the next start reads on from where the table is.',
+  },
+  'SLU-SRC-1414': {
+    kind: 'bad-data',
+    meaning: 'A packed file unpacks to far more bytes than packed files do: it may be an attack.',
+    remedy:
+      'Look at the file named in the message. When it is what you expect, raise maxUnpackRatio ' +
+      'of the source. What was read of it is kept; the next start reads on from there.',
+  },
 })

@@ -23,14 +23,17 @@ afterAll(async () => {
 const ROWS = 150_000
 const FORMATS = {
   ndjson: { ending: 'ndjson', copy: 'FORMAT json' },
+  'packed ndjson': { ending: 'ndjson.gz', copy: 'FORMAT json, COMPRESSION gzip' },
   csv: { ending: 'csv', copy: 'FORMAT csv, HEADER true' },
+  'packed csv': { ending: 'csv.zst', copy: 'FORMAT csv, HEADER true, COMPRESSION zstd' },
   parquet: { ending: 'parquet', copy: 'FORMAT parquet' },
 } as const
 const TEXT = 'repeat(\'line of "text", \' || chr(10), 5) AS text'
 
 describe('a pipeline over files that is killed again and again', () => {
   it.each(Object.entries(FORMATS))('has every row of %s once', async (format, { ending, copy }) => {
-    using lake = createFilesLake(`format: ${format}`, 'commit: { maxRows: 1000 }')
+    const name = format.replace('packed ', '')
+    using lake = createFilesLake(`format: ${name}`, 'commit: { maxRows: 1000 }')
     await using session = await engine.session()
     for (const [number, firstRow] of [0, ROWS].entries()) {
       const rows = `SELECT i + ${firstRow} AS id, ${TEXT} FROM range(${ROWS}) r(i)`

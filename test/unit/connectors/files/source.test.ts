@@ -3,15 +3,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { filesSettingsSchema } from '../../../../connectors/files/index.ts'
-import { filesSource } from '../../../../connectors/files/source.ts'
-import type {
-  Clock,
-  Source,
-  SourceBlock,
-  SourceSession,
-  Telemetry,
-} from '../../../../src/contracts/index.ts'
+import type { Source, SourceBlock, SourceSession } from '../../../../src/contracts/index.ts'
 import type { Cursor } from '../../../../src/model/index.ts'
+import {
+  createHandClock,
+  cursorAfter,
+  filesSourceOf,
+  type HandClock,
+  idLines as lines,
+  nextOf,
+  readAllFiles as readAll,
+  startFiles as startFrom,
+  textOf,
+} from '../../../support/files-source.ts'
 
 let folder: string
 
@@ -21,81 +25,9 @@ beforeEach(async () => {
 })
 afterEach(() => rm(join(folder, '..'), { recursive: true }))
 
-/** A clock whose sleeps end when the test says so. */
-function createHandClock(): Clock & {
-  readonly sleeping: () => Promise<void>
-  readonly wake: () => void
-} {
-  let asleep = Promise.withResolvers<void>()
-  let awake = Promise.withResolvers<void>()
-  return {
-    nowMs: () => 0,
-    monotonicMs: () => 0,
-    uuid: () => '',
-    random: () => 0,
-    sleep: (_ms, signal) => {
-      asleep.resolve()
-      signal?.addEventListener('abort', () => awake.resolve(), { once: true })
-      return awake.promise
-    },
-    sleeping: () => asleep.promise,
-    wake: () => {
-      asleep = Promise.withResolvers<void>()
-      const sleeper = awake
-      awake = Promise.withResolvers<void>()
-      sleeper.resolve()
-    },
-  }
-}
-
-const telemetry: Telemetry = { log: () => {}, count: () => {}, gauge: () => {}, observe: () => {} }
-
-function sourceOf(
-  settings: Record<string, unknown> = {},
-  clock: Clock = createHandClock(),
-): Source {
-  const parsed = filesSettingsSchema.parse({ path: folder, ...settings })
-  return filesSource(parsed, { name: 'landing', pipeline: 'p', clock, telemetry })
-}
-
-function startFrom(source: Source, cursor: Cursor | null, bufferBytesMax = 1 << 20) {
-  return source.start({
-    streams: new Map([['orders', cursor]]),
-    memory: { read: async () => null, write: async () => {} },
-    bufferBytesMax,
-    spoolFolder: folder,
-    signal: new AbortController().signal,
-  })
-}
-
-function cursorAfter(block: SourceBlock): Cursor {
-  const { split, splitNumber, nextPosition, identity } = block
-  // Through JSON and back, as a table commit stores it.
-  const stored = JSON.parse(JSON.stringify(identity))
-  const rest = { phase: 'stream', batchNumber: 1n, sourceTimeMicros: null } as const
-  return { split, splitNumber, nextPosition, identity: stored, ...rest }
-}
-
-const textOf = (block: SourceBlock) =>
-  block.parts.map((part) => Buffer.from(part.bytes).toString()).join('')
-
-async function readAll(source: Source, cursor: Cursor | null = null) {
-  await using session = await startFrom(source, cursor)
-  const blocks: SourceBlock[] = []
-  for await (const block of session.blocks()) blocks.push(block)
-  return { blocks, text: blocks.map(textOf).join(''), end: session.progress().endPosition }
-}
-
-/** The next block of a session that follows. */
-async function nextOf(blocks: AsyncIterator<SourceBlock>): Promise<SourceBlock> {
-  const next = await blocks.next()
-  if (next.done) throw new Error('the session ended')
-  return next.value
-}
-
+const sourceOf = (settings: Record<string, unknown> = {}, clock?: HandClock): Source =>
+  filesSourceOf(folder, settings, clock)
 const put = (name: string, text: string | Uint8Array) => writeFile(join(folder, name), text)
-const lines = (from: number, count: number) =>
-  Array.from({ length: count }, (_, i) => `{"id":${from + i}}\n`).join('')
 
 describe('files source, finite', () => {
   it('reads the files in the order of their names, positions counting on', async () => {
@@ -260,7 +192,7 @@ describe('files source, resumed', () => {
 })
 
 describe('files source, following', () => {
-  let clock: ReturnType<typeof createHandClock>
+  let clock: HandClock
   let session: SourceSession
   let blocks: AsyncIterator<SourceBlock>
 
