@@ -57,7 +57,8 @@ export const VERBS: readonly VerbSpec[] = [
   {
     usage: 'status [pipeline]',
     group: 'Run',
-    summary: 'what each pipeline does: lag in time, rate, last commit, progress of the copy',
+    summary:
+      'what each pipeline does: lag, rate, last commit, progress of the copy, rejected records',
     options: [],
     examples: [
       ['sluice status', 'all pipelines and their tables'],

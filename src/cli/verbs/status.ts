@@ -9,6 +9,7 @@ import { type FoundTable, findPipelines, listTables, type VerbContext } from '..
 import { asSluiceError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { agoText, countText, durationText, positionText, UNKNOWN } from '../format.ts'
+import { type RejectedSummary, summarizeRejected } from '../rejected-summary.ts'
 import { cursorJson } from './cursor-json.ts'
 import { copyJson, copyProgressText } from './live-text.ts'
 
@@ -17,6 +18,8 @@ interface TableState {
   readonly version: bigint | null
   readonly rowCount: bigint | null
   readonly cursor: Cursor | null
+  /** Null when nothing was rejected and nothing may be. */
+  readonly rejected: RejectedSummary | null
   /** Why it is fed no more; null while it is. */
   readonly left: SourceWarning | null
   readonly error: { readonly code: string; readonly message: string } | null
@@ -62,6 +65,7 @@ export async function statusVerb(context: VerbContext, name: string | undefined)
       { title: 'phase', align: 'left' },
       { title: 'complete up to', align: 'right' },
       { title: 'source time', align: 'right' },
+      { title: 'rejected', align: 'left' },
     ],
     views.flatMap((view) => view.tables.map((table) => tableRow(view, table, nowMs))),
   )
@@ -81,7 +85,7 @@ async function viewOf(
   for (const found of listTables(runtime.config)) {
     if (found.pipeline.name !== settings.name) continue
     const left = notes.get(found.target.stream)?.left ?? null
-    tables.push({ ...(await tableState(runtime, found)), left })
+    tables.push({ ...(await tableState(context, runtime, found)), left })
   }
   const ended = written === null || ENDED.has(written.status.state)
   return {
@@ -111,8 +115,19 @@ const ENDED: ReadonlySet<string> = new Set([
   'blocked_error',
 ])
 
-async function tableState(runtime: Runtime, found: FoundTable): Promise<Omit<TableState, 'left'>> {
-  const nothing = { found, version: null, rowCount: null, cursor: null, error: null }
+async function tableState(
+  { host }: VerbContext,
+  runtime: Runtime,
+  found: FoundTable,
+): Promise<Omit<TableState, 'left'>> {
+  const nothing = {
+    found,
+    version: null,
+    rowCount: null,
+    cursor: null,
+    rejected: null,
+    error: null,
+  }
   try {
     const table = await runtime.format.open(found.target.root)
     if (table === null) return nothing
@@ -122,7 +137,9 @@ async function tableState(runtime: Runtime, found: FoundTable): Promise<Omit<Tab
       rowCount: latest.rowCount,
       cursors: latest.cursors(found.pipeline.name),
     }))
-    return { found, version, rowCount, cursor: snapshot.cursors[0]?.cursor ?? null, error: null }
+    const rejected = await summarizeRejected(runtime.format, found.target, host.clock.nowMs())
+    const cursor = snapshot.cursors[0]?.cursor ?? null
+    return { found, version, rowCount, cursor, rejected, error: null }
   } catch (error) {
     const { code, message } = asSluiceError(error)
     return { ...nothing, error: { code, message } }
@@ -166,7 +183,17 @@ function tableRow(view: PipelineView, table: TableState, nowMs: number): readonl
     table.error?.code ?? (table.left === null ? phase : 'not fed'),
     positionText(cursor?.nextPosition ?? null, found.sourceType),
     agoText(sourceMs, nowMs),
+    rejectedText(table.rejected),
   ]
+}
+
+/** `12, 3 in 1h: mistyped`; records that are not kept are counted for the hour alone. */
+function rejectedText(rejected: RejectedSummary | null): string {
+  if (rejected === null) return UNKNOWN
+  const { kept, lastHour, newestCode } = rejected
+  const recent = `${countText(lastHour)} in 1h`
+  const counts = kept === null ? recent : `${countText(kept)}, ${recent}`
+  return newestCode === null ? counts : `${counts}: ${newestCode}`
 }
 
 function noteErrors(context: VerbContext, view: PipelineView): void {
@@ -207,18 +234,26 @@ function viewJson(view: PipelineView): object {
     lastCommitAt: isoOrNull(status?.lastCommitAtMs),
     lastError: status?.lastError ?? null,
     warnings: isRunning ? (status?.warnings ?? []) : [],
-    tables: view.tables.map(({ found, version, rowCount, cursor, left, error }) => ({
+    tables: view.tables.map(({ found, version, rowCount, cursor, rejected, left, error }) => ({
       table: found.target.table,
       stream: found.target.stream,
       version,
       rowCount,
       cursor: cursor === null ? null : cursorJson(cursor),
       copy: copyOf(view, found),
+      rejected: rejected === null ? null : rejectedJson(rejected),
       left,
       error,
     })),
   }
 }
+
+const rejectedJson = ({ kept, lastHour, newestCode, newestAtMs }: RejectedSummary): object => ({
+  kept,
+  lastHour,
+  newestCode,
+  newestAt: isoOrNull(newestAtMs),
+})
 
 function copyOf({ status, isRunning }: PipelineView, { target }: FoundTable): object | null {
   if (!isRunning || status === null) return null

@@ -117,6 +117,14 @@ const statusTable = z.strictObject({
       etaMs: count.nullable(),
     })
     .nullable(),
+  rejected: z
+    .strictObject({
+      kept: bigintText.nullable(),
+      lastHour: count,
+      newestCode: z.string().nullable(),
+      newestAt: time.nullable(),
+    })
+    .nullable(),
   left: lastError,
   error: tableError,
 })

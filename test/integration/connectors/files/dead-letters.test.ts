@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createEngine, type Engine, literal } from '../../../../src/engine/index.ts'
+import { parseDocument } from '../../../support/cli/documents.ts'
 import { createFilesLake, type FilesLake } from '../../../support/cli/files-lake.ts'
 
 let engine: Engine
@@ -26,6 +27,13 @@ async function deadLetters(lake: FilesLake): Promise<readonly unknown[][]> {
     ...row.slice(0, -1),
     Buffer.from(String(row[4]), 'hex').toString('latin1'),
   ])
+}
+
+/** What `status` says of rejected records, times aside. */
+async function rejected(lake: FilesLake): Promise<object> {
+  const { stdout } = await lake.sluice('status', '--json')
+  const { rejected: found } = parseDocument('status', stdout).pipelines[0]?.tables[0] ?? {}
+  return { ...found, newestAt: null }
 }
 
 async function accounting(lake: FilesLake): Promise<object> {
@@ -85,6 +93,11 @@ describe('bad records of CSV files', () => {
       superseded: 1,
       rejected: 11,
     })
+    expect(await rejected(lake)).toMatchObject({
+      kept: '11',
+      lastHour: 11,
+      newestCode: 'bad-quote',
+    })
     expect(await lake.rows('SELECT DISTINCT file, format FROM t__dlq')).toEqual([['a.csv', 'csv']])
   })
 
@@ -94,6 +107,7 @@ describe('bad records of CSV files', () => {
     await lake.ingest()
     expect(await lake.rows('SELECT count(*) FROM t')).toEqual([[4]])
     expect(await accounting(lake)).toMatchObject({ read: 14, applied: 4, rejected: 10 })
+    expect(await rejected(lake)).toMatchObject({ kept: null, lastHour: 10 })
   })
 
   it('stop before the first one otherwise, and it is named', async () => {
