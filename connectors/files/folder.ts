@@ -1,29 +1,14 @@
 /** The files of a folder: which there are, and whether those read before are still the same. */
 
-import { readdir, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SluiceError, wrapError } from '../../src/model/index.ts'
 import { type FilesRoot, openContent, readFully } from './content.ts'
+import { indexOfName, type NamePatterns } from './listing.ts'
 import { type FolderPlace, hashFiles, hashTail } from './place.ts'
 
 /** A folder and the names in it that count. */
-export interface Folder extends FilesRoot {
-  readonly pattern: string
-}
-
-/** Names of the folder's files that match, in order. Throws SLU-SRC-1401. */
-export async function listNames(folder: Folder): Promise<readonly string[]> {
-  const matches = compilePattern(folder.pattern)
-  try {
-    const entries = await readdir(folder.path, { withFileTypes: true })
-    return entries
-      .filter((entry) => !entry.isDirectory() && matches.test(entry.name))
-      .map((entry) => entry.name)
-      .toSorted((left, right) => (left < right ? -1 : 1))
-  } catch (error) {
-    throw wrapError(error, 'SLU-SRC-1401', `The folder ${folder.path} cannot be read`)
-  }
-}
+export interface Folder extends FilesRoot, NamePatterns {}
 
 /** Size of a file of the folder; null when it is gone. */
 export async function sizeOf(folder: Folder, name: string): Promise<number | null> {
@@ -46,8 +31,9 @@ export async function checkPlace(
 ): Promise<void> {
   const { file } = place
   if (file === null) return
-  if (!names.includes(file)) throw gap(`The file ${file} vanished.`, file)
-  const before = names.filter((name) => name < file)
+  const index = indexOfName(names, file)
+  if (names[index] !== file) throw gap(`The file ${file} vanished.`, file)
+  const before = names.slice(0, index)
   checkBefore(before.length, place)
   const files = []
   for (const name of before) files.push({ name, sizeBytes: (await sizeOf(folder, name)) ?? -1 })
@@ -91,14 +77,4 @@ function gap(message: string, file: string): SluiceError {
 
 function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT'
-}
-
-function compilePattern(pattern: string): RegExp {
-  const alternatives = pattern.split('|').map((part) =>
-    part
-      .replace(/[.+^${}()[\]\\]/g, '\\$&')
-      .replaceAll('*', '.*')
-      .replaceAll('?', '.'),
-  )
-  return new RegExp(`^(?:${alternatives.join('|')})$`, 's')
 }

@@ -5,7 +5,8 @@
 
 import type { SourceBlock } from '../../src/contracts/index.ts'
 import { readFile } from './file-reader.ts'
-import { checkBefore, checkPlace, type Folder, listNames, sizeOf } from './folder.ts'
+import { checkBefore, checkPlace, type Folder, sizeOf } from './folder.ts'
+import { indexOfName, listNames } from './listing.ts'
 import type { FolderRead, Progress } from './parts.ts'
 import { type FolderPlace, nextFile, readBytes } from './place.ts'
 import { packingOf } from './unpack.ts'
@@ -25,11 +26,11 @@ export async function* readFolder(read: FolderRead): AsyncGenerator<SourceBlock>
   const progress: Progress = { place: read.place, position: read.position, spare: [] }
   let names = await listNames(read.folder)
   await checkPlace(read.folder, names, read.place)
-  let before: readonly FileRead[] = namesBefore(names, read.place.file).map((name) => ({ name }))
+  const before: FileRead[] = namesBefore(names, read.place.file).map((name) => ({ name }))
   let lastSize: number | null = null
   while (!read.signal.aborted) {
     const { file } = progress.place
-    const next = file === null ? names[0] : names[names.indexOf(file) + 1]
+    const next = file === null ? names[0] : names[indexOfName(names, file) + 1]
     if (file !== null) {
       const size = await sizeOf(read.folder, file)
       // The last line may lack its LF because it is being written. It counts as whole when the read
@@ -43,7 +44,7 @@ export async function* readFolder(read: FolderRead): AsyncGenerator<SourceBlock>
       if (read.signal.aborted) return
     }
     if (next !== undefined && (await isReadWhole(read.folder, progress.place))) {
-      if (file !== null) before = [...before, { name: file, sizeBytes: readBytes(progress.place) }]
+      if (file !== null) before.push({ name: file, sizeBytes: readBytes(progress.place) })
       progress.place = nextFile(progress.place, next)
       lastSize = null
       continue
@@ -69,7 +70,7 @@ async function isReadWhole(folder: Folder, place: FolderPlace): Promise<boolean>
 }
 
 function namesBefore(names: readonly string[], file: string | null): readonly string[] {
-  return file === null ? [] : names.filter((name) => name < file)
+  return file === null ? [] : names.slice(0, indexOfName(names, file))
 }
 
 /** Checks a later listing against what was read since `checkPlace`. */
@@ -83,7 +84,7 @@ async function checkNames(
   const found = namesBefore(names, place.file)
   checkBefore(found.length, place)
   const isSame = found.every((name, index) => name === before[index]?.name)
-  if (!isSame || !names.includes(place.file)) return checkPlace(folder, names, place)
+  if (!isSame || names[found.length] !== place.file) return checkPlace(folder, names, place)
   // The file before this one is the likeliest to be written to by mistake; the others are checked
   // on resume.
   const last = before.at(-1)

@@ -22,8 +22,9 @@ import {
 import { printColumnType } from './column-types.ts'
 import { csvFiles } from './csv-file.ts'
 import type { FileFormat } from './file-format.ts'
-import { type Folder, listNames } from './folder.ts'
+import type { Folder } from './folder.ts'
 import { jsonFiles } from './json-file.ts'
+import { listNames } from './listing.ts'
 import { parquetFiles } from './parquet-file.ts'
 import type { FolderRead } from './parts.ts'
 import { FOLDER_START, placeFromJson } from './place.ts'
@@ -52,7 +53,8 @@ interface Reading {
 export function filesSource(settings: FilesSettings, context: SourceContext): Source {
   const pattern = settings.pattern ?? DEFAULT_PATTERNS[settings.format]
   const { path, maxUnpackRatio: unpackRatioMax } = settings
-  const folder: Folder = { path, pattern, unpackRatioMax }
+  const exclude = settings.exclude ?? null
+  const folder: Folder = { path, pattern, exclude, unpackRatioMax }
   const stream = settings.stream ?? basename(settings.path)
   const reading: Reading = { folder, stream, settings, parquet: context.parquet }
   return {

@@ -66,7 +66,7 @@ export const filesSettingsSchema = z.strictObject({
     .string()
     .min(1, { error: 'must not be empty' })
     .meta({
-      description: 'Folder of the files, relative to this file. Folders inside it are not read.',
+      description: 'Folder of the files, relative to this file. Folders inside: see `pattern`.',
       examples: ['./landing/orders'],
     }),
   format: z.enum(['ndjson', 'csv', 'parquet']).default('ndjson').meta({
@@ -78,11 +78,20 @@ export const filesSettingsSchema = z.strictObject({
     .optional()
     .meta({
       description: [
-        'Names of the files to read; `*` stands for any characters, `|` for or.',
+        'Paths of the files to read, from the folder on: `*` stands for any characters but `/`,',
+        '`?` for one, `**/` for any folders or none, `|` for or: `**/*.ndjson`.',
         'Default: by the format: `*.ndjson|*.jsonl`, `*.csv`, each with `.gz` or `.zst` behind it',
         'too; `*.parquet`. Files of NDJSON and CSV whose names end with `.gz` or `.zst` are',
         'unpacked.',
       ].join(' '),
+    }),
+  exclude: z
+    .string()
+    .min(1, { error: 'must not be empty' })
+    .optional()
+    .meta({
+      description: 'Paths that are not read although `pattern` matches, written as there.',
+      examples: ["'**/_*|**/tmp/**'"],
     }),
   csv,
   stream: z
