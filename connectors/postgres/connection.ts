@@ -288,7 +288,9 @@ export class CopySocket {
   readonly #onData = (chunk: Buffer): void => {
     try {
       this.#splitter?.push(chunk)
-      if (chunk.length < this.#fullReadBytes && !this.#isGathering && !this.#released) {
+      const { length } = chunk
+      free(chunk)
+      if (length < this.#fullReadBytes && !this.#isGathering && !this.#released) {
         void this.#gather()
       }
     } catch (error) {
@@ -319,6 +321,14 @@ export class CopySocket {
     this.#splitter = null
     onFailure?.(error)
   }
+}
+
+/**
+ * Frees bytes that a socket delivered and that were taken in: the collector, which sees few
+ * objects, would let tens of MiB of them gather. Bytes that share their memory are left to it.
+ */
+function free({ buffer, byteLength }: Buffer): void {
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === byteLength) buffer.transfer(0)
 }
 
 /** The error that an ErrorResponse frame stands for. */
