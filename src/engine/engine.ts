@@ -117,6 +117,8 @@ export async function createEngine(settings: EngineSettings): Promise<Engine> {
     allocator_flush_threshold: kept,
     allocator_bulk_deallocation_flush_threshold: kept,
     preserve_insertion_order: 'true',
+    // Blocks of files would fill the limit, and files are of this machine: its page cache has them.
+    enable_external_file_cache: 'false',
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
   }
