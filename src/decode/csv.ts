@@ -2,7 +2,7 @@
 
 import { duckType, literal } from '../engine/index.ts'
 import { type ColumnType, isWholeNumber, type SourceColumn } from '../model/index.ts'
-import { decimalForm, isDecimal } from './decimal-text.ts'
+import { castDecimal, decimalForm, isDecimal } from './decimal-text.ts'
 import { ENDS_QUERY, type Refusal } from './refusal.ts'
 import type { CsvLayout, LandedSegment } from './segment.ts'
 import { wholeNumber } from './whole-number.ts'
@@ -41,9 +41,11 @@ export function csvText({ fields }: CsvLayout, { name }: SourceColumn): string |
  */
 function textValue(text: string, { name, type }: SourceColumn, refusal: Refusal): string {
   if (type === 'string') return text
-  if (isWholeNumber(type)) return wholeNumber(text, name, refusal)
+  if (isWholeNumber(type)) return wholeNumber(text, name, { refusal })
   const form = formOf(type)
-  const cast = `CAST(${text} AS ${duckType(type)})`
+  const cast = isDecimal(type)
+    ? castDecimal(text, type, 'CAST')
+    : `CAST(${text} AS ${duckType(type)})`
   if (form === null) return cast
   const refused = literal(`${name}: no ${duckType(type)} holds exactly: `)
   return `CASE WHEN regexp_full_match(${text}, ${literal(form)}) THEN ${cast}

@@ -17,6 +17,7 @@ import { quotedMembers, quotedText } from './json-lines.ts'
 import { IS_NULL } from './refusal.ts'
 import { ROW_NUMBER, rowSource } from './row-source.ts'
 import type { LandedSegment } from './segment.ts'
+import { PRINTED_DIGITS_MAX, wholeForm } from './whole-number.ts'
 
 /** What to try the records of a segment for. */
 export interface VerdictQuery {
@@ -179,7 +180,7 @@ function unfitSql(source: SourceColumn, type: ColumnType): string | null {
     return type === 'string' ? null : `TRY_CAST(${text} AS ${target}) IS NULL`
   if (isWholeNumber(source.type)) {
     return `CASE WHEN NOT ${hasFraction(text)} THEN TRY_CAST(${text} AS ${target}) IS NULL
-      WHEN regexp_full_match(${text}, '-?[0-9]+\\.0+')
+      WHEN regexp_full_match(${text}, ${literal(wholeForm(PRINTED_DIGITS_MAX))})
       THEN TRY_CAST(split_part(${text}, '.', 1) AS ${target}) IS NULL ELSE true END`
   }
   if (isTime(source.type)) return `TRY_CAST(${text} AS ${target}) IS NULL`

@@ -2,12 +2,31 @@
 
 import { ENDS_QUERY, type Refusal } from './refusal.ts'
 
-/** The text itself where it is a whole number, `2.0` as `2`; any other is refused. */
-export function wholeNumber(text: string, name: string, refusal: Refusal = ENDS_QUERY): string {
+/**
+ * Digits that a double keeps. The JSON reader takes 9007199254740993.0 for a double and prints
+ * 9007199254740992.0: of what has more digits and a point nobody knows what it was.
+ */
+export const PRINTED_DIGITS_MAX = 15
+
+/** Pattern of whole numbers that are written with a point: digits before it, at most so many. */
+export function wholeForm(digitsMax: number | null): string {
+  return `-?[0-9]${digitsMax === null ? '+' : `{1,${digitsMax}}`}\\.0+`
+}
+
+/**
+ * The text itself where it is a whole number, `2.0` as `2`; any other is refused. `digitsMax` is
+ * for texts that were printed from a double.
+ */
+export function wholeNumber(
+  text: string,
+  name: string,
+  options: { readonly refusal?: Refusal; readonly digitsMax?: number },
+): string {
+  const { refusal = ENDS_QUERY, digitsMax = null } = options
   const shown = `'${name.replaceAll("'", "''")}: ' || ${text}[1:40]`
   return `CASE WHEN NOT contains(${text}, '.') AND NOT contains(${text}, 'e')
       AND NOT contains(${text}, 'E') THEN ${text}
-    WHEN regexp_full_match(${text}, '-?[0-9]+\\.0+') THEN split_part(${text}, '.', 1)
+    WHEN regexp_full_match(${text}, '${wholeForm(digitsMax)}') THEN split_part(${text}, '.', 1)
     WHEN ${text} IS NOT NULL
     THEN ${refusal(`'a fraction in a whole-number column, ' || ${shown}`)} END`
 }

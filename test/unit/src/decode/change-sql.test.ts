@@ -274,6 +274,28 @@ describe('JSON lines', () => {
     })
   })
 
+  it.each([
+    ['byte', '-128', '127'],
+    ['short', '-32768', '32767'],
+    ['integer', '-2147483648', '2147483647'],
+    ['long', '-9223372036854775808', '9223372036854775807'],
+  ] as const)('holds whole numbers of %s exactly, or refuses them', async (type, min, max) => {
+    const lines = (...values: readonly string[]) =>
+      values.map((value) => `{"id":${value}}\n`).join('')
+    const held = [min, max, '-0', '-0.0', '0.0', '7.000', '1e1', '120E-1', `"${max}"`]
+    const found = await decode({ id: type }, lines(...held), 'json-lines')
+    const expected = [min, max, '0', '0', '0', '7', '10', '12', max]
+    expect(found.map(([, , value]) => value)).toEqual(expected)
+    const below = (BigInt(min) - 1n).toString()
+    const above = (BigInt(max) + 1n).toString()
+    // What a double would round to a neighbour is refused, though one can be written.
+    const refused = [below, above, '1.5', '1e-1', '9007199254740993.0', '1e19', '1e400', 'true']
+    for (const value of refused) {
+      const outcome = decode({ id: type }, lines('1', value), 'json-lines')
+      await expect(outcome, value).rejects.toMatchObject({ code: 'SLU-ENG-7002' })
+    }
+  })
+
   it('keeps every digit of a decimal, whatever else stands in the line', async () => {
     const type = { kind: 'decimal', precision: 38, scale: 9 } as const
     const values = {
