@@ -53,7 +53,7 @@ export function createFloor(request: FloorRequest, session: SourceSession): Floo
     if (written !== undefined && written >= position) return
     failpoints.hit('before-floor')
     const floors = new Map(log.notes.floors).set(split, position)
-    await log.write({ ...log.notes, floors })
+    await log.write({ floors })
     lastWriteMs = clock.monotonicMs()
     failpoints.hit('after-floor')
   }

@@ -20,10 +20,11 @@ import {
 export interface PipelineLog {
   readonly notes: PipelineNotes
   /**
-   * Durable when it returns. Throws SLU-ING-4001 when another instance wrote in between, and
-   * SLU-ING-4008 when what stands in its place cannot be read.
+   * Changes some of the notes, one call after the other; durable when it returns. Throws
+   * SLU-ING-4001 when another instance wrote in between, and SLU-ING-4008 when what stands in its
+   * place cannot be read.
    */
-  write(notes: PipelineNotes): Promise<void>
+  write(change: Partial<PipelineNotes>): Promise<void>
 }
 
 /** Folder of a pipeline's log, relative to the store. */
@@ -46,21 +47,28 @@ export async function openPipelineLog(
   const found = await newestVersion(store, pipeline, '')
   let version = found ?? -1n
   let notes = await readNotes(store, pipeline, version)
+  const write = async (change: Partial<PipelineNotes>): Promise<void> => {
+    const next = { ...notes, ...change }
+    const target = version + 1n
+    const path = entryPath(pipeline, target)
+    if (!(await createOwn(store, path, { instance, notes: next }))) throw fenced(pipeline)
+    // A stalled instance could re-create a version that was cleaned away: newer entries tell.
+    const newest = await newestVersion(store, pipeline, path)
+    if (newest !== null && newest > target) throw fenced(pipeline)
+    version = target
+    notes = next
+    const old = target - BigInt(PIPELINE_LOG_ENTRIES_MAX)
+    if (old >= 0n) await store.delete(entryPath(pipeline, old))
+  }
+  let tail: Promise<void> = Promise.resolve()
   return {
     get notes() {
       return notes
     },
-    write: async (next) => {
-      const target = version + 1n
-      const path = entryPath(pipeline, target)
-      if (!(await createOwn(store, path, { instance, notes: next }))) throw fenced(pipeline)
-      // A stalled instance could re-create a version that was cleaned away: newer entries tell.
-      const newest = await newestVersion(store, pipeline, path)
-      if (newest !== null && newest > target) throw fenced(pipeline)
-      version = target
-      notes = next
-      const old = target - BigInt(PIPELINE_LOG_ENTRIES_MAX)
-      if (old >= 0n) await store.delete(entryPath(pipeline, old))
+    write: (change) => {
+      const written = tail.then(() => write(change))
+      tail = written.catch(() => undefined)
+      return written
     },
   }
 }

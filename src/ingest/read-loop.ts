@@ -99,7 +99,7 @@ function startCursor({ context, durableCursor }: Lane, log: PipelineLog): Cursor
 function sourceMemory(log: PipelineLog): SourceMemory {
   return {
     read: async () => log.notes.sourceMemory,
-    write: (notes: JsonObject) => log.write({ ...log.notes, sourceMemory: notes }),
+    write: (notes: JsonObject) => log.write({ sourceMemory: notes }),
   }
 }
 

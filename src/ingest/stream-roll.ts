@@ -84,7 +84,7 @@ export async function noteRoll(
     const before = log.notes.streams.get(stream)
     return before !== undefined && (before.left === null) === (left === null)
   })
-  if (!isSame) await log.write({ ...log.notes, streams })
+  if (!isSame) await log.write({ streams })
 }
 
 /** Every stream that the pipeline read, as its log says. Throws SLU-ING-4008. */
