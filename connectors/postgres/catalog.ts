@@ -260,6 +260,58 @@ export async function readCopyRelations(
   )
 }
 
+/** The default that rows of before have in the column `a` of the table, from each of its files. */
+const INITIALS = (table: string): string => `(
+  SELECT json_agg(DISTINCT array_to_string(m.attmissingval, ''))
+  FROM pg_catalog.pg_attribute m
+  WHERE m.atthasmissing AND m.attname = a.attname AND m.attrelid IN (
+    SELECT ${table} UNION ALL SELECT relid FROM pg_partition_tree(${table})))`
+
+/** How the rows and columns of a table lie: what changes with changes that no record tells. */
+export interface TableLayout {
+  readonly oid: number
+  /** Oid of the table, or of each of its partitions that holds rows → number of its file. */
+  readonly files: Readonly<Record<string, number>>
+  readonly columns: readonly LayoutColumn[]
+}
+
+/** A column as far as it matters to rows of before. */
+export interface LayoutColumn {
+  readonly attnum: number
+  readonly name: string
+  /** Number of the transaction that changed the column last. */
+  readonly written: number
+  /** Type and modifier. */
+  readonly type: string
+  readonly isGenerated: boolean
+  readonly initials: readonly string[] | null
+}
+
+/** The layouts of tables that are there. */
+export async function readLayouts(
+  connection: Connection,
+  oids: readonly number[],
+): Promise<readonly TableLayout[]> {
+  return await connection.query<TableLayout>(
+    `SELECT t.oid::int8::float8 AS oid, coalesce(f.files, '{}') AS files, c.columns
+    FROM unnest($1::oid[]) AS t(oid)
+    CROSS JOIN LATERAL (
+      SELECT json_object_agg(r.oid::int8, pg_relation_filenode(r.oid)::int8) AS files
+      FROM pg_catalog.pg_class r WHERE r.relkind = 'r' AND r.oid IN (
+        SELECT t.oid UNION ALL SELECT relid FROM pg_partition_tree(t.oid) WHERE isleaf)) f
+    CROSS JOIN LATERAL (
+      SELECT json_agg(json_build_object('attnum', a.attnum, 'name', a.attname,
+        'written', a.xmin::text::int8, 'isGenerated', a.attgenerated = 's',
+        'type', a.atttypid::int8 || '.' || a.atttypmod,
+        'initials', ${INITIALS('t.oid')}) ORDER BY a.attnum) AS columns
+      FROM pg_catalog.pg_attribute a
+      WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
+        AND a.attgenerated IN ('', 's')) c
+    WHERE c.columns IS NOT NULL`,
+    [[...oids]],
+  )
+}
+
 /** True when the publication sends stored generated columns too (PostgreSQL 18 and later). */
 export async function readPublishesGenerated(
   connection: Connection,
@@ -281,11 +333,7 @@ export async function readAttributes(
   return await connection.query<AttributeRow>(
     `SELECT a.attnum::int, a.attname::text AS name, a.atttypid::int8::float8 AS "typeOid",
       a.atttypmod AS typmod, a.attisdropped AS "isDropped", a.attgenerated = 's' AS "isGenerated",
-      (SELECT json_agg(DISTINCT array_to_string(m.attmissingval, ''))
-        FROM pg_catalog.pg_attribute m
-        WHERE m.atthasmissing AND m.attname = a.attname AND m.attrelid IN (
-          SELECT $1::int8::oid UNION ALL SELECT relid FROM pg_partition_tree($1::int8::oid))
-      ) AS initials
+      ${INITIALS('$1::int8::oid')} AS initials
     FROM pg_catalog.pg_attribute a
     WHERE a.attrelid = $1::int8::oid AND a.attnum > 0 AND a.attgenerated IN ('', 's')
     ORDER BY a.attnum`,

@@ -32,6 +32,9 @@ export interface CopyHost {
   tableOf(stream: string): TableFacts
   /** The table as it is now; it keeps its shape until it is copied. */
   refresh(table: TableFacts): void
+  /** The tables, which cannot change now, are copied as they lie. */
+  settle(tables: readonly TableFacts[]): Promise<void>
+  schemaOf(table: TableFacts): StreamSchema
   /** Changes of the stream are wanted from this position on. */
   resumeAt(stream: string, position: SourcePosition): void
   /** Starts the stream; it may buffer so much. */
@@ -171,6 +174,7 @@ export class FirstCopy {
     const { connection, tables } = this.#opening
     const streams = tables.map((table) => table.stream)
     for (const table of await requireTables(connection, streams)) this.#host.refresh(table)
+    await this.#host.settle([...this.#copies.keys()].map((stream) => this.#host.tableOf(stream)))
   }
 
   /** Decides for each copy whether it goes on, and from where its changes are wanted. */
@@ -242,7 +246,7 @@ export class FirstCopy {
   }
 
   get #isCopied(): boolean {
-    return this.#options.settings.snapshot.mode === 'initial'
+    return this.#options.settings.snapshot.mode !== 'never'
   }
 
   *#chunks(): Generator<StreamChunk, void> {
@@ -313,7 +317,7 @@ export class FirstCopy {
   }
 
   #schemaOf(copy: StreamCopy): StreamSchema {
-    return this.#options.schemas.fromTable(this.#tableOf(copy), this.#opening.types)
+    return this.#host.schemaOf(this.#tableOf(copy))
   }
 }
 

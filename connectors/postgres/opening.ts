@@ -42,6 +42,7 @@ import {
 import { createSlot, type ExportedSnapshot } from './snapshot-copy.ts'
 import type { PostgresSettings } from './spec.ts'
 import type { TypeCatalog } from './types.ts'
+import { UntoldWatch } from './untold.ts'
 
 /** What a session is opened with. */
 export interface SessionOptions {
@@ -72,6 +73,7 @@ export interface Opening {
   readonly publishedStreams: ReadonlySet<string>
   /** Snapshot of the slot that was just made; null when the slot was there. */
   readonly snapshot: ExportedSnapshot | null
+  readonly untold: UntoldWatch
   /** What the slot has confirmed: nothing before it is needed by any table. */
   readonly confirmedPosition: SourcePosition
 }
@@ -86,7 +88,8 @@ export async function openServer(options: SessionOptions): Promise<Opening> {
     const server = await readServer(connection)
     requireUsableServer(server)
     replication = await connect({ ...purpose, replication: true })
-    return await openSlot(options, connection, replication, server)
+    const open = settings.snapshot.mode === 'initial_only' ? openCopyOnly : openSlot
+    return await open(options, connection, replication, server)
   } catch (error) {
     await replication?.close()
     await connection.close()
@@ -116,6 +119,29 @@ export function requireUsableServer(server: ServerFacts): void {
   }
 }
 
+/** For a copy that nothing follows: its snapshot comes with a slot that ends with it. */
+async function openCopyOnly(
+  options: SessionOptions,
+  connection: Connection,
+  replication: Connection,
+  server: ServerFacts,
+): Promise<Opening> {
+  const { identity } = await identifySystem(replication)
+  return {
+    connection,
+    replication,
+    server,
+    identity: slotIdentity(options.names.slot, identity),
+    tables: await requireAll(options, connection),
+    streams: options.request.streams,
+    types: await readTypes(connection),
+    untold: await openWatch(options, connection),
+    publishedStreams: new Set(),
+    snapshot: null,
+    confirmedPosition: 0n,
+  }
+}
+
 async function openSlot(
   options: SessionOptions,
   connection: Connection,
@@ -136,7 +162,7 @@ async function openSlot(
     cursors: [...request.streams.values()].filter((cursor) => cursor !== null),
   })
   const wanted = await requireAll(options, connection)
-  const streams = await withoutStrays(options, connection, { planned, wanted, note })
+  const followed = await withoutStrays(options, connection, { planned, wanted, note })
   const published = await readPublication(connection, names.publication, server.versionNumber)
   await ensurePublication({
     connection,
@@ -149,7 +175,10 @@ async function openSlot(
   options.schemas.publishesGenerated = await readPublishesGenerated(connection, names.publication)
   const snapshot = await makeSlot(options, connection, replication, plan, system.identity)
   if (plan.kind === 'use') await noteTimeline(options, system.identity)
-  await noteTables(request.memory, wanted)
+  const untold = await openWatch(options, connection)
+  const copied = new Set(copyStreams(followed))
+  const again = await untold.look(wanted.filter(({ stream }) => !copied.has(stream)))
+  const streams = new Map([...followed, ...again.map((stream) => [stream, null] as const)])
   return {
     connection,
     replication,
@@ -158,10 +187,25 @@ async function openSlot(
     tables: wanted,
     streams,
     types: await readTypes(connection),
+    untold,
     publishedStreams: published?.streams ?? new Set(),
     snapshot,
     confirmedPosition: plan.kind === 'use' ? plan.confirmedPosition : (snapshot?.position ?? 0n),
   }
+}
+
+function openWatch(
+  { settings, context, schemas, request }: SessionOptions,
+  connection: Connection,
+): Promise<UntoldWatch> {
+  const columns = new Map(
+    [...(request.columns ?? [])].map(([stream, origins]) => {
+      const attnums = origins.flatMap(({ id }) => id ?? [])
+      return [stream, new Set(attnums)] as const
+    }),
+  )
+  const { memory } = request
+  return UntoldWatch.open({ settings, context, connection, memory, schemas, columns })
 }
 
 /** A table that a pattern chose may have gone since: the next start chooses again. */
@@ -239,8 +283,12 @@ function isSlotLoss(error: unknown): error is SluiceError {
 
 /**
  * Remembers which tables are meant: another table of the same name later is not the same stream.
+ * Only when those that are copied again say so themselves, since this forgets why.
  */
-async function noteTables(memory: SourceMemory, tables: readonly TableFacts[]): Promise<void> {
+export async function noteTables(
+  memory: SourceMemory,
+  tables: readonly TableFacts[],
+): Promise<void> {
   const note = (await memory.read()) ?? {}
   const known = noteOfTables(note)
   const wanted = Object.fromEntries(tables.map((table) => [table.stream, table.oid]))

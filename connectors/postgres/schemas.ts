@@ -1,7 +1,7 @@
 /** Shapes of the streams as seen so far: gives each new shape of a stream the next schema id. */
 
 import { SluiceError, type SourceColumn, type StreamSchema } from '../../src/model/index.ts'
-import type { AttributeRow, TableColumnFacts, TableFacts } from './catalog.ts'
+import type { AttributeRow, TableColumnFacts, TableFacts, TableLayout } from './catalog.ts'
 import {
   type AnnouncedColumn,
   type AttributeFacts,
@@ -83,6 +83,16 @@ export class SchemaRegistry {
     }))
   }
 
+  /** The default that a column was added with: known before Postgres writes the table again. */
+  knowInitial(oid: number, attnum: number, initial: string): void {
+    this.#initials.set(`${oid}.${attnum}`, initial)
+  }
+
+  /** The layout without columns that are not read. */
+  publishedLayout(layout: TableLayout): TableLayout {
+    return { ...layout, columns: this.#published(layout.columns) }
+  }
+
   /** The columns of a table as they were before the next relation message about it. */
   know(oid: number, columns: readonly KnownColumn[]): void {
     this.#columns.set(oid, columns)
@@ -95,7 +105,7 @@ export class SchemaRegistry {
   learn(relation: RelationMessage, attributes: readonly AttributeRow[], types: TypeCatalog): void {
     for (const { attnum, initials } of attributes) {
       const [initial] = initials ?? []
-      if (initial !== undefined) this.#initials.set(`${relation.id}.${attnum}`, initial)
+      if (initial !== undefined) this.knowInitial(relation.id, attnum, initial)
     }
     const named = <Column extends { typeOid: number; typmod: number }>(column: Column) => ({
       ...column,
@@ -114,7 +124,9 @@ export class SchemaRegistry {
     this.#columns.set(relation.id, columns)
   }
 
-  #published<Column extends TableColumnFacts>(columns: readonly Column[]): readonly Column[] {
+  #published<Column extends Pick<TableColumnFacts, 'isGenerated'>>(
+    columns: readonly Column[],
+  ): readonly Column[] {
     return columns.filter(({ isGenerated }) => this.publishesGenerated || !isGenerated)
   }
 

@@ -16,6 +16,7 @@ import {
   readFlushLsn,
   readSlot,
   readSlotWalLimit,
+  readTypes,
   type TableFacts,
 } from './catalog.ts'
 import { postgresError } from './errors.ts'
@@ -23,16 +24,26 @@ import { statusInterval } from './feedback.ts'
 import { FirstCopy } from './first-copy.ts'
 import { formatLsn, parseLsn } from './lsn.ts'
 import { streamName } from './names.ts'
-import { copyStreams, needsCopy, type Opening, openServer, type SessionOptions } from './opening.ts'
+import {
+  copyStreams,
+  needsCopy,
+  noteTables,
+  type Opening,
+  openServer,
+  type SessionOptions,
+} from './opening.ts'
 import type { RelationMessage, ResolvedRelation } from './pgoutput.ts'
 import { findStrays, strayError } from './publication.ts'
 import { selectTables } from './selection.ts'
 import { requireNotMoved } from './slot.ts'
 import { StreamReader } from './stream-reader.ts'
+import type { TypeCatalog } from './types.ts'
 import { walWarning } from './wal-budget.ts'
 
 /** Errors after which the server had better keep transactions in progress itself. */
 const SPOOL_CODES = ['SLU-SRC-1224', 'SLU-SRC-1225'] as const
+/** What looking at the tables may find. */
+const LOOK_CODES = ['SLU-SRC-1216', 'SLU-SRC-1234', 'SLU-SRC-1235'] as const
 /** First version that sends transactions in progress. */
 const STREAMING_VERSION_MIN = 140000
 const SLOT_RETRY_MS = 250
@@ -53,6 +64,7 @@ class PostgresSession implements SourceSession {
   readonly #resume = new Map<string, SourcePosition>()
   readonly #tablesById = new Map<number, TableFacts>()
   readonly #tablesByName = new Map<string, TableFacts>()
+  #types: TypeCatalog
   #reader: StreamReader | null = null
   #endPosition: SourcePosition | null = null
   #warning: SourceWarning | null = null
@@ -60,6 +72,8 @@ class PostgresSession implements SourceSession {
   #acknowledged: SourcePosition = 0n
   /** The streams are others by now: the session ends here. */
   #endAt: SourcePosition | null = null
+  /** Every table is copied. */
+  #isCopied = false
   /** The stream told of a table that is not read and that the patterns may choose. */
   #hasUnknown = false
   #isOutdated = false
@@ -71,6 +85,7 @@ class PostgresSession implements SourceSession {
   constructor(options: SessionOptions, opening: Opening) {
     this.#options = options
     this.#opening = opening
+    this.#types = opening.types
     for (const [stream, cursor] of opening.streams) {
       if (cursor !== null && !needsCopy(cursor)) this.#resume.set(stream, cursor.nextPosition)
     }
@@ -84,6 +99,11 @@ class PostgresSession implements SourceSession {
       tableOf: (stream) => this.#tablesByName.get(stream) as TableFacts,
       refresh: (table) => this.#noteTable(table),
       resumeAt: (stream, position) => this.#resume.set(stream, position),
+      settle: async (tables) => {
+        await this.#knowTypes(tables.flatMap(({ columns }) => columns))
+        await opening.untold.settle(tables)
+      },
+      schemaOf: (table) => options.schemas.fromTable(table, this.#types),
       openStream: (bufferBytesMax) => this.#startStream(bufferBytesMax),
     })
   }
@@ -96,10 +116,14 @@ class PostgresSession implements SourceSession {
   }
 
   async *blocks(): AsyncGenerator<SourceBlock, void> {
-    const { signal } = this.#options.request
-    this.#pollTask = this.#pollEnd()
+    const { signal, memory } = this.#options.request
+    const { mode } = this.#options.settings.snapshot
     try {
+      if (mode !== 'initial_only') await noteTables(memory, this.#opening.tables)
+      this.#pollTask = this.#pollEnd()
       const beyond = this.#copy.isNeeded ? yield* this.#copy.blocks() : null
+      this.#isCopied = true
+      if (mode === 'initial_only') return
       if (beyond !== null) yield beyond
       const { bufferBytesMax } = this.#options.request
       const reader = this.#reader ?? (await this.#startStream(bufferBytesMax))
@@ -232,9 +256,31 @@ class PostgresSession implements SourceSession {
 
   /** Looks up today's attributes of the table that a relation message is about. */
   async #learn(relation: RelationMessage): Promise<void> {
-    if (!this.#tablesById.has(relation.id)) return
-    const { connection, types } = this.#opening
+    const table = this.#tablesById.get(relation.id)
+    if (table === undefined) return
+    const { connection } = this.#opening
+    if (this.#isFollowed(table)) await this.#lookForUntold([table])
+    const types = await this.#knowTypes(relation.columns)
     this.#options.schemas.learn(relation, await readAttributes(connection, relation.id), types)
+  }
+
+  /** Types that were made meanwhile are looked up; those that were dropped stay known. */
+  async #knowTypes(columns: readonly { readonly typeOid: number }[]): Promise<TypeCatalog> {
+    if (columns.some(({ typeOid }) => !this.#types.has(typeOid))) {
+      this.#types = new Map([...this.#types, ...(await readTypes(this.#opening.connection))])
+    }
+    return this.#types
+  }
+
+  #isFollowed({ stream }: TableFacts): boolean {
+    return this.#isCopied || !needsCopy(this.#opening.streams.get(stream) ?? null)
+  }
+
+  /** Where a table must be copied again, the session ends; the next one finds it too. */
+  async #lookForUntold(tables: readonly TableFacts[]): Promise<void> {
+    const { connection, untold } = this.#opening
+    const again = await untold.look(tables)
+    if (again.length > 0) this.#endAt ??= parseLsn(await readFlushLsn(connection))
   }
 
   /** Which schema a relation message means for us; tables that nobody asked for are not read. */
@@ -249,7 +295,7 @@ class PostgresSession implements SourceSession {
       return null
     }
     if (table === undefined || resumePosition === undefined) return null
-    const schema = this.#options.schemas.fromRelation(relation, table, this.#opening.types)
+    const schema = this.#options.schemas.fromRelation(relation, table, this.#types)
     return { schema, resumePosition }
   }
 
@@ -301,7 +347,9 @@ class PostgresSession implements SourceSession {
       const isNew = ({ stream }: TableFacts): boolean => !streams.has(stream) && !known.has(stream)
       came.push(...found.ready.filter(isNew).map(({ stream }) => stream))
     }
-    if (strays.length + came.length === 0 || this.#reader === null) return
+    if (this.#reader === null) return
+    await this.#lookForUntold(tables.filter((table) => this.#isFollowed(table)))
+    if (strays.length + came.length === 0) return
     this.#endAt = parseLsn(await readFlushLsn(connection))
     context.telemetry.log('info', 'the tables are others by now: reading begins anew', {
       pipeline: context.pipeline,
@@ -349,7 +397,8 @@ class PostgresSession implements SourceSession {
           await this.#lookAtTables()
         }
       } catch (error) {
-        if (isSluiceError(error, 'SLU-SRC-1216')) this.#reader?.fail(error)
+        const ends = LOOK_CODES.some((code) => isSluiceError(error, code))
+        if (ends) this.#reader?.fail(error as SluiceError)
         telemetry.log('debug', 'the end of the log is not known', { error: String(error) })
         return
       }

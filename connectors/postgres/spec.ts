@@ -54,6 +54,24 @@ export const postgresSettingsSchema = z.strictObject({
         'When the slot is lost and changes are missing: stop, or resync (every table is copied ' +
         'again in place from a new slot).',
     }),
+  onUntold: z
+    .enum(['stop', 'resync', 'warn'])
+    .default('stop')
+    .meta({
+      description:
+        'When Postgres changed rows and told no record of it (a new column whose default differs ' +
+        'from row to row, a partition attached with rows or truncated by itself): stop, resync ' +
+        '(the table is copied again in place) or warn and go on with the rows as they are. A ' +
+        'type altered with an expression is copied again by resync, else only warned of.',
+    }),
+  onPartitionGone: z
+    .enum(['stop', 'resync', 'keep'])
+    .default('stop')
+    .meta({
+      description:
+        'When a partition was detached or dropped, of which no record tells: stop, resync (the ' +
+        'table is copied again, without its rows) or keep its rows and go on.',
+    }),
   walBudgetWarn: z
     .string()
     .regex(/^(100|[1-9]?[0-9])%$/, { error: 'must be a share such as 50%' })
@@ -88,12 +106,13 @@ export const postgresSettingsSchema = z.strictObject({
   snapshot: z
     .strictObject({
       mode: z
-        .enum(['initial', 'never'])
+        .enum(['initial', 'initial_only', 'never'])
         .default('initial')
         .meta({
           description:
-            'initial: copy the rows that are there; never: begin empty, with the changes from ' +
-            'now on.',
+            'initial: copy the rows that are there, then follow the changes; initial_only: copy ' +
+            'them and end, without slot and publication; never: begin empty, with the changes ' +
+            'from now on.',
         }),
       parallel: z.number().int().min(1).max(16).default(2).meta({
         description: 'Connections that read during the copy; they share inFlight.',

@@ -209,6 +209,32 @@ export const POSTGRES_ERROR_CODES = defineCodes({
       'Nothing is to be done: the copy replaces the rows in one commit, until then readers see ' +
       'the old ones. To keep a table out, exclude it with "!schema.table".',
   },
+  'SLU-SRC-1234': {
+    kind: 'gap',
+    meaning:
+      'Postgres changed rows of a table and wrote no record of it: a column came with a default ' +
+      'of its own for each row, or a partition came with rows or was truncated by itself.',
+    remedy:
+      'Copy the table again in place: sluice resync TABLE. Until then it stays readable, and ' +
+      'nothing is changed. onUntold: resync in the source does so by itself, warn goes on.',
+  },
+  'SLU-SRC-1235': {
+    kind: 'gap',
+    meaning:
+      'A partition was detached or dropped. No record tells of its rows, which the table has.',
+    remedy:
+      'To keep them, set onPartitionGone: keep in the source; to be without them, sluice resync ' +
+      'TABLE, or onPartitionGone: resync for every time. Nothing is changed until then.',
+  },
+  'SLU-SRC-1236': {
+    kind: 'transient',
+    meaning:
+      'A warning: Postgres wrote a table again while a column of it was altered. If that was an ' +
+      'expression (ALTER … TYPE … USING), rows of before may have other values than the table.',
+    remedy:
+      'Compare: sluice verify TABLE. Where rows differ: sluice resync TABLE. onUntold: resync in ' +
+      'the source copies such tables again by itself.',
+  },
   'SLU-SRC-1290': {
     kind: 'invalid-config',
     meaning: 'The embedded Postgres did not start.',

@@ -178,7 +178,8 @@ async function runStorm(name: string, seed: number, policies: ModelPolicies): Pr
   const invented = new SourceModel()
   // A table that keeps its names has no room for a new column of an old name.
   const freshNames = policies.rename === 'keep'
-  const options = { dice, mayRefuse: false, freshNames, defaults: true }
+  const readAttnum = Number.POSITIVE_INFINITY
+  const options = { dice, mayRefuse: false, freshNames, readAttnum, defaults: true }
   const history = Array.from({ length: 40 }, (_, index) =>
     inventTransaction(invented, index + 1, options),
   )

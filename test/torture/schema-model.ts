@@ -233,6 +233,11 @@ export interface StormOptions {
   readonly mayRefuse: boolean
   /** Number of names; with few of them dropped names come back. */
   readonly freshNames: boolean
+  /**
+   * Columns up to this attnum have been read. Later ones that came with a default stay for now: the
+   * source forgets the default of one that was dropped.
+   */
+  readonly readAttnum: number
   /** Columns may come with a default. */
   readonly defaults: boolean
 }
@@ -271,7 +276,10 @@ function inventChange(source: SourceModel, seq: number, options: StormOptions): 
     return { kind: 'add', name: free, type, initial }
   }
   const column = dice.pick(own)
-  if (roll < 50) return { kind: 'drop', name: column.name }
+  if (roll < 50) {
+    const isDroppable = column.initial === null || column.attnum <= options.readAttnum
+    return isDroppable ? { kind: 'drop', name: column.name } : null
+  }
   if (roll < 70) return { kind: 'rename', from: column.name, to: free }
   const other = OTHER[column.type]
   if (roll < 74 && options.mayRefuse && other !== undefined) {

@@ -43,8 +43,11 @@ const POLICIES: readonly ModelPolicies[] = [
   { drop: 'apply', rename: 'apply' },
   { drop: 'keep', rename: 'keep' },
 ]
-/** What the table may refuse: a type, what identifies columns, a name that is taken. */
-const REFUSALS = ['SLU-ING-4005', 'SLU-ING-4012'] as const
+/**
+ * What the table may refuse: a type, what identifies columns, a name that is taken; a default that
+ * was not read before another change wrote the table again.
+ */
+const REFUSALS = ['SLU-ING-4005', 'SLU-ING-4012', 'SLU-SRC-1234'] as const
 const WAIT_MS = 120_000
 const POLL_MS = 20
 /** The pipeline may lag behind the catalogue by so many transactions, then it is waited for. */
@@ -184,6 +187,7 @@ async function blow(storm: Storm): Promise<void> {
   const { options, dice, history, policies } = storm
   const source = new SourceModel()
   let burst = 0
+  let readAttnum = 0
   for (let seq = 1; seq <= options.steps && storm.problems.length === 0; seq++) {
     // Names come back only where the pipeline keeps up: what was dropped and added again with name
     // and type, both unread, is taken for one column, as documented.
@@ -192,6 +196,7 @@ async function blow(storm: Storm): Promise<void> {
       dice,
       mayRefuse: true,
       freshNames,
+      readAttnum,
       defaults: false,
     })
     history.push(statements)
@@ -199,7 +204,10 @@ async function blow(storm: Storm): Promise<void> {
     const killsDue = (options.kills * seq) / options.steps
     if (storm.killed < killsDue && dice.roll(3) === 0) await kill(storm)
     burst = dice.roll(3) === 0 || burst >= BURST_MAX ? 0 : burst + 1
-    if (burst === 0) await keepUp(storm, seq)
+    if (burst === 0) {
+      await keepUp(storm, seq)
+      readAttnum = Math.max(...source.columns.map(({ attnum }) => attnum))
+    }
     if (seq % 50 === 0) {
       const counts = `${storm.killed} kills, refused ${JSON.stringify(storm.refused)}`
       options.print(`${storm.stream}: ${seq} transactions, ${counts}`)
@@ -217,7 +225,8 @@ function toSql(client: pg.Client, table: string, statement: Statement): string {
   const name = (text: string): string => client.escapeIdentifier(text)
   switch (statement.kind) {
     case 'add':
-      return `ALTER TABLE ${table} ADD ${name(statement.name)} ${statement.type}`
+      return `ALTER TABLE ${table} ADD ${name(statement.name)} ${statement.type}
+        ${statement.initial === null ? '' : `DEFAULT ${client.escapeLiteral(statement.initial)}`}`
     case 'drop':
       return `ALTER TABLE ${table} DROP ${name(statement.name)}`
     case 'rename':

@@ -167,7 +167,7 @@ export const WRONG_SOURCES: readonly WrongFile[] = [
   [
     'snapshot mode',
     databaseWith('snapshot: { mode: always }'),
-    'SLU-CFG-1002 5:58 sources.pg.postgres.snapshot.mode|known here: initial, never',
+    'SLU-CFG-1002 5:58 sources.pg.postgres.snapshot.mode|known here: initial, initial_only, never',
   ],
   [
     'snapshot parallel',
