@@ -115,20 +115,40 @@ export function storedKeysSql(
 
 /** Moves values of one column between changes of the batch, as `PATCH_TABLE` says. */
 export function patchFromChangesSql(column: TableColumn): string {
-  const name = identifier(column.name)
-  return `UPDATE ${CHANGE_TABLE} SET ${name} = origin.${name}
+  return patchSql(
+    column,
+    `SELECT ${PATCH_TABLE}.target, origin.${identifier(column.name)} AS value
     FROM ${PATCH_TABLE} JOIN ${CHANGE_TABLE} AS origin ON origin.rowid = ${PATCH_TABLE}.source
-    WHERE ${CHANGE_TABLE}.rowid = ${PATCH_TABLE}.target
-      AND ${PATCH_TABLE}.source <> ${FROM_OLD_ROW}`
+    WHERE ${PATCH_TABLE}.source <> ${FROM_OLD_ROW}`,
+  )
 }
 
 /** Takes values of one column from the rows of a stored file, as `PATCH_TABLE` says. */
 export function patchFromFileSql(column: TableColumn, url: string, ordinal: number): string {
-  const name = identifier(column.name)
-  return `UPDATE ${CHANGE_TABLE} SET ${name} = stored.value
+  return patchSql(
+    column,
+    `SELECT ${PATCH_TABLE}.target, stored.value
     FROM (SELECT file_row_number AS row, ${identifier(column.physicalName)} AS value
       FROM read_parquet(${literal(url)}, file_row_number = true)) AS stored
     JOIN ${PATCH_TABLE} ON ${PATCH_TABLE}.old_row = stored.row
-      AND ${PATCH_TABLE}.source = ${FROM_OLD_ROW} AND ${PATCH_TABLE}.old_file = ${ordinal}
-    WHERE ${CHANGE_TABLE}.rowid = ${PATCH_TABLE}.target`
+      AND ${PATCH_TABLE}.source = ${FROM_OLD_ROW} AND ${PATCH_TABLE}.old_file = ${ordinal}`,
+  )
+}
+
+/**
+ * Sets a column of the changes whose row numbers are `target`. The engine updates nested values by
+ * moving their rows to the end, so the changes are written anew there, in their order.
+ */
+function patchSql({ name, type }: TableColumn, found: string): string {
+  const column = identifier(name)
+  const isNested = typeof type !== 'string' && type.kind !== 'decimal'
+  if (!isNested) {
+    return `UPDATE ${CHANGE_TABLE} SET ${column} = found.value FROM (${found}) AS found
+      WHERE ${CHANGE_TABLE}.rowid = found.target`
+  }
+  const value = `CASE WHEN found.target IS NULL THEN ${CHANGE_TABLE}.${column} ELSE found.value END`
+  return `CREATE OR REPLACE TEMP TABLE ${CHANGE_TABLE} AS
+    SELECT ${CHANGE_TABLE}.* REPLACE (${value} AS ${column})
+    FROM ${CHANGE_TABLE} LEFT JOIN (${found}) AS found ON ${CHANGE_TABLE}.rowid = found.target
+    ORDER BY ${CHANGE_TABLE}.rowid`
 }
