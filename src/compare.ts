@@ -144,9 +144,10 @@ async function compareOnce(
 
 /** A log of changes is not what an upsert makes of it. */
 function checkComparable(target: TableTarget, part: BlockPart): void {
-  if (target.mode === 'append' || part.format === 'copy-text') return
+  const isLog = target.mode !== 'append' || part.format === 'debezium-json'
+  if (!isLog || part.format === 'copy-text') return
   throw new SluiceError('SLU-CLI-8006', {
-    message: `${target.stream} is a log of changes: only append tables equal it row for row`,
+    message: `${target.stream} is a log of changes: only tables that append its rows equal it`,
   })
 }
 

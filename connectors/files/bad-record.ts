@@ -14,6 +14,7 @@ const CODES = {
   'bad-quote': 'SLU-SRC-1410',
   'bad-line-end': 'SLU-SRC-1410',
   'open-quote': 'SLU-SRC-1410',
+  'no-rows': 'SLU-SRC-1420',
 } as const satisfies Readonly<Record<RecordProblem, ErrorCode>>
 
 const WORDS = {
@@ -25,6 +26,7 @@ const WORDS = {
   'bad-quote': 'has a quote that does not enclose a field',
   'bad-line-end': 'has a carriage return that no line feed follows',
   'open-quote': 'opens a quote that is never closed',
+  'no-rows': 'is no record of Debezium that can be read',
 } as const satisfies Readonly<Record<RecordProblem, string>>
 
 /** The error of the record at `place`. */
@@ -32,13 +34,15 @@ export function badRecord(
   problem: RecordProblem,
   place: FolderPlace,
   { csv }: Pick<TextShape, 'csv'>,
+  reason?: string,
 ): SluiceError {
   const line = place.lineCount + 1
   const wanted = problem === 'ragged' ? ` than the ${csv?.fields.length} of the header` : ''
   const hint =
     problem === 'too-long' && csv !== undefined ? '; perhaps a quote in it is never closed' : ''
+  const because = reason === undefined ? '' : `: ${reason}`
   return new SluiceError(CODES[problem], {
-    message: `Line ${line} of ${place.file} ${WORDS[problem]}${wanted}${hint}.`,
+    message: `Line ${line} of ${place.file} ${WORDS[problem]}${wanted}${hint}${because}.`,
     context: { file: place.file, line, fileOffsetBytes: place.fileOffsetBytes },
   })
 }

@@ -4,6 +4,7 @@ import type { SourceBlock } from '../../src/contracts/index.ts'
 import { rejectCodeNumber, SluiceError } from '../../src/model/index.ts'
 import { badRecord } from './bad-record.ts'
 import { type FileContent, openContent, readFully } from './content.ts'
+import { isDebeziumScan } from './debezium-lines.ts'
 import type { OpenFile, RowsShape, TextShape } from './file-format.ts'
 import { findUnknownMembers, type UnknownMembers } from './json-columns.ts'
 import { LF } from './line-bytes.ts'
@@ -53,10 +54,8 @@ export async function* readFile(
     filled += bytesRead
     if (filled === 0) return endPacked(progress, content)
     if (progress.place.unended) assertLineEnded(buffer, progress.place)
-    const scan = scanPiece(read, shape, buffer.subarray(0, filled))
-    if (scan.endBytes > 0) yield* emitWhole(read, progress, shape, buffer, scan)
-    if (scan.problem !== null) throw badRecord(scan.problem, progress.place, shape)
-    const rest = buffer.subarray(scan.endBytes, filled)
+    const endBytes = yield* emitRecords(read, progress, shape, buffer.subarray(0, filled))
+    const rest = buffer.subarray(endBytes, filled)
     if (rest.length >= LINE_BYTES_MAX) {
       if (!read.keepsUnreadable) throw badRecord('too-long', progress.place, shape)
       if (!(yield* passLongLine(read, progress, { shape, content, takeTail }))) return
@@ -72,6 +71,24 @@ export async function* readFile(
     buffer = nextBuffer(read, progress, wanted, rest.length * 2)
     // It may be the same buffer, given back already: copying minds the overlap.
     filled = rest.copy(buffer)
+  }
+}
+
+/** Yields the whole records of a piece; returns where the last one ends. */
+function* emitRecords(
+  read: FolderRead,
+  progress: Progress,
+  shape: TextShape,
+  piece: Buffer,
+): Generator<SourceBlock, number> {
+  for (let from = 0; ; ) {
+    const bytes = piece.subarray(from)
+    const scan = scanPiece(read, shape, bytes)
+    if (scan.endBytes > 0) yield* emitWhole(read, progress, shape, bytes, scan)
+    if (scan.problem !== null) throw badRecord(scan.problem, progress.place, shape, scan.reason)
+    from += scan.endBytes
+    // Records that lie in another way are a part of their own.
+    if (!isDebeziumScan(scan) || !scan.isEarly) return from
   }
 }
 
@@ -171,7 +188,7 @@ function* emitTail(
   if (unended) ended[rest.length] = LF
   const scan = scanPiece(read, shape, ended, true)
   const problem = scan.problem ?? (scan.endBytes < ended.length ? 'open-quote' : null)
-  if (problem !== null) throw badRecord(problem, progress.place, shape)
+  if (problem !== null) throw badRecord(problem, progress.place, shape, scan.reason)
   read.shape.add(unknownIn(read, progress, shape, ended)?.columns ?? [])
   progress.place = { ...moveTo(progress.place, rest, scan), unended }
   if (scan.recordCount === 0) return

@@ -57,7 +57,7 @@ export function findUnknownMembers(
 }
 
 /** The members of the object on a line; none of what is no object, or from what is no member on. */
-function* membersOf(
+export function* membersOf(
   bytes: Buffer,
   start: number,
   end: number,

@@ -52,14 +52,15 @@ function inferFrom(
 }
 
 /** The first lines of a file from the first record on; one that is cut is left out. */
-interface Sample {
+export interface Sample {
   readonly bytes: Buffer
   readonly firstLine: number
   /** True when the first of them begins as an object. */
   readonly isRecord: boolean
 }
 
-async function readSample(folder: Folder, name: string): Promise<Sample | null> {
+/** Reads the first lines of a file; null when it has none yet. */
+export async function readSample(folder: Folder, name: string): Promise<Sample | null> {
   return await withFile(folder, name, (file) =>
     searchStart(file, SAMPLE_BYTES, ({ bytes, isAll }) =>
       sampleOf(bytes.subarray(byteOrderMark(bytes, name).length), isAll),

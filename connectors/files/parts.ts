@@ -2,6 +2,7 @@
 
 import type { BlockPart, Clock, SourceBlock } from '../../src/contracts/index.ts'
 import type { SourcePosition } from '../../src/model/index.ts'
+import { debeziumPart, isDebeziumScan } from './debezium-lines.ts'
 import type { FileFormat, TextShape } from './file-format.ts'
 import type { Folder } from './folder.ts'
 import { mayHaveLongNumber } from './long-numbers.ts'
@@ -157,6 +158,7 @@ export function textPart(
     ...(needsShortNumbers(shape) && { hasShortNumbers: !mayHaveLongNumber(bytes) }),
     firstPosition,
     partialCount: 0,
+    ...(isDebeziumScan(scan) && debeziumPart(scan, bytes)),
     ...(isOfAll(scan) ? findingsOf(scan, progress.place) : {}),
   }
 }

@@ -18,6 +18,7 @@ export type RecordProblem =
   | 'bad-quote'
   | 'bad-line-end'
   | 'open-quote'
+  | 'no-rows'
 
 /** What a piece of a file holds, up to its last whole record or to its first bad one. */
 export interface RecordScan {
@@ -30,6 +31,8 @@ export interface RecordScan {
   readonly lineBytesMax: number
   /** What is wrong with the record at `endBytes`; null when every whole record is good. */
   readonly problem: RecordProblem | null
+  /** What more there is to say of it. */
+  readonly reason?: string
 }
 
 /** A scan that no bad record ends. */

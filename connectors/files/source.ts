@@ -21,6 +21,7 @@ import {
 } from '../../src/model/index.ts'
 import { printColumnType } from './column-types.ts'
 import { csvFiles } from './csv-file.ts'
+import { debeziumFiles } from './debezium-file.ts'
 import type { FileFormat } from './file-format.ts'
 import type { Folder } from './folder.ts'
 import { jsonFiles } from './json-file.ts'
@@ -77,6 +78,7 @@ function formatOf(reading: Reading): FileFormat {
   const declared = Object.keys(settings.columns ?? {})
   const only = addsColumns(reading) ? null : new Set(declared)
   if (settings.format === 'ndjson') return jsonFiles(new Set(declared))
+  if (settings.format === 'debezium-json') return debeziumFiles(settings.debezium)
   if (settings.format === 'parquet') {
     assert(parquet !== undefined, 'SLU-BUG-9001', 'nothing reads Parquet files here')
     return parquetFiles({ reader: parquet, folder, only })

@@ -1,6 +1,12 @@
 /** Settings of the files source: type, default, unit, meaning. */
 
 import { z } from 'zod'
+import {
+  EVENT_FIELDS,
+  type EventField,
+  parseConnectType,
+  UNAVAILABLE_VALUE,
+} from '../../src/model/index.ts'
 import { parseColumnType } from './column-types.ts'
 
 const columnType = z.string().transform((text, context) => {
@@ -17,7 +23,7 @@ const columnType = z.string().transform((text, context) => {
 })
 
 /** The formats there are. */
-export type FilesFormat = 'ndjson' | 'csv' | 'parquet'
+export type FilesFormat = 'ndjson' | 'csv' | 'parquet' | 'debezium-json'
 
 function withPacked(...patterns: readonly string[]): string {
   return patterns.flatMap((pattern) => [pattern, `${pattern}.gz`, `${pattern}.zst`]).join('|')
@@ -28,6 +34,7 @@ export const DEFAULT_PATTERNS: Readonly<Record<FilesFormat, string>> = {
   ndjson: withPacked('*.ndjson', '*.jsonl'),
   csv: withPacked('*.csv'),
   parquet: '*.parquet',
+  'debezium-json': withPacked('*.ndjson', '*.jsonl', '*.json'),
 }
 
 const character = (byDefault: string, description: string) =>
@@ -60,6 +67,58 @@ const csv = z
   .default(CSV_DEFAULTS)
   .meta({ description: 'How CSV files are written (RFC 4180 but for what is set here).' })
 
+const DEBEZIUM_DEFAULTS = {
+  rows: 'envelope',
+  types: {},
+  metadata: [],
+  unavailable: UNAVAILABLE_VALUE,
+} as const
+
+const connectType = z.string().superRefine((text, context) => {
+  if (parseConnectType(text) !== null) return
+  context.addIssue({
+    code: 'custom',
+    message: `there is no type "${text}" of Debezium or Kafka Connect`,
+    params: { fix: 'write int64, string, bytes, Date, MicroTimestamp, Decimal(10,2) or string[]' },
+  })
+})
+
+const debezium = z
+  .strictObject({
+    rows: z
+      .enum(['envelope', 'flat'])
+      .default(DEBEZIUM_DEFAULTS.rows)
+      .meta({
+        description: [
+          'envelope: an event with `before`, `after` and `op`; flat: the row itself, as',
+          'ExtractNewRecordState of Debezium makes it.',
+        ].join(' '),
+      }),
+    types: z
+      .record(z.string().min(1), connectType)
+      .default(DEBEZIUM_DEFAULTS.types)
+      .meta({
+        description: [
+          'Column → type as Debezium names it: `int64`, `MicroTimestamp`, `Decimal(10,2)`,',
+          '`bytes`, `string[]`. For records without a schema; it counts before what a schema says.',
+        ].join(' '),
+      }),
+    metadata: z
+      .array(z.enum(Object.keys(EVENT_FIELDS) as [EventField, ...EventField[]]))
+      .default([...DEBEZIUM_DEFAULTS.metadata])
+      .meta({
+        description: [
+          'What of the events becomes a column: `source.lsn` becomes `__source_lsn`. `order` is',
+          'the place in the log of the database, for `ordering: __order`.',
+        ].join(' '),
+      }),
+    unavailable: z.string().min(1).default(DEBEZIUM_DEFAULTS.unavailable).meta({
+      description: 'Text for values that were not sent: `unavailable.value.placeholder`.',
+    }),
+  })
+  .default({ ...DEBEZIUM_DEFAULTS, metadata: [...DEBEZIUM_DEFAULTS.metadata] })
+  .meta({ description: 'How records of Debezium are read (`format: debezium-json`).' })
+
 /** Schema of the settings under a source of type `files`. Unknown keys are errors. */
 export const filesSettingsSchema = z.strictObject({
   path: z
@@ -69,9 +128,15 @@ export const filesSettingsSchema = z.strictObject({
       description: 'Folder of the files, relative to this file. Folders inside: see `pattern`.',
       examples: ['./landing/orders'],
     }),
-  format: z.enum(['ndjson', 'csv', 'parquet']).default('ndjson').meta({
-    description: 'ndjson: one JSON object a line; csv: comma-separated values; parquet.',
-  }),
+  format: z
+    .enum(['ndjson', 'csv', 'parquet', 'debezium-json'])
+    .default('ndjson')
+    .meta({
+      description: [
+        'ndjson: one JSON object a line; csv: comma-separated values; parquet; debezium-json: one',
+        'change event of Debezium a line.',
+      ].join(' '),
+    }),
   pattern: z
     .string()
     .min(1, { error: 'must not be empty' })
@@ -94,6 +159,7 @@ export const filesSettingsSchema = z.strictObject({
       examples: ["'**/_*|**/tmp/**'"],
     }),
   csv,
+  debezium,
   stream: z
     .string()
     .min(1, { error: 'must not be empty' })
@@ -138,15 +204,25 @@ export type FilesSettings = z.output<typeof filesSettingsSchema>
 /** What the configuration needs to know of this type of source. */
 export const filesSpec = {
   type: 'files',
-  summary: 'NDJSON, CSV or Parquet files of a folder, in the order of their names.',
+  summary: 'NDJSON, CSV, Parquet or Debezium files of a folder, in the order of their names.',
   schema: filesSettingsSchema,
   hasKeys: false,
   lint: (settings: unknown) => lintFilesSettings(settings as FilesSettings),
   hasWholeRecords: true,
+  // Events update and delete, and leave values out: a stream without a key must not be taken for a
+  // log of rows, and a later event may lack what a rejected one had.
+  traits: (settings: unknown) =>
+    (settings as FilesSettings).format === 'debezium-json' ? DEBEZIUM_TRAITS : null,
+} as const
+
+const DEBEZIUM_TRAITS = {
+  hasKeys: true,
+  hasWholeRecords: false,
+  because: 'format debezium-json',
 } as const
 
 /** What is wrong between the settings. */
-function lintFilesSettings({ format, csv: dialect, columns }: FilesSettings) {
+function lintFilesSettings({ format, csv: dialect, columns, debezium: events }: FilesSettings) {
   const findings: { setting: string; problem: string; remedy: string }[] = []
   if (format === 'csv' && !dialect.header && columns === undefined) {
     findings.push({
@@ -160,6 +236,20 @@ function lintFilesSettings({ format, csv: dialect, columns }: FilesSettings) {
       setting: 'csv',
       problem: 'has the same character as delimiter and as quote',
       remedy: 'set `delimiter` to what stands between two fields',
+    })
+  }
+  if (format === 'debezium-json' && events.rows === 'flat' && events.metadata.length > 0) {
+    findings.push({
+      setting: 'debezium',
+      problem: 'asks for metadata, of which flat rows do not tell',
+      remedy: 'remove `metadata`, and set add.fields of ExtractNewRecordState to what is wanted',
+    })
+  }
+  if (format === 'debezium-json' && columns !== undefined) {
+    findings.push({
+      setting: 'columns',
+      problem: 'has no effect on records of Debezium, whose schemas tell the types',
+      remedy: 'name the types of records without a schema under `debezium: { types }`',
     })
   }
   return findings

@@ -62,8 +62,10 @@ export function resolveConfig(checked: CheckedConfig, context: ResolveContext): 
   const defaults = mergeTuning(TUNING_SCHEMA.parse(TUNING_DEFAULTS), memoryOf(checked, context))
   const pipelines = checked.pipelines.map((pipeline, index) => {
     const type = sourceType(checked, pipeline, index, context)
+    const settings = sources.find(({ name }) => name === pipeline.from)?.settings
+    const traits = settings === undefined ? null : (type?.traits?.(settings) ?? null)
     const tuning = mergeTuning(defaults, checked.defaults ?? {}, pipeline)
-    const streams = resolveStreams(pipeline, index, { type, tuning }, context)
+    const streams = resolveStreams(pipeline, index, { type, traits, tuning }, context)
     return toPipeline(pipeline, streams, tuning, context.coreCount)
   })
   checkPipelineNames(checked, context)

@@ -27,8 +27,16 @@ export interface SourceSpec {
   readonly hasPatterns?: boolean
   /** True when single records may be rejected: none leaves values out that another one has. */
   readonly hasWholeRecords: boolean
+  /** What is otherwise with checked settings, and what makes it so, to be read after `of`. */
+  readonly traits?: (settings: unknown) => SourceTraits | null
   /** What the schema alone cannot see in checked settings. */
   readonly lint?: (settings: unknown) => readonly SettingsFinding[]
+}
+
+/** What settings of a source change about it. */
+export interface SourceTraits extends Pick<SourceSpec, 'hasKeys' | 'hasWholeRecords'> {
+  /** `format debezium-json`. */
+  readonly because: string
 }
 
 /** What a connector finds wrong between its settings. */

@@ -19,7 +19,7 @@ import {
   TABLE_NAME,
 } from '../model/index.ts'
 import { addProblem, type ResolveContext } from './resolve-context.ts'
-import type { CheckedPipeline, CheckedTuning, SourceSpec } from './spec.ts'
+import type { CheckedPipeline, CheckedTuning, SourceSpec, SourceTraits } from './spec.ts'
 
 /** What a pipeline reads, as far as it can be known before the source is asked. */
 export interface ResolvedStreams {
@@ -30,6 +30,7 @@ export interface ResolvedStreams {
 /** What decides about targets beside the pipeline itself. */
 interface TargetFacts {
   readonly type: SourceSpec | null
+  readonly traits: SourceTraits | null
   readonly tuning: CheckedTuning
 }
 
@@ -198,10 +199,10 @@ function mergeTarget(
 
 function templateOf(
   merged: SomeSettings,
-  { type, tuning }: TargetFacts,
+  { type, traits, tuning }: TargetFacts,
   report: (rule: string, fix: string) => void,
 ): TargetTemplate {
-  const hasKey = merged.key !== undefined || type?.hasKeys !== false
+  const hasKey = merged.key !== undefined || (traits ?? type)?.hasKeys !== false
   const mode = merged.mode ?? (hasKey ? 'upsert' : 'append')
   if (mode === 'upsert' && !hasKey) {
     const rule = 'mode upsert needs a key, and this type of source names none'
@@ -226,19 +227,20 @@ function templateOf(
     deleteWhen: merged.deleteWhen ?? null,
     properties,
     schema: { ...tuning.schema, ...dropUndefined(merged.schema ?? {}) } as SchemaPolicies,
-    rejects: rejectsOf(merged, { type, tuning }, report),
+    rejects: rejectsOf(merged, { type, traits, tuning }, report),
   }
 }
 
 /** What holds for the table, else for the pipeline. */
 function rejectsOf(
   own: { readonly [Name in 'onError' | 'dlq']?: CheckedTuning[Name] | undefined },
-  { type, tuning }: TargetFacts,
+  { type, traits, tuning }: TargetFacts,
   report: (rule: string, fix: string) => void,
 ): RejectPolicy {
   const onError = own.onError ?? tuning.onError ?? 'stop'
-  if (onError !== 'stop' && type?.hasWholeRecords === false) {
-    const rule = `onError: ${onError} is not supported for sources of type ${type.type}`
+  if (onError !== 'stop' && (traits ?? type)?.hasWholeRecords === false) {
+    const of = traits?.because ?? `type ${type?.type}`
+    const rule = `onError: ${onError} is not supported for sources of ${of}`
     report(rule, 'set onError: stop for this pipeline, or for the table under overrides')
   }
   const stopAfter = own.dlq?.stopAfter === undefined ? tuning.dlq?.stopAfter : own.dlq.stopAfter

@@ -3,6 +3,7 @@
 import type {
   ColumnOrigin,
   Cursor,
+  DebeziumLayout,
   JsonObject,
   SourcePosition,
   SplitId,
@@ -31,8 +32,10 @@ import type { Telemetry } from './telemetry.ts'
  *   quoted field that holds its bytes without their line end.
  * - `parquet`: no bytes, but consecutive rows of `file`; the position of row `file.firstRow + i` is
  *   `firstPosition + i`.
+ * - `debezium-json`: records of Debezium without their schemas, one a line, LF; `null` and others
+ *   that tell of no row among them. The position of line i is `firstPosition + i`.
  */
-export type RawFormat = 'copy-text' | 'json-lines' | 'csv' | 'parquet'
+export type RawFormat = 'copy-text' | 'json-lines' | 'csv' | 'parquet' | 'debezium-json'
 
 /** Rows of a file of the source that the engine reads where it lies. */
 export interface FileRows {
@@ -62,6 +65,8 @@ export interface BlockPart {
   readonly format: RawFormat
   /** Set when the format is `csv`; one object as long as nothing of it changes. */
   readonly csv?: CsvLayout
+  /** Set when the format is `debezium-json`; one object as long as nothing of it changes. */
+  readonly debezium?: DebeziumLayout
   /** Set when the format is `parquet`. */
   readonly file?: FileRows
   /**
@@ -89,7 +94,7 @@ export interface BlockPart {
   readonly refusesUnknown?: boolean
   /** Position of the first record. */
   readonly firstPosition: SourcePosition
-  /** Number of records with at least one `\U`. */
+  /** Number of records that leave out at least one value (`\U`); may be too high, but not zero. */
   readonly partialCount: number
   /**
    * Of a stream of `SourceStart.keepsUnreadable`: the records that are no records. Their bytes are

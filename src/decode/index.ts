@@ -13,11 +13,11 @@ export {
   changeSql,
   maskColumn,
   maybeMissing,
-  OP_CODES,
 } from './change-sql.ts'
 export { initialValue } from './copy-text.ts'
 export { jsonLinesShape, unknownMembersSql } from './json-lines.ts'
 export { columnPlaces, matchColumns } from './match-columns.ts'
+export { OP_CODES } from './op-codes.ts'
 export { rowsAsJsonSql } from './parquet.ts'
 export type { FileRows, LandedSegment, RecordRun } from './segment.ts'
 export { type VerdictQuery, verdictSql } from './verdict-sql.ts'

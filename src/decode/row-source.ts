@@ -16,6 +16,10 @@ export interface RowSource {
   readonly relation: string
   /** The value of a column in the column's type, or something that casts to it. */
   value(column: SourceColumn, refusal?: Refusal): string
+  /** What happened to the row, where records tell. Default: it was inserted. */
+  readonly op?: string
+  /** True where a value was not sent; null, the default, where every one is. */
+  isMissing?(column: SourceColumn): string | null
 }
 
 /** The rows of a segment; formats whose lines say themselves what happened have none. */
@@ -43,6 +47,7 @@ export function rowSource(segment: LandedSegment): RowSource {
       }
     }
     case 'copy-text':
+    case 'debezium-json':
       assert(false, 'SLU-BUG-9001', 'lines of changes are no rows')
       break
     default: {

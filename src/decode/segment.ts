@@ -15,6 +15,7 @@ export interface LandedSegment
     | 'schema'
     | 'format'
     | 'csv'
+    | 'debezium'
     | 'file'
     | 'firstPosition'
     | 'recordCount'

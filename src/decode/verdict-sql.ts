@@ -47,6 +47,7 @@ export function verdictSql(query: VerdictQuery): string | null {
     case 'parquet':
       return rowsSql(query)
     case 'copy-text':
+    case 'debezium-json':
       return null
     default: {
       const never: never = format

@@ -2,6 +2,7 @@
  * Stages a unit whose records cannot meet earlier rows: append tables, and rows of an initial copy.
  */
 
+import type { RawFormat } from '../contracts/index.ts'
 import { CHANGE_OP, CHANGE_POSITION, changeSql, OP_CODES } from '../decode/index.ts'
 import type { Session } from '../engine/index.ts'
 import { assert, SluiceError, type StagedFile, userColumns } from '../model/index.ts'
@@ -76,11 +77,14 @@ function writeRows(
   })
 }
 
+/** Formats with records that are no row of an append table. */
+const TELLS_OF_NO_ROW: ReadonlySet<RawFormat> = new Set(['copy-text', 'debezium-json'])
+
 /**
  * One record is one row: a line that holds two objects, or none, must not change the numbering.
  */
 function checkCount(context: LaneContext, unit: Unit, written: number, rejected: number): void {
-  const isWhole = unit.segments.every((segment) => segment.format !== 'copy-text')
+  const isWhole = unit.segments.every(({ format }) => !TELLS_OF_NO_ROW.has(format))
   const mayFilter = context.target.deleteWhen !== null
   const wanted = unit.recordCount - rejected
   const fits = written === wanted || (written < wanted && mayFilter)
@@ -126,10 +130,12 @@ async function landedRows(
     })
   }
   if (lastTruncate === null || lastTruncate === undefined) {
-    return { from: CHANGE_TABLE, truncates: false }
+    return { from: `${CHANGE_TABLE} WHERE ${IS_ROW}`, truncates: false }
   }
-  return { from: `${CHANGE_TABLE} WHERE rowid > ${lastTruncate}`, truncates: true }
+  return { from: `${CHANGE_TABLE} WHERE ${IS_ROW} AND rowid > ${lastTruncate}`, truncates: true }
 }
+
+const IS_ROW = `${CHANGE_OP} NOT IN (${OP_CODES.delete}, ${OP_CODES.truncate}, ${OP_CODES.none})`
 
 /** Inserted and updated rows of all segments; deletes and truncates have no row to append. */
 function landedRelation(
@@ -154,9 +160,6 @@ function landedRelation(
       deleteWhen: context.target.deleteWhen,
     })
   })
-  const filter =
-    context.target.mode === 'append' && !withAll
-      ? ` WHERE ${CHANGE_OP} NOT IN (${OP_CODES.delete}, ${OP_CODES.truncate})`
-      : ''
+  const filter = context.target.mode === 'append' && !withAll ? ` WHERE ${IS_ROW}` : ''
   return `(${parts.map((part) => `(${part})`).join('\nUNION ALL\n')}) AS landed${filter}`
 }

@@ -96,15 +96,17 @@ async function landShape(part: BlockPart, path: string): Promise<Pick<LandedSegm
 }
 
 /** What a segment says of its bytes as its first part does. */
-function layoutOf({ schema, format, csv, file, firstPosition }: BlockPart) {
-  return { schema, format, ...(csv && { csv }), ...(file && { file }), firstPosition }
+function layoutOf({ schema, format, csv, debezium, file, firstPosition }: BlockPart) {
+  const layout = { ...(csv && { csv }), ...(debezium && { debezium }), ...(file && { file }) }
+  return { schema, format, ...layout, firstPosition }
 }
 
 /** True when the lines of `part` may follow those of `segment` in one file. */
 function continues(segment: OpenSegment, part: BlockPart): boolean {
-  const { schema, format, csv, firstPosition } = segment.part
+  const { schema, format, csv, debezium, firstPosition } = segment.part
   if (schema.schemaId !== part.schema.schemaId || format !== part.format) return false
-  if (csv !== part.csv || !continuesRows(segment, part)) return false
+  if (csv !== part.csv || debezium !== part.debezium) return false
+  if (!continuesRows(segment, part)) return false
   // Lines of Postgres carry their positions; others are numbered from the first one on.
   return (
     format === 'copy-text' || firstPosition + BigInt(segment.recordCount) === part.firstPosition

@@ -81,6 +81,7 @@ async function decodeSegments(
       initials: segment.initials,
       withMasks,
       deleteWhen: context.target.deleteWhen,
+      identifying: [...unit.schema.key, ...optional(context.target.orderingColumn)],
     })
     const verb =
       index === 0
@@ -90,6 +91,8 @@ async function decodeSegments(
   }
   if (mayReject(context)) await refuseNullKeys(context, unit, session)
 }
+
+const optional = (name: string | null): string[] => (name === null ? [] : [name])
 
 /** Where records may be rejected, those without a key are found before rows are numbered. */
 async function refuseNullKeys(context: LaneContext, unit: Unit, session: Session): Promise<void> {
@@ -211,7 +214,7 @@ export async function writeUnit(
       read: unit.recordCount,
       applied: plan.applied,
       superseded: plan.superseded,
-      filtered: 0,
+      filtered: plan.filtered,
       late: 0,
       rejected: decoded.rejects?.count ?? 0,
       inserted: plan.inserted,
@@ -294,12 +297,13 @@ async function merge(
   return { plan, keys: hashes, orderings }
 }
 
-/** Refuses changes without a key, except truncates, whose flag is taken off. */
+/** Refuses changes without a key, except those of no row, whose flag is taken off. */
 function checkKeys(context: LaneContext, unit: Unit, ops: Uint8Array): void {
   for (const [row, op] of ops.entries()) {
     if (op < NULL_KEY_FLAG) continue
     ops[row] = op - NULL_KEY_FLAG
-    if (ops[row] !== OP_CODES.truncate) throw nullKey(context, unit, row)
+    if (ops[row] !== OP_CODES.truncate && ops[row] !== OP_CODES.none)
+      throw nullKey(context, unit, row)
   }
 }
 

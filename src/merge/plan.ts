@@ -10,7 +10,10 @@ import type { KeyGroups } from './key-groups.ts'
 /** The changes of a batch in arrival order, as parallel columns of `count` items. */
 export interface ChangeColumns {
   readonly count: number
-  /** `OP` numbers: 0 insert, 1 update, 2 delete, 3 insert after a key change, 4 truncate. */
+  /**
+   * `OP` numbers: 0 insert, 1 update, 2 delete, 3 insert after a key change, 4 truncate, 5 nothing:
+   * a record that tells of no row.
+   */
   readonly ops: Uint8Array
   readonly orderings: BigInt64Array
   /**
@@ -62,6 +65,8 @@ export interface MergePlan {
   readonly patches: readonly ValuePatch[]
   readonly applied: number
   readonly superseded: number
+  /** Records that tell of no row. */
+  readonly filtered: number
   readonly inserted: number
   readonly updated: number
   readonly deleted: number
@@ -70,6 +75,7 @@ export interface MergePlan {
 const OP_DELETE = 2
 const OP_MOVED = 3
 const OP_TRUNCATE = 4
+const OP_NONE = 5
 
 /**
  * Row number after the last truncate; changes before it are superseded and old rows do not count.
@@ -144,6 +150,7 @@ export function planMerge(
   const truncates = start > 0
   const applied =
     counts.inserted + counts.updated + counts.deleted + counts.noops + (truncates ? 1 : 0)
+  const filtered = countNone(changes)
   const keep = collect(keepFlags, counts.kept)
   return {
     keep,
@@ -156,7 +163,8 @@ export function planMerge(
     truncates,
     patches: changes.masks.length === 0 ? [] : planPatches(changes, groups, oldRows, keep, start),
     applied,
-    superseded: changes.count - applied,
+    superseded: changes.count - applied - filtered,
+    filtered,
     inserted: counts.inserted,
     updated: counts.updated,
     deleted: counts.deleted,
@@ -173,7 +181,7 @@ function pickWinners(
   const { orderings, ops, count } = changes
   const winners = new Int32Array(groups.groupCount).fill(-1)
   for (let row = start; row < count; row++) {
-    if (ops[row] === OP_TRUNCATE) continue
+    if (ops[row] === OP_TRUNCATE || ops[row] === OP_NONE) continue
     const group = groups.groupOf[row] as number
     const current = winners[group] as number
     if (byOrdering && current >= 0 && (orderings[row] as bigint) < (orderings[current] as bigint)) {
@@ -182,6 +190,12 @@ function pickWinners(
     winners[group] = row
   }
   return winners
+}
+
+function countNone({ ops, count }: ChangeColumns): number {
+  let none = 0
+  for (let row = 0; row < count; row++) if (ops[row] === OP_NONE) none++
+  return none
 }
 
 /** Takes out the winners whose missing values are nowhere; their groups stay as they are. */
@@ -275,13 +289,15 @@ function originsOf(
 ): Int32Array {
   const origins = new Int32Array(changes.count)
   for (let row = start; row < changes.count; row++) {
-    if (((mask[row] as number) & bit) === 0 && changes.ops[row] !== OP_DELETE) {
+    const op = changes.ops[row]
+    const hasValues = op !== OP_DELETE && op !== OP_NONE
+    if (hasValues && ((mask[row] as number) & bit) === 0) {
       origins[row] = row
       continue
     }
     // A delete carries no values: what it stands for is its predecessor, which a moved row then
     // inherits.
-    const base = changes.ops[row] === OP_MOVED ? row - 1 : row
+    const base = op === OP_MOVED ? rowBefore(changes, row) : row
     const isMoved = base !== row
     const before = isMoved ? base : (groups.previous[row] as number)
     if (isMoved) origins[row] = origins[before] as number
@@ -289,4 +305,11 @@ function originsOf(
     else origins[row] = -1 - (groups.groupOf[row] as number)
   }
   return origins
+}
+
+/** The line before, but for those that tell of no row. */
+function rowBefore({ ops }: ChangeColumns, row: number): number {
+  let before = row - 1
+  while (ops[before] === OP_NONE) before--
+  return before
 }

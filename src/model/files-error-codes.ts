@@ -98,4 +98,11 @@ export const FILES_ERROR_CODES = defineCodes({
       'Look at the file named in the message. When it is what you expect, raise maxUnpackRatio ' +
       'of the source. What was read of it is kept; the next start reads on from there.',
   },
+  'SLU-SRC-1420': {
+    kind: 'bad-data',
+    meaning: 'A line of a file is no record of Debezium, or one whose rows cannot be read.',
+    remedy:
+      'The message says why; docs/formats/debezium.md lists what is read. Correct or remove the ' +
+      'line. Nothing is lost: the next start reads on from where the table is.',
+  },
 })

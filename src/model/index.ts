@@ -5,7 +5,34 @@
  */
 
 export { type HostPort, parseHostPort } from './address.ts'
+export {
+  type ConnectRecord,
+  type ConnectSchema,
+  connectValue,
+  parseConnectType,
+  readConnectSchema,
+} from './connect-schema.ts'
 export { DEAD_LETTER_SCHEMA, deadLettersOf, tableOfDeadLetters } from './dead-letters.ts'
+export {
+  type DebeziumLayout,
+  type DebeziumMember,
+  type DebeziumValue,
+  EVENT_FIELDS,
+  type EventField,
+  eventColumn,
+  type TimeUnit,
+  UNAVAILABLE_VALUE,
+  type UnavailableForms,
+  unavailableForms,
+  type WrittenValue,
+} from './debezium.ts'
+export {
+  bareKind,
+  createDebeziumRecords,
+  type DebeziumRecords,
+  type RecordKind,
+  type SchemaShape,
+} from './debezium-records.ts'
 export { ERROR_CODES, type ErrorCode } from './error-codes.ts'
 export type { ErrorKind } from './error-kind.ts'
 export {

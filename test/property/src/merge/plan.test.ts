@@ -9,7 +9,7 @@ import { FROM_OLD_ROW, KeyGroups, planMerge } from '../../../../src/merge/index.
 
 /** A change of the model: `text` undefined means "not sent". */
 interface Change {
-  readonly op: 'insert' | 'update' | 'delete' | 'move' | 'truncate'
+  readonly op: 'insert' | 'update' | 'delete' | 'move' | 'truncate' | 'none'
   readonly key: number
   readonly from: number
   readonly value: number
@@ -30,6 +30,10 @@ function consistent(raw: readonly Change[]): Change[] {
   const keys = new Set<number>()
   const changes: Change[] = []
   for (const change of raw) {
+    if (change.op === 'none') {
+      changes.push(change)
+      continue
+    }
     if (change.op === 'truncate') keys.clear()
     else if (change.op === 'move') {
       if (!keys.has(change.from) || keys.has(change.key)) continue
@@ -53,6 +57,7 @@ function consistent(raw: readonly Change[]): Change[] {
 function fold(changes: readonly Change[]): Map<number, Row> {
   const rows = new Map<number, Row>()
   for (const { op, key, from, value, text } of changes) {
+    if (op === 'none') continue
     if (op === 'truncate') rows.clear()
     else if (op === 'delete') rows.delete(key)
     else {
@@ -74,18 +79,20 @@ class ModelTable {
   private readonly groups = new KeyGroups()
 
   apply(changes: readonly Change[]): void {
-    // A move lands as the delete of the old key and the line after it.
-    const lines = changes.flatMap((change) =>
-      change.op === 'move'
-        ? [{ ...change, op: 'delete' as const, key: change.from }, change]
-        : [change],
-    )
+    // A move lands as the delete of the old key and the line after it, at times with a record of no
+    // row between them, whose key looks like another's.
+    const lines = changes.flatMap((change) => {
+      if (change.op !== 'move') return [change]
+      const deletion = { ...change, op: 'delete' as const, key: change.from }
+      const aside = { ...change, op: 'none' as const }
+      return change.value % 2 === 0 ? [deletion, change] : [deletion, aside, aside, change]
+    })
     const count = lines.length
     const hashes = new Uint32Array(count * 4)
     const ops = new Uint8Array(count)
     const masks = new Uint32Array(count)
     const orderings = new BigInt64Array(count)
-    const codes = { insert: 0, update: 1, delete: 2, move: 3, truncate: 4 }
+    const codes = { insert: 0, update: 1, delete: 2, move: 3, truncate: 4, none: 5 }
     for (const [at, line] of lines.entries()) {
       if (line.op !== 'truncate') hashes.set([line.key, 7, 0, line.key * 31], at * 4)
       ops[at] = codes[line.op]
@@ -106,7 +113,8 @@ class ModelTable {
       old,
       { byOrdering: false, mayLack: false },
     )
-    expect(plan.applied + plan.superseded).toBe(count)
+    expect(plan.applied + plan.superseded + plan.filtered).toBe(count)
+    expect(plan.filtered).toBe(lines.filter(({ op }) => op === 'none').length)
     const texts = lines.map((line) => line.text)
     for (const patch of plan.patches) {
       for (const [at, target] of patch.targets.entries()) {
@@ -155,7 +163,7 @@ class ModelTable {
 }
 
 const change: fc.Arbitrary<Change> = fc.record({
-  op: fc.constantFrom('insert', 'update', 'update', 'delete', 'move', 'truncate'),
+  op: fc.constantFrom('insert', 'update', 'update', 'delete', 'move', 'truncate', 'none'),
   key: fc.integer({ min: 1, max: 6 }),
   from: fc.integer({ min: 1, max: 6 }),
   value: fc.nat(),

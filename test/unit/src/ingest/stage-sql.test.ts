@@ -1,9 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import {
-  CHANGE_TABLE,
-  PATCH_TABLE,
-  patchFromChangesSql,
-} from '../../../../src/ingest/stage-sql.ts'
+import { CHANGE_TABLE, PATCH_TABLE, patchFromChangesSql } from '../../../../src/ingest/stage-sql.ts'
 import type { ColumnType, TableColumn } from '../../../../src/model/index.ts'
 import { engineForTests } from '../../../support/engine.ts'
 
