@@ -6,7 +6,7 @@ import type { Connection } from './connection.ts'
 /**
  * True when a row has a value in the column that was there when the column was altered last, or any
  * row when `anyAge`: the rows that no record told the value of. In the transaction that altered the
- * column these are rows from before their file: later commands wrote records.
+ * column these are rows as old as their file: later commands wrote records.
  */
 export async function hasOldValue(
   connection: Connection,
@@ -15,7 +15,7 @@ export async function hasOldValue(
   anyAge: boolean,
 ): Promise<boolean> {
   const isOld = `(age(r.xmin) > age('${written}'::xid) OR r.xmin = '${written}'::xid
-    AND (NOT c.xmin = r.xmin OR r.cmin::text::int8 < c.cmin::text::int8))`
+    AND (NOT c.xmin = r.xmin OR r.cmin::text::int8 <= c.cmin::text::int8))`
   const rows = await connection.query(
     `SELECT 1 FROM ${quotedTable(table)} r JOIN pg_catalog.pg_class c ON c.oid = r.tableoid
     WHERE r.${quote(name)} IS NOT NULL ${anyAge ? '' : `AND ${isOld}`} LIMIT 1`,
