@@ -106,7 +106,7 @@ export const COMMAND_ERROR_CODES = defineCodes({
     meaning: 'A file that a command was to make cannot be written.',
     remedy: 'Check the folder, its rights and the space on the disk. Nothing else was changed.',
   },
-  'SLU-SVC-7001': {
+  'SLU-SVC-7101': {
     kind: 'invalid-config',
     meaning: 'The address for health and metrics cannot be listened on; no pipeline was started.',
     remedy: 'Free the port, or name another address: `--listen`, or `server.listen`.',

@@ -26,7 +26,7 @@ const BOUNDS = {
 }
 const CONNECTIONS_MAX = 100
 
-/** Listens. Throws SLU-SVC-7001 when it cannot. */
+/** Listens. Throws SLU-SVC-7101 when it cannot. */
 export async function startService(address: ServiceAddress, facts: ServiceFacts): Promise<Service> {
   const server = createServer(BOUNDS, (request, response) => {
     const { status, type, body, allow } = answer(facts, request.method ?? '', request.url ?? '')
@@ -55,7 +55,7 @@ function listen(server: Server, { host, port }: ServiceAddress): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
       reject(
-        new SluiceError('SLU-SVC-7001', {
+        new SluiceError('SLU-SVC-7101', {
           message: `cannot listen on ${host}:${port}: ${reasonOf(cause)}`,
           context: { host, port },
           cause,

@@ -80,7 +80,7 @@ test('an address that is taken ends the command before a pipeline starts', async
   const [, address = ''] = /http:\/\/([\d.]+:\d+)/.exec(told) ?? []
   const second = await processes.start(folder, ['run', '--listen', address]).ended
   expect(second.code).toBe(78)
-  expect(second.stderr).toContain('SLU-SVC-7001')
+  expect(second.stderr).toContain('SLU-SVC-7101')
   expect(second.stderr).toContain('another process has this port')
   const wrong = await processes.start(folder, ['run', '--listen', 'here']).ended
   expect(wrong.code).toBe(2)

@@ -29,10 +29,10 @@ it('says why it cannot listen', async () => {
   await using service = await startService({ host: '127.0.0.1', port: 0 }, facts)
   const port = Number(new URL(service.url).port)
   await expect(startService({ host: '127.0.0.1', port }, facts)).rejects.toMatchObject({
-    code: 'SLU-SVC-7001',
+    code: 'SLU-SVC-7101',
     message: `cannot listen on 127.0.0.1:${port}: another process has this port`,
   })
   await expect(startService({ host: '192.0.2.1', port: 0 }, facts)).rejects.toMatchObject({
-    code: 'SLU-SVC-7001',
+    code: 'SLU-SVC-7101',
   })
 })
