@@ -1,14 +1,15 @@
 /**
  * Single bits and bytes that changed anywhere in the objects of a table: a code, a cause and a
- * remedy, or the rows as they were. Never other rows, no crash, no hang. The one place where that
- * does not hold, pages of values inside data files, has no checksum: docs/guarantees.md says so.
+ * remedy, or the rows as they were. Never other rows, no crash, no hang. The two places where that
+ * does not hold have no checksum, as docs/guarantees.md says: pages of values inside data files,
+ * and the names of columns in their footers, where a column that is not there reads as NULL.
  */
 
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { Engine } from '../../src/engine/index.ts'
+import { type Engine, literal } from '../../src/engine/index.ts'
 import {
   copyTable,
   GOOD_ROWS,
@@ -26,6 +27,8 @@ const LOGS = {
     checkpoint: true,
   },
 } as const
+
+const FILE_COLUMNS = ['id', 'name', 'n', '_sluice_split', '_sluice_position']
 
 type LogKind = keyof typeof LOGS
 
@@ -78,6 +81,15 @@ function flipped(bytes: Buffer, at: number, mask: number): Buffer {
   return changed
 }
 
+/** True when a column of a data file has another name than it was written with. */
+async function lost(table: TableCopy, name: string): Promise<boolean> {
+  await using session = await engine.session()
+  const { rows } = await session.query(
+    `SELECT name FROM parquet_schema(${literal(table.path(name))}) WHERE num_children IS NULL`,
+  )
+  return JSON.stringify(rows.flat()) !== JSON.stringify(FILE_COLUMNS)
+}
+
 /** Reads with one change; `null` when the rows are as before, else the code. */
 async function readFlipped(
   table: TableCopy,
@@ -87,7 +99,9 @@ async function readFlipped(
   const whole = readFileSync(table.path(name))
   table.change(name, () => flipped(whole, at, mask))
   const ending = await readTable(engine, table.store)
+  const hidesColumn = 'rows' in ending && ending.rows !== GOOD_ROWS && (await lost(table, name))
   table.change(name, () => whole)
+  if (hidesColumn) return 'a column is hidden'
   if ('rows' in ending) {
     expect(ending.rows, `${name}, byte ${at} with ${mask}`).toBe(GOOD_ROWS)
     return null
