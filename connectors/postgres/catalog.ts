@@ -287,7 +287,10 @@ export interface LayoutColumn {
   readonly initials: readonly string[] | null
 }
 
-/** The layouts of tables that are there. */
+/**
+ * The layouts of tables that are there. Files and columns are of one moment: the function
+ * `pg_relation_filenode` would tell those of another one than the statement's snapshot.
+ */
 export async function readLayouts(
   connection: Connection,
   oids: readonly number[],
@@ -296,7 +299,7 @@ export async function readLayouts(
     `SELECT t.oid::int8::float8 AS oid, coalesce(f.files, '{}') AS files, c.columns
     FROM unnest($1::oid[]) AS t(oid)
     CROSS JOIN LATERAL (
-      SELECT json_object_agg(r.oid::int8, pg_relation_filenode(r.oid)::int8) AS files
+      SELECT json_object_agg(r.oid::int8, r.relfilenode::int8) AS files
       FROM pg_catalog.pg_class r WHERE r.relkind = 'r' AND r.oid IN (
         SELECT t.oid UNION ALL SELECT relid FROM pg_partition_tree(t.oid) WHERE isleaf)) f
     CROSS JOIN LATERAL (

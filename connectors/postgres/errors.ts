@@ -21,12 +21,15 @@ const BY_STATE: Readonly<Record<string, ErrorCode>> = {
   '57P04': 'SLU-SRC-1202',
 }
 
+/** Five characters, and never without a digit: `EPIPE` is a word of the network. */
+const SQL_STATE = /^(?=.*\d)[0-9A-Z]{5}$/
+
 /** Wraps whatever `pg`, the socket or the server threw; `action` says what was being done. */
 export function postgresError(error: unknown, action: string, context?: ErrorContext): SluiceError {
   if (error instanceof SluiceError) return error
   const code = readProperty(error, 'code')
   const message = error instanceof Error ? error.message : String(error)
-  const state = /^[0-9A-Z]{5}$/.test(code) ? code : ''
+  const state = SQL_STATE.test(code) ? code : ''
   return new SluiceError(codeFor(state, 'SLU-SRC-1200'), {
     message: `${action}: ${message || code}`,
     context: { ...context, ...(state === '' ? {} : { sqlState: state }) },

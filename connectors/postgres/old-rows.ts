@@ -82,7 +82,7 @@ export async function wasEmpty(
 ): Promise<boolean> {
   const rows = await connection.query(
     `SELECT 1 FROM pg_catalog.pg_class c WHERE c.oid = $1::oid
-      AND pg_relation_filenode(c.oid) = $2::oid AND pg_relation_size(c.oid) = 0`,
+      AND c.relfilenode = $2::oid AND pg_relation_size(c.oid) = 0`,
     [oid, fileNode],
   )
   return rows.length > 0

@@ -15,20 +15,19 @@ export {
 } from './key-index.ts'
 export type { ObjectEntry, ObjectStore } from './object-store.ts'
 export type { ParquetColumn, ParquetPort, ParquetRows, ParquetShape } from './parquet.ts'
-export {
-  type CommitSettings,
-  type IndexSettings,
-  PIPELINE_STATES,
-  type PipelineSettings,
-  type PipelineState,
-  type PipelineStatus,
-  type RejectPolicy,
-  type SchemaPolicies,
-  type StreamSelection,
-  type TableStatus,
-  type TableTarget,
-  type TargetTemplate,
-  type WriteMode,
+export type {
+  CommitSettings,
+  IndexSettings,
+  PipelineSettings,
+  PipelineState,
+  PipelineStatus,
+  RejectPolicy,
+  SchemaPolicies,
+  StreamSelection,
+  TableStatus,
+  TableTarget,
+  TargetTemplate,
+  WriteMode,
 } from './pipeline.ts'
 export type {
   BlockPart,

@@ -3,7 +3,7 @@
  * second.
  */
 
-import type { SourcePosition } from '../model/index.ts'
+import type { PIPELINE_STATES, SourcePosition } from '../model/index.ts'
 import type { SourceWarning } from './source.ts'
 
 /** How changes are written. */
@@ -128,22 +128,6 @@ export interface PipelineSettings {
   /** Zstandard level of data files, 1..19. */
   readonly compressionLevel: number
 }
-
-/** One list of states everywhere: CLI, API, metrics, logs. */
-export const PIPELINE_STATES = [
-  'created',
-  'copying',
-  'catching_up',
-  'running',
-  'idle',
-  'draining',
-  'retrying',
-  'blocked_gap',
-  'blocked_schema',
-  'blocked_error',
-  'failed',
-  'stopped',
-] as const
 
 /** What a pipeline does now, or how it ended. */
 export type PipelineState = (typeof PIPELINE_STATES)[number]

@@ -55,6 +55,7 @@ export {
   type MetricSpec,
 } from './metrics.ts'
 export { nearestName, suggestName } from './nearest.ts'
+export { PIPELINE_STATES } from './pipeline-states.ts'
 export {
   type Cursor,
   cursorFromJson,

@@ -1,7 +1,7 @@
 /** The status of pipelines as gauges: made anew for each look, so that what is gone is gone. */
 
-import { PIPELINE_STATES, type PipelineStatus, type TableStatus } from '../contracts/index.ts'
-import type { GaugeName, MetricLabels } from '../model/index.ts'
+import type { PipelineStatus, TableStatus } from '../contracts/index.ts'
+import { type GaugeName, type MetricLabels, PIPELINE_STATES } from '../model/index.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 
 type Gauge = <Name extends GaugeName>(

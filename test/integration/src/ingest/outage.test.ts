@@ -17,6 +17,8 @@ import {
 
 /** How often the status is looked at; nothing depends on it. */
 const POLL_MS = 5
+/** Moved time must not make a server that answers look like one that does not. */
+const PATIENT = 'statusIntervalMs: 100, receiveTimeoutMs: 600000'
 
 let server: TestServer
 let folder = ''
@@ -78,7 +80,7 @@ test('a minute without the database loses nothing, even after an idle hour', asy
     path,
     `apiVersion: v1
 store: { url: ./lake }
-sources: { pg: { postgres: { url: '${server.url}', connectTimeoutMs: 2000 } } }
+sources: { pg: { postgres: { url: '${server.url}', connectTimeoutMs: 2000, ${PATIENT} } } }
 pipelines: [{ name: away, from: pg, tables: [public.orders], commit: { every: 10m } }]
 `,
   )
@@ -115,13 +117,12 @@ pipelines: [{ name: away, from: pg, tables: [public.orders], commit: { every: 10
   process.kill(postmaster, 'SIGQUIT')
   clock.waitsPass = true
   const awayFromMs = clock.movedMs
-  await reach(() => clock.movedMs - awayFromMs > 60_000)
+  await reach(() => clock.movedMs - awayFromMs > 60_000 && retries.length > 5)
   await server.restart()
   await server.sql(`UPDATE orders SET note = 'after' WHERE id > 900`)
   await server.sql('DELETE FROM orders WHERE id = 700')
   await reach(({ tables }) => tables[0]?.rowCount === 999n)
 
-  expect(retries.length).toBeGreaterThan(5)
   expect(retries.filter((code) => !code.startsWith('SLU-SRC-12'))).toEqual([])
   const comparison = await compareWithSource(runtime, settings, target, {
     sampleMax: 10,

@@ -1,10 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import {
-  PIPELINE_STATES,
-  type PipelineState,
-  type PipelineStatus,
-} from '../../../../src/contracts/index.ts'
-import { METRICS, type MetricName } from '../../../../src/model/index.ts'
+import type { PipelineState, PipelineStatus } from '../../../../src/contracts/index.ts'
+import { METRICS, type MetricName, PIPELINE_STATES } from '../../../../src/model/index.ts'
 import { createMetrics } from '../../../../src/observe/index.ts'
 import { answer, type ServiceFacts } from '../../../../src/service/index.ts'
 
