@@ -1,6 +1,7 @@
 /** The shape of every JSON document of the command line: nothing more, nothing less. */
 
 import { z } from 'zod'
+import { PIPELINE_STATES } from '../../../src/model/index.ts'
 
 const bigintText = z.string().regex(/^-?\d+$/)
 const time = z.iso.datetime()
@@ -84,22 +85,7 @@ const checks = {
   ),
 }
 
-const state = z.enum([
-  'not started',
-  'created',
-  'copying',
-  'catching_up',
-  'running',
-  'idle',
-  'draining',
-  'retrying',
-  'blocked_gap',
-  'blocked_schema',
-  'blocked_error',
-  'failed',
-  'stopped',
-  'stopped (killed)',
-])
+const state = z.enum(['not started', ...PIPELINE_STATES, 'stopped (killed)'])
 
 const lastError = z.strictObject({ code, message: z.string(), remedy: z.string() }).nullable()
 
