@@ -1,26 +1,16 @@
 /** Columns that come with a default on a live server: rows of before have it in Postgres too. */
 
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { createLivePipeline, type LivePipeline } from '../../../support/postgres/live-pipeline.ts'
-import { currentPosition, resetServer, startServer, type TestServer } from './harness.ts'
+import { currentPosition } from './harness.ts'
+import { liveServer } from './live-server.ts'
 
 /** Where the log ends is told at once. */
 const SOON = 'statusIntervalMs: 100'
 
-let server: TestServer
-
-beforeAll(async () => {
-  server = await startServer()
-})
-afterAll(() => server[Symbol.asyncDispose]())
-
-beforeEach(async () => {
-  await resetServer(server)
-  await server.sql(`
-    DROP PUBLICATION IF EXISTS sluice_live;
+const server = liveServer(`
     CREATE TABLE t (id int PRIMARY KEY, a int);
     INSERT INTO t SELECT i, i FROM generate_series(1, 20) i`)
-})
 
 /** Runs the pipeline until its tables equal their source, after what `meanwhile` does. */
 async function catchUp(

@@ -350,7 +350,7 @@ export async function tableRows(
 }
 
 /** Where the server's log ends now. */
-export async function currentPosition(server: TestServer): Promise<bigint> {
+export async function currentPosition(server: Pick<TestServer, 'sql'>): Promise<bigint> {
   const rows = await server.sql(
     `SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::text AS position`,
   )

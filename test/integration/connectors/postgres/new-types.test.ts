@@ -1,24 +1,15 @@
 /** Types that are made, altered, renamed and dropped while the stream is read. */
 
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { createLivePipeline } from '../../../support/postgres/live-pipeline.ts'
-import { currentPosition, resetServer, startServer, type TestServer } from './harness.ts'
+import { currentPosition } from './harness.ts'
+import { liveServer } from './live-server.ts'
 
 const SOON = 'statusIntervalMs: 100, discoverIntervalMs: 100'
 
-let server: TestServer
-
-beforeAll(async () => {
-  server = await startServer()
-})
-afterAll(() => server[Symbol.asyncDispose]())
-beforeEach(async () => {
-  await resetServer(server)
-  await server.sql(`
-    DROP PUBLICATION IF EXISTS sluice_live;
+const server = liveServer(`
     CREATE TABLE t (id int PRIMARY KEY, a int);
     INSERT INTO t SELECT i, i FROM generate_series(1, 3) i`)
-})
 
 test('columns of types that were made meanwhile have the types they should have', async () => {
   await using live = createLivePipeline(server.url, "tables: ['public.*']", SOON)

@@ -1,23 +1,14 @@
 /** What a first copy is followed by: the stream, the end, or no copy at all. */
 
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { createLivePipeline } from '../../../support/postgres/live-pipeline.ts'
-import { currentPosition, resetServer, startServer, type TestServer } from './harness.ts'
+import { currentPosition } from './harness.ts'
+import { liveServer } from './live-server.ts'
 
-let server: TestServer
-
-beforeAll(async () => {
-  server = await startServer()
-})
-afterAll(() => server[Symbol.asyncDispose]())
-beforeEach(async () => {
-  await resetServer(server)
-  await server.sql(`
-    DROP PUBLICATION IF EXISTS sluice_live;
+const server = liveServer(`
     CREATE TABLE t (id int PRIMARY KEY, a int); CREATE TABLE log (what text);
     INSERT INTO t SELECT i, i FROM generate_series(1, 500) i;
     INSERT INTO log SELECT 'line ' || i FROM generate_series(1, 30) i`)
-})
 
 const mode = (name: string): string =>
   `statusIntervalMs: 100, snapshot: { mode: ${name}, chunkRows: 100 }`

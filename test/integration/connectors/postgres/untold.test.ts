@@ -1,35 +1,25 @@
 /** Changes to rows that Postgres makes without a record: noticed, answered as the settings say. */
 
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { openPipelineLog } from '../../../../src/ingest/index.ts'
 import {
   createLivePipeline,
   type LivePipeline,
   type PipelineLife,
 } from '../../../support/postgres/live-pipeline.ts'
-import { currentPosition, resetServer, startServer, type TestServer } from './harness.ts'
+import { currentPosition } from './harness.ts'
+import { liveServer } from './live-server.ts'
 
 /** Nothing waits for an interval. */
 const SOON = 'statusIntervalMs: 100, discoverIntervalMs: 100'
 
-let server: TestServer
-
-beforeAll(async () => {
-  server = await startServer()
-})
-afterAll(() => server[Symbol.asyncDispose]())
-
-beforeEach(async () => {
-  await resetServer(server)
-  await server.sql(`
-    DROP PUBLICATION IF EXISTS sluice_live;
+const server = liveServer(`
     CREATE TABLE t (id int PRIMARY KEY, a int);
     INSERT INTO t SELECT i, i FROM generate_series(1, 20) i;
     CREATE TABLE parts (id int PRIMARY KEY, a int) PARTITION BY RANGE (id);
     CREATE TABLE low PARTITION OF parts FOR VALUES FROM (0) TO (10);
     CREATE TABLE mid PARTITION OF parts FOR VALUES FROM (10) TO (20);
     INSERT INTO parts SELECT i, i FROM generate_series(1, 15) i`)
-})
 
 const open = (table: string, source = ''): LivePipeline =>
   createLivePipeline(server.url, `tables: [public.${table}]`, `${SOON}, ${source}`)
