@@ -28,7 +28,7 @@ const ALLOCATORS = {
 }
 const V8_FLAGS = ['--max-semi-space-size=4']
 /** Verbs that work for long; for the others another start of Node would cost more than it saves. */
-const LONG_VERBS = ['run', 'quickstart']
+const LONG_VERBS = ['run', 'dev', 'quickstart']
 
 if (isAtLeast(process.versions.node, needed)) {
   settleMemory()

@@ -31,10 +31,10 @@ afterEach(async () => {
 
 const hasProc = existsSync('/proc/self/environ')
 
-test.skipIf(isMissing('launcher', '/proc', hasProc))(
-  'a pipeline runs with allocators that give memory back, in the process that was started',
-  async () => {
-    const { child, ended, says } = processes.start(folder, ['run'], { MALLOC_ARENA_MAX: '7' })
+test.skipIf(isMissing('launcher', '/proc', hasProc)).each(['run', 'dev'])(
+  '%s has allocators that give memory back, in the process that was started',
+  async (verb) => {
+    const { child, ended, says } = processes.start(folder, [verb], { MALLOC_ARENA_MAX: '7' })
     await says('table opened')
     const words = (name: string): readonly string[] =>
       readFileSync(`/proc/${child.pid}/${name}`, 'utf8').split('\0')
