@@ -26,7 +26,7 @@ export interface MachineFacts {
 }
 
 /** Beside what pipelines are granted: JavaScript, checkpoints, buffers of the network. */
-const BASE_MEMORY_BYTES = 220 * 1024 ** 2
+const BASE_MEMORY_BYTES = 260 * 1024 ** 2
 /** The rest is left to what allocators round up. */
 const GRANTED_SHARE_MAX = 0.95
 /** Below this the next versions may not find room. */
