@@ -16,7 +16,7 @@ export interface MemoryShares {
 const PROCESS_BYTES = 260 * MIB
 /** Kept free: allocators round up. */
 const SPARE_SHARE = 0.05
-const ENGINE_SHARE = 0.5
+const ENGINE_SHARE = 0.59
 const IN_FLIGHT_SHARE = 0.1
 /** More only lengthens the way of a block. */
 const IN_FLIGHT_BYTES_MAX = 64 * MIB

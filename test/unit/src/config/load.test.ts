@@ -80,12 +80,12 @@ function load(text: string, values = {}) {
 test('deals out what the process may use, where a pipeline says nothing else', () => {
   const [pipeline] = load(`processMemory: 512MiB\n${GOOD}    index: { memory: 64MiB }\n`).pipelines
   expect(pipeline).toMatchObject({
-    engineMemoryBytes: 113 * 1024 ** 2,
+    engineMemoryBytes: 133 * 1024 ** 2,
     index: { memoryBytes: 64 * 1024 ** 2, spill: 'disk' },
     inFlightBytesMax: 22 * 1024 ** 2,
   })
   expect(problemsIn(`processMemory: 256MiB\n${GOOD}`)).toMatchObject([
-    { code: 'SLU-CFG-1004', path: 'processMemory', fix: 'write 409 MiB or more' },
+    { code: 'SLU-CFG-1004', path: 'processMemory', fix: 'write 388 MiB or more' },
   ])
 })
 
