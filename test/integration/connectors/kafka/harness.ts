@@ -1,0 +1,140 @@
+/** A broker for the tests of a file, topics in it, and what our fetch path reads of them. */
+
+import { Admin, type CompressionAlgorithmValue, Producer } from '@platformatic/kafka'
+import { afterAll, beforeAll } from 'vitest'
+import {
+  type Cluster,
+  type ClusterSettings,
+  type FetchedChunk,
+  type FetcherOptions,
+  openCluster,
+  type TopicInfo,
+} from '../../../../connectors/kafka/index.ts'
+import { createSystemClock } from '../../../../src/observe/index.ts'
+import { type BrokerOptions, startBroker, type TestBroker } from '../../../support/kafka/broker.ts'
+import { type DecodedRecord, recordsOf } from '../../../support/kafka/decoded.ts'
+
+/** A broker that runs while the tests of the calling file do. */
+export function liveBroker(options?: BrokerOptions): { readonly broker: TestBroker } {
+  const started: { broker?: TestBroker } = {}
+  beforeAll(async () => {
+    started.broker = await startBroker(options)
+  })
+  afterAll(() => started.broker?.[Symbol.asyncDispose]())
+  return {
+    get broker() {
+      return started.broker as TestBroker
+    },
+  }
+}
+
+/** Host and port of `host:port`. */
+export function brokerAt(address: string): { readonly host: string; readonly port: number } {
+  const [host, port] = address.split(':') as [string, string]
+  return { host, port: Number(port) }
+}
+
+/** Opens the cluster that an address leads to. */
+export function connect(address: string, more: Partial<ClusterSettings> = {}): Promise<Cluster> {
+  const settings = { clientId: 'test', brokers: [brokerAt(address)], ...more }
+  return openCluster(settings, createSystemClock())
+}
+
+/** Makes a topic and tells of it once it has leaders. */
+export async function makeTopic(
+  address: string,
+  topic: string,
+  more: { readonly partitions?: number; readonly configs?: Readonly<Record<string, string>> } = {},
+): Promise<TopicInfo> {
+  const admin = new Admin({ clientId: 'test', bootstrapBrokers: [address] })
+  const configs = Object.entries(more.configs ?? {}).map(([name, value]) => ({ name, value }))
+  await admin.createTopics({ topics: [topic], partitions: more.partitions ?? 1, configs })
+  await admin.close()
+  return describeTopic(address, topic)
+}
+
+/** The topic as the cluster has it. */
+export async function describeTopic(address: string, name: string): Promise<TopicInfo> {
+  await using cluster = await connect(address)
+  const [topic] = await cluster.topics([name])
+  return topic as TopicInfo
+}
+
+/** A record to be sent. */
+export interface SentRecord {
+  readonly value: Buffer | null
+  readonly key?: Buffer
+  readonly partition?: number
+  readonly timestamp?: bigint
+}
+
+/** Sends records in one request, so that those of a partition are one batch. */
+export async function send(
+  address: string,
+  topic: string,
+  records: readonly SentRecord[],
+  compression: CompressionAlgorithmValue = 'none',
+): Promise<void> {
+  // A request is sent again when a leader is not ready yet: without numbers that makes duplicates.
+  const producer = new Producer({
+    clientId: 'test',
+    bootstrapBrokers: [address],
+    compression,
+    idempotent: true,
+  })
+  const messages = records.map((record) => ({
+    topic,
+    partition: 0,
+    ...record,
+    // Null is what the protocol has and the declared type does not.
+    value: record.value as Buffer,
+  }))
+  await producer.send({ messages })
+  await producer.close()
+}
+
+/** Values as UTF-8 texts, null for none. */
+export const valuesOf = (records: readonly DecodedRecord[]): readonly (string | null)[] =>
+  records.map(({ value }) => value)
+
+/** How a test reads. */
+export interface ReadOptions extends Partial<FetcherOptions> {
+  readonly from?: bigint
+  readonly onChunk?: (chunk: FetchedChunk) => void
+}
+
+/** Reads every partition of a topic up to its end of now; records by partition. */
+export async function readAll(
+  address: string,
+  topic: TopicInfo,
+  options: ReadOptions = {},
+): Promise<readonly (readonly DecodedRecord[])[]> {
+  await using cluster = await connect(address)
+  const isolation = options.isolation ?? 'read_committed'
+  const places = topic.partitions.map(({ partition }) => ({ topic: topic.name, partition }))
+  const ends = await cluster.offsets(places, 'latest', isolation)
+  const starts = await cluster.offsets(places, 'earliest', isolation)
+  const records = places.map((): DecodedRecord[] => [])
+  const partitions = places.map((place, index) => ({
+    ...place,
+    topicId: topic.topicId,
+    offset: options.from ?? (starts[index] as bigint),
+    leaderEpoch: -1,
+  }))
+  await using fetcher = cluster.fetcher({
+    partitions,
+    isolation,
+    bufferBytesMax: 8 * 2 ** 20,
+    signal: new AbortController().signal,
+    ...options,
+  })
+  const isComplete = (): boolean =>
+    fetcher.progress().every(({ nextOffset }, index) => nextOffset >= (ends[index] as bigint))
+  if (isComplete()) return records
+  for await (const chunk of fetcher.chunks()) {
+    records[chunk.partition]?.push(...recordsOf([chunk.records]))
+    options.onChunk?.(chunk)
+    if (isComplete()) break
+  }
+  return records
+}
