@@ -126,7 +126,8 @@ async function discoverShape(reading: Reading): Promise<Shape> {
 async function startShape(reading: Reading, request: SourceStart): Promise<Shape> {
   const { stream, settings } = reading
   const declared = declaredColumns(reading)
-  const known = knownColumns(request.columns?.get(stream) ?? [])
+  const held = request.columns?.get(stream) ?? []
+  const known = knownColumns(held.filter(({ isGone }) => !isGone))
   if (known.length === 0) return discoverShape(reading)
   const adds = addsColumns(reading)
   if (settings.format === 'ndjson' && !adds) return createShape(stream, declared)

@@ -6,22 +6,21 @@
  * columns in that order; a column that lived before and lives now lived in between; a column that
  * is there was born after all smaller ones. Taken for granted is that nobody drops a column and
  * adds one of the same name and type while the changes before that are unread. What stays open
- * after that is answered with null, never with a guess.
+ * after that is answered with null, never with a guess; each way to read the messages so far is
+ * remembered, since a later message may leave only one of them.
  */
 
-/** A column as it was when its stream was last understood. */
-export interface KnownColumn {
-  /** Null when it was not understood then. */
-  readonly id: number | null
+/** A column of a relation message. */
+export interface AnnouncedColumn {
   readonly name: string
   /** As people write it: `numeric(10,2)`. */
   readonly type: string
 }
 
-/** A column of a relation message. */
-export interface AnnouncedColumn {
-  readonly name: string
-  readonly type: string
+/** A column as it was when its stream was last understood. */
+export interface KnownColumn extends AnnouncedColumn {
+  /** Null when it was not understood then. */
+  readonly id: number | null
 }
 
 /** An attribute as the catalogue shows it today; a dropped one keeps its number only. */
@@ -30,62 +29,151 @@ export interface AttributeFacts extends AnnouncedColumn {
   readonly isDropped: boolean
 }
 
+/** The columns of a table before a relation message. */
+export interface KnownShape {
+  readonly columns: readonly AnnouncedColumn[]
+  /** One of them is true, where what is taken for granted holds. */
+  readonly readings: readonly Reading[]
+}
+
+/** A way to read the messages so far. */
+interface Reading {
+  /** Attnum of each column; null when it is not known. */
+  readonly attnums: readonly (number | null)[]
+  /** Was given already: a column that comes later has a greater one. */
+  readonly highest: number
+}
+
+/** Which columns a message is about. */
+export interface Identified {
+  /** Attnum of each announced column, null where the facts allow several. */
+  readonly ids: readonly (number | null)[]
+  /** For the next message. */
+  readonly shape: KnownShape
+}
+
 /** Steps of the search before the answer is "unknown". */
 const STEPS_MAX = 20_000
+/** Readings that are told apart; of more only what they agree on is remembered. */
+const READINGS_MAX = 64
 
-/**
- * The attnum of each announced column, null where the facts allow several. `known` is the shape
- * before, null when there is none; `facts` the catalogue, read after the message, in attnum order.
- */
-export function identifyColumns(
-  announced: readonly AnnouncedColumn[],
-  known: readonly KnownColumn[] | null,
-  facts: readonly AttributeFacts[],
-): readonly (number | null)[] {
-  const search = new Search(announced, known, facts)
-  const found = search.run()
-  return announced.map((_, index) => {
-    const attnums = found?.[index]
-    return attnums?.size === 1 ? ([...attnums][0] as number) : null
+/** Columns as one reading; `highest` was given already, to one of them or to one that is gone. */
+export function shapeOf(columns: readonly KnownColumn[], highest = 0): KnownShape {
+  const attnums = columns.map(({ id }) => id)
+  const all = [highest, ...attnums.map((id) => id ?? 0)]
+  return { columns, readings: [{ attnums, highest: Math.max(...all) }] }
+}
+
+/** What all readings of a shape agree on. */
+export function agreedIds({ columns, readings }: KnownShape): readonly (number | null)[] {
+  return columns.map((_, index) => {
+    const attnums = new Set(readings.map(({ attnums }) => attnums[index] ?? null))
+    return attnums.size === 1 ? ([...attnums][0] as number | null) : null
   })
 }
 
+/**
+ * Identifies the announced columns. `known` is the shape before, null when there is none; `facts`
+ * the catalogue, read after the message, in attnum order.
+ */
+export function identifyColumns(
+  announced: readonly AnnouncedColumn[],
+  known: KnownShape | null,
+  facts: readonly AttributeFacts[],
+): Identified {
+  const found = new Findings(announced.length)
+  const nothing: Reading = { attnums: [], highest: 0 }
+  for (const reading of known?.readings ?? [nothing]) {
+    new Search({ announced, facts, found, columns: known?.columns ?? null, reading }).run()
+  }
+  return { ids: found.ids(), shape: { columns: announced, readings: found.readings() } }
+}
+
+/** What the searches of one message found. */
+class Findings {
+  readonly #readings = new Map<string, Reading>()
+  /** Announced column → its attnums in all readings, those beyond the bound too. */
+  readonly #attnums: readonly Set<number>[]
+  #highest = Number.POSITIVE_INFINITY
+  #steps = 0
+
+  constructor(columnCount: number) {
+    this.#attnums = Array.from({ length: columnCount }, () => new Set())
+  }
+
+  /** True while there are steps left. */
+  step(): boolean {
+    return ++this.#steps <= STEPS_MAX
+  }
+
+  add(attnums: readonly number[], highestBefore: number): void {
+    const highest = Math.max(highestBefore, ...attnums)
+    for (const [index, attnum] of attnums.entries()) this.#attnums[index]?.add(attnum)
+    this.#highest = Math.min(this.#highest, highest)
+    if (this.#readings.size > READINGS_MAX) return
+    this.#readings.set(JSON.stringify([attnums, highest]), { attnums: [...attnums], highest })
+  }
+
+  ids(): readonly (number | null)[] {
+    return this.#attnums.map((attnums) => {
+      return this.#steps <= STEPS_MAX && attnums.size === 1 ? ([...attnums][0] as number) : null
+    })
+  }
+
+  /** At least one. None was found when something did not hold that is taken for granted. */
+  readings(): readonly Reading[] {
+    const count = this.#readings.size
+    const areAll = this.#steps <= STEPS_MAX && count <= READINGS_MAX
+    if (areAll && count > 0) return [...this.#readings.values()]
+    const isSearched = this.#steps <= STEPS_MAX && count > 0
+    return [{ attnums: this.ids(), highest: isSearched ? this.#highest : 0 }]
+  }
+}
+
+interface SearchRequest {
+  readonly announced: readonly AnnouncedColumn[]
+  readonly facts: readonly AttributeFacts[]
+  readonly found: Findings
+  /** Columns of the reading; null when nothing is known of the table. */
+  readonly columns: readonly AnnouncedColumn[] | null
+  readonly reading: Reading
+}
+
+/** Goes on from one reading: finds what the announced columns may be. */
 class Search {
   readonly #announced: readonly AnnouncedColumn[]
   readonly #facts: readonly AttributeFacts[]
-  /** Attnum → the known column; null when the shape before is not understood. */
-  readonly #known: ReadonlyMap<number, KnownColumn> | null
-  readonly #knownMax: number
-  /** Announced column → attnums that its name and type allow; null for any. */
+  readonly #found: Findings
+  readonly #highest: number
+  /** Attnum → the column before. */
+  readonly #known = new Map<number, AnnouncedColumn>()
+  /** All columns before are known by their attnums. */
+  readonly #isUnderstood: boolean
+  /** Announced column → attnum that its name and type allow; null for any. */
   readonly #named: readonly (number | null)[]
-  readonly #found: Set<number>[]
   readonly #chosen: number[] = []
-  #steps = 0
 
-  constructor(
-    announced: readonly AnnouncedColumn[],
-    known: readonly KnownColumn[] | null,
-    facts: readonly AttributeFacts[],
-  ) {
+  constructor({ announced, facts, found, columns, reading }: SearchRequest) {
     this.#announced = announced
     this.#facts = facts
-    const isUnderstood = known?.every(({ id }) => id !== null) === true
-    this.#known = isUnderstood ? new Map(known.map((one) => [one.id as number, one])) : null
-    this.#knownMax = Math.max(0, ...(this.#known?.keys() ?? []))
+    this.#found = found
+    this.#highest = reading.highest
+    this.#isUnderstood = columns !== null && reading.attnums.every((attnum) => attnum !== null)
+    for (const [index, column] of (columns ?? []).entries()) {
+      const attnum = reading.attnums[index] ?? null
+      if (attnum !== null) this.#known.set(attnum, column)
+    }
     this.#named = announced.map((column) => this.#attnumByName(column))
-    this.#found = announced.map(() => new Set())
   }
 
-  /** Per announced column every attnum of an interpretation; null when there are too many. */
-  run(): readonly ReadonlySet<number>[] | null {
+  run(): void {
     this.#choose(0, 0)
-    return this.#steps > STEPS_MAX ? null : this.#found
   }
 
   /** The only attribute that has name and type before or now; null when none or two have. */
   #attnumByName({ name, type }: AnnouncedColumn): number | null {
     const isSame = (other: AnnouncedColumn): boolean => other.name === name && other.type === type
-    const before = [...(this.#known?.values() ?? [])].find(isSame)?.id ?? null
+    const before = [...this.#known].find(([, column]) => isSame(column))?.[0] ?? null
     const now = this.#facts.find((fact) => !fact.isDropped && isSame(fact))?.attnum ?? null
     if (before !== null && now !== null) return before === now ? now : null
     return before ?? now
@@ -93,10 +181,11 @@ class Search {
 
   /** Extends the interpretation from announced column `index` and attribute `from` on. */
   #choose(index: number, from: number): void {
-    if (++this.#steps > STEPS_MAX) return
+    if (!this.#found.step()) return
     const rest = this.#facts.slice(from)
     if (index === this.#announced.length) {
-      if (rest.every((fact) => !this.#mustBeThere(fact))) this.#keep()
+      const isWhole = rest.every((fact) => !this.#mustBeThere(fact))
+      if (isWhole) this.#found.add(this.#chosen.slice(0, index), this.#highest)
       return
     }
     for (const [offset, fact] of rest.entries()) {
@@ -113,19 +202,14 @@ class Search {
     const { name } = this.#announced[index] as AnnouncedColumn
     const named = this.#named[index] as number | null
     if (named !== null) return named === fact.attnum
-    if (this.#known === null) return true
     const before = this.#known.get(fact.attnum)
-    if (before === undefined) return fact.attnum > this.#knownMax
+    if (before === undefined) return !this.#isUnderstood || fact.attnum > this.#highest
     // A name that is the same before and now was the same in between.
     return fact.isDropped || before.name !== fact.name || before.name === name
   }
 
   /** Lives now and lived before: lived in between. */
   #mustBeThere(fact: AttributeFacts): boolean {
-    return !fact.isDropped && this.#known?.has(fact.attnum) === true
-  }
-
-  #keep(): void {
-    for (const [index, attnum] of this.#chosen.entries()) this.#found[index]?.add(attnum)
+    return !fact.isDropped && this.#known.has(fact.attnum)
   }
 }

@@ -5,8 +5,12 @@ import type { AttributeRow, TableColumnFacts, TableFacts, TableLayout } from './
 import {
   type AnnouncedColumn,
   type AttributeFacts,
+  agreedIds,
+  type Identified,
   identifyColumns,
   type KnownColumn,
+  type KnownShape,
+  shapeOf,
 } from './column-identity.ts'
 import type { RelationMessage } from './pgoutput.ts'
 import {
@@ -41,7 +45,7 @@ export class SchemaRegistry {
   /** Whether the publication sends stored generated columns; only then they are read. */
   publishesGenerated = false
   /** Table → its columns as of the newest relation message. */
-  readonly #columns = new Map<number, readonly KnownColumn[]>()
+  readonly #shapes = new Map<number, KnownShape>()
   /** Relation message as text → the attnums of its columns. Bounded as `#known` is. */
   readonly #ids = new Map<string, readonly (number | null)[]>()
   /** Table and attnum → the default that the column was added with; never another one. */
@@ -93,9 +97,12 @@ export class SchemaRegistry {
     return { ...layout, columns: this.#published(layout.columns) }
   }
 
-  /** The columns of a table as they were before the next relation message about it. */
-  know(oid: number, columns: readonly KnownColumn[]): void {
-    this.#columns.set(oid, columns)
+  /**
+   * The columns of a table as they were before the next relation message about it; `highest` is the
+   * attnum of one that was there, or had been.
+   */
+  know(oid: number, columns: readonly KnownColumn[], highest = 0): void {
+    this.#shapes.set(oid, shapeOf(columns, highest))
   }
 
   /**
@@ -113,15 +120,11 @@ export class SchemaRegistry {
     })
     const announced = relation.columns.map(named)
     const facts: readonly AttributeFacts[] = this.#published(attributes).map(named)
-    const known = this.#columns.get(relation.id) ?? null
-    const ids = lastKnown(announced, known, facts) ?? identifyColumns(announced, known, facts)
+    const known = this.#shapes.get(relation.id) ?? null
+    const { ids, shape } =
+      lastKnown(announced, known, facts) ?? identifyColumns(announced, known, facts)
     this.#ids.set(JSON.stringify(relation), ids)
-    const columns = announced.map(({ name, type }, index) => ({
-      name,
-      type,
-      id: ids[index] ?? null,
-    }))
-    this.#columns.set(relation.id, columns)
+    this.#shapes.set(relation.id, shape)
   }
 
   #published<Column extends Pick<TableColumnFacts, 'isGenerated'>>(
@@ -171,14 +174,14 @@ export class SchemaRegistry {
 /** A table that is gone has no attributes to compare with: the same columns are those of before. */
 function lastKnown(
   announced: readonly AnnouncedColumn[],
-  known: readonly KnownColumn[] | null,
+  shape: KnownShape | null,
   facts: readonly AttributeFacts[],
-): readonly (number | null)[] | null {
-  if (facts.length > 0 || known === null || known.length !== announced.length) return null
-  const isSame = known.every(
+): Identified | null {
+  if (facts.length > 0 || shape === null || shape.columns.length !== announced.length) return null
+  const isSame = shape.columns.every(
     ({ name, type }, index) => announced[index]?.name === name && announced[index]?.type === type,
   )
-  return isSame ? known.map(({ id }) => id) : null
+  return isSame ? { ids: agreedIds(shape), shape } : null
 }
 
 function relationKey(relation: RelationMessage, table: TableFacts): readonly string[] {

@@ -91,9 +91,13 @@ class PostgresSession implements SourceSession {
     }
     for (const table of opening.tables) {
       this.#noteTable(table)
-      const columns = options.request.columns?.get(table.stream)
-      const known = columns?.some(({ id }) => id !== null) === true ? columns : null
-      options.schemas.know(table.oid, known ?? options.schemas.columnsOf(table, opening.types))
+      const held = options.request.columns?.get(table.stream) ?? []
+      const attnums = held.flatMap(({ id }) => id ?? [])
+      const known =
+        attnums.length > 0
+          ? held.filter(({ isGone }) => !isGone)
+          : options.schemas.columnsOf(table, opening.types)
+      options.schemas.know(table.oid, known, Math.max(0, ...attnums))
     }
     this.#copy = new FirstCopy(options, opening, {
       tableOf: (stream) => this.#tablesByName.get(stream) as TableFacts,

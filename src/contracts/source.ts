@@ -246,7 +246,7 @@ export interface SourceStart {
     readonly patterns: readonly string[]
     readonly known: ReadonlySet<string>
   }
-  /** Stream → the columns that the table behind it has of it, as of its cursor. */
+  /** Stream → the columns that the table behind it has or kept of it, as of its cursor. */
   readonly columns?: ReadonlyMap<string, readonly ColumnOrigin[]>
   /**
    * Streams whose records may be rejected: what the source cannot read as a record is yielded among

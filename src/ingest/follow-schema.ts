@@ -47,9 +47,10 @@ export interface FollowedSchema {
  * column is which.
  */
 export function followSchema(request: FollowRequest): FollowedSchema {
-  const { table, stream } = request
+  const table = request.isEmptied ? withoutGoneNumbers(request.table) : request.table
+  const { stream } = request
   const matched = matchColumns(userColumns(table), stream)
-  const work = new Following(request, matched)
+  const work = new Following({ ...request, table }, matched)
   work.checkIdentities()
   work.drop()
   const fieldIds = stream.columns.map((column, place) => {
@@ -113,14 +114,19 @@ class Following {
     return this.#columns.get(fieldId) ?? null
   }
 
-  /** A column whose number is unknown must not be taken for another, nor for a new one. */
+  /**
+   * A column whose number is unknown, in the stream or in the table, must not be taken for another,
+   * nor for a new one. Where no row outlives the commit it does not matter.
+   */
   checkIdentities(): void {
+    if (this.#request.isEmptied) return
     const missing = this.#missing()
     for (const [place, column] of this.#request.stream.columns.entries()) {
-      if (column.id !== null) continue
+      if (column.id === undefined) continue
       const known = this.#matched[place] ?? null
-      const isDoubtful = known === null ? missing.length > 0 : typeof known.origin?.id === 'number'
-      if (isDoubtful) throw this.#block.unknownColumn(column, missing)
+      const others = column.id === null ? missing : missing.filter(isUnnumbered)
+      const isDoubtful = known === null ? others.length > 0 : mayBeOther(known, column)
+      if (isDoubtful) throw this.#block.unknownColumn(column, known === null ? others : [])
     }
   }
 
@@ -309,6 +315,25 @@ class Following {
     const position = this.#request.position.toString()
     this.#changes.push({ ...change, column: name, fieldId, position })
   }
+}
+
+/** Columns that are gone may be of another table than the one that is copied now. */
+function withoutGoneNumbers(table: TableSchema): TableSchema {
+  const isNumbered = ({ origin }: TableColumn): boolean =>
+    origin?.isGone === true && origin.id !== null
+  if (!table.columns.some(isNumbered)) return table
+  const columns = table.columns.map((column) =>
+    isNumbered(column) ? { ...column, origin: { ...originOf(column), id: null } } : column,
+  )
+  return { ...table, columns }
+}
+
+const isUnnumbered = ({ origin }: TableColumn): boolean => typeof origin?.id !== 'number'
+
+/** Columns of one name may be two unless number or type tells that they are one. */
+function mayBeOther(known: TableColumn, column: SourceColumn): boolean {
+  if (column.id === null && !isUnnumbered(known)) return true
+  return isUnnumbered(known) && known.origin !== undefined && known.origin.type !== column.sourceType
 }
 
 function originOf(column: TableColumn): NonNullable<TableColumn['origin']> {

@@ -197,7 +197,7 @@ async function blow(storm: Storm): Promise<void> {
       mayRefuse: true,
       freshNames,
       readAttnum,
-      defaults: false,
+      defaults: true,
     })
     history.push(statements)
     await apply(storm, statements)

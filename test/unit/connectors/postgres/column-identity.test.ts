@@ -3,6 +3,7 @@ import {
   type AttributeFacts,
   identifyColumns,
   type KnownColumn,
+  shapeOf,
 } from '../../../../connectors/postgres/column-identity.ts'
 
 /** `a b:text`: type int unless said. */
@@ -69,13 +70,65 @@ const ROWS: readonly Row[] = [
 
 describe('identifyColumns', () => {
   it.each(ROWS)('%s', (_, before, message, now, answer) => {
-    const shape = before === null ? null : known(before)
-    expect(identifyColumns(announced(message), shape, facts(now))).toEqual(answer)
+    const shape = before === null ? null : shapeOf(known(before))
+    expect(identifyColumns(announced(message), shape, facts(now)).ids).toEqual(answer)
   })
 
   it('gives up on a search without end', () => {
     const names = Array.from({ length: 20 }, (_, index) => `n${index}`).join(' ')
     const now = Array.from({ length: 60 }, (_, index) => `${index + 1}-`).join(' ')
-    expect(identifyColumns(announced(names), null, facts(now))).toEqual(Array(20).fill(null))
+    const { ids, shape } = identifyColumns(announced(names), null, facts(now))
+    expect(ids).toEqual(Array(20).fill(null))
+    expect(shape.readings).toEqual([{ attnums: ids, highest: 0 }])
+  })
+})
+
+/** Message after message, each with the catalogue as of then; the answer to the last one. */
+function last(before: string, ...steps: readonly (readonly [message: string, now: string])[]) {
+  let shape = shapeOf(known(before))
+  let answer: readonly (number | null)[] = []
+  for (const [message, now] of steps) {
+    const found = identifyColumns(announced(message), shape, facts(now))
+    shape = found.shape
+    answer = found.ids
+  }
+  return { answer, shape }
+}
+
+describe('identifyColumns, message after message', () => {
+  it('remembers that a number was given to a column that is gone', () => {
+    const now = '1a 2- 3x'
+    const { answer } = last('1a', ['a b', now], ['a', now], ['a c', now])
+    expect(answer).toEqual([1, 3])
+  })
+
+  it('remembers numbers that were given before the first message', () => {
+    const shape = shapeOf(known('1a'), 3)
+    expect(identifyColumns(announced('a c'), shape, facts('1a 2- 3- 4x')).ids).toEqual([1, 4])
+  })
+
+  it('knows in hindsight which of two a column was', () => {
+    const now = '1a 2- 3-'
+    expect(last('1a', ['a b', now]).answer).toEqual([1, null])
+    expect(last('1a', ['a b', now], ['a b c', now]).answer).toEqual([1, 2, 3])
+  })
+
+  it('does not know more than the messages tell', () => {
+    const now = '1a 2- 3- 4-'
+    expect(last('1a', ['a b', now], ['a', now], ['a c', now]).answer).toEqual([1, null])
+  })
+
+  it('begins anew where something did not hold that was taken for granted', () => {
+    const { answer, shape } = last('1a 3c', ['a x c', '1a 2- 3c'])
+    expect(answer).toEqual([null, null, null])
+    expect(shape.readings).toEqual([{ attnums: answer, highest: 0 }])
+    expect(identifyColumns(announced('a c'), shape, facts('1a 2- 3c')).ids).toEqual([1, 3])
+  })
+
+  it('remembers of many readings what they agree on', () => {
+    const now = `1a ${Array.from({ length: 14 }, (_, index) => `${index + 2}-`).join(' ')}`
+    const { answer, shape } = last('1a', ['a b c', now])
+    expect(answer).toEqual([1, null, null])
+    expect(shape.readings).toEqual([{ attnums: answer, highest: 3 }])
   })
 })

@@ -200,6 +200,54 @@ describe('columns with numbers', () => {
     expect(shown(follow(target(), START, stream(onlyNew))[0]!.schema)).toContain('city string')
   })
 
+  it('are never guessed: a column of unknown number is not dropped where another one comes', () => {
+    const unknown: Shape = { ...START, 'city#?': 'string' }
+    const gone = stream(START)
+    const other = stream({ ...START, 'town#5': 'string' })
+    const to = target({ rename: 'keep' })
+    const error = failure(() => follow(to, START, stream(unknown), other))
+    expect(error.code).toBe('SLU-ING-4012')
+    expect(error.message).toContain('orders.town may be a new column, or city under a new name')
+    const [, , after] = follow(to, START, stream(unknown), gone, other)
+    expect(shown(after!.schema)).toEqual([...KEPT, 'city string gone', 'town string'])
+  })
+
+  it('are never guessed: a type that grew, or another column of the name', () => {
+    const unknown = stream({ ...START, 'city#?': 'integer' })
+    for (const id of ['?', '5']) {
+      const same = stream({ ...START, [`city#${id}`]: 'integer' })
+      expect(shown(follow(target(), START, unknown, same)[1]!.schema)).toContain('city integer')
+      const other = stream({ ...START, [`city#${id}`]: 'long' })
+      const error = failure(() => follow(target(), START, unknown, other))
+      expect(error.code).toBe('SLU-ING-4012')
+      expect(error.message).toContain('may be a new column, or one of that name')
+    }
+  })
+
+  it('do not matter to a copy that replaces every row, maybe with those of another table', () => {
+    const [, dropped] = follow(
+      target(),
+      START,
+      stream({ ...START, 'city#?': 'string' }),
+      stream({ 'id#1': 'long', 'amount#3': 'integer', 'city#?': 'string' }),
+    )
+    const anew: Shape = { 'id#1': 'long', 'label#2': 'integer', 'town#3': 'string' }
+    const { schema } = followSchema({
+      table: dropped!.schema,
+      stream: stream(anew),
+      target: target({ rename: 'keep' }),
+      position: 1n,
+      isEmptied: true,
+    })
+    expect(shown(schema)).toEqual([
+      'id long',
+      'name string gone',
+      'city string gone',
+      'label integer',
+      'town string',
+    ])
+  })
+
   it('are taken over by a table that was made before numbers were recorded', () => {
     const old = createTableSchema(stream(START), target())
     const columns = old.columns.map(({ origin: _, ...column }) => column)
