@@ -93,6 +93,11 @@ export function compareLayout(note: LayoutNote, now: TableLayout): LayoutChange 
   }
 }
 
+/** True when the change has something to look at. */
+export function isWorthALook(change: LayoutChange): boolean {
+  return Object.values(change).some((found) => found.length > 0)
+}
+
 /** A note → JSON. */
 export function layoutToJson(note: LayoutNote): JsonObject {
   return { ...note }

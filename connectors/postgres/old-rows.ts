@@ -4,6 +4,20 @@ import { type LayoutColumn, quote, quotedTable, type TableFacts } from './catalo
 import type { Connection } from './connection.ts'
 
 /**
+ * SQL: true for a row `r` of the relation `c` that may have been written again. ALTER TABLE makes
+ * its rows as young as itself, so in a relation with another file than its first one every row
+ * counts that is no younger than the newest change of `c`: of the transaction of that change all
+ * that it did before.
+ */
+const MAY_BE_REWRITTEN = `(c.relfilenode <> c.oid AND (
+    r.xmin = c.xmin AND r.cmin::text::int8 <= c.cmin::text::int8
+    OR age(c.xmin) >= 0 AND age(r.xmin) > age(c.xmin)))`
+
+/** SQL: true for a row of a transaction before that one; beyond half a round they seem ahead. */
+const isBefore = (transaction: string): string =>
+  `(age(r.xmin) > age('${transaction}'::xid) OR age(r.xmin) < 0)`
+
+/**
  * True when a row has a value in the column that was there when the column was altered last, or any
  * row when `anyAge`: the rows that no record told the value of. In the transaction that altered the
  * column these are rows as old as their file: later commands wrote records.
@@ -14,7 +28,7 @@ export async function hasOldValue(
   { name, written }: LayoutColumn,
   anyAge: boolean,
 ): Promise<boolean> {
-  const isOld = `(age(r.xmin) > age('${written}'::xid) OR r.xmin = '${written}'::xid
+  const isOld = `(${isBefore(`${written}`)} OR ${MAY_BE_REWRITTEN} OR r.xmin = '${written}'::xid
     AND (NOT c.xmin = r.xmin OR r.cmin::text::int8 <= c.cmin::text::int8))`
   const rows = await connection.query(
     `SELECT 1 FROM ${quotedTable(table)} r JOIN pg_catalog.pg_class c ON c.oid = r.tableoid
@@ -58,8 +72,9 @@ export async function cameWithRows(connection: Connection, oid: string): Promise
   const { name, readable, attachedBy, attachedAt } = found
   if (!readable) return name
   const rows = await connection.query(
-    `SELECT 1 FROM ONLY ${name} WHERE age(xmin) > age('${attachedBy}'::xid)
-      OR xmin = '${attachedBy}'::xid AND cmin::text::int8 < ${attachedAt} LIMIT 1`,
+    `SELECT 1 FROM ONLY ${name} r JOIN pg_catalog.pg_class c ON c.oid = r.tableoid
+    WHERE ${isBefore(attachedBy)} OR ${MAY_BE_REWRITTEN}
+      OR r.xmin = '${attachedBy}'::xid AND r.cmin::text::int8 < ${attachedAt} LIMIT 1`,
   )
   return rows.length > 0 ? name : null
 }
@@ -69,7 +84,7 @@ export async function mayBeEmptied(connection: Connection, oid: string): Promise
   const found = await readPartition(connection, oid)
   if (found === null || !found.readable) return found?.name ?? null
   const rows = await connection.query(
-    `SELECT 1 FROM ONLY ${found.name} WHERE age(xmin) > age('${found.written}'::xid) LIMIT 1`,
+    `SELECT 1 FROM ONLY ${found.name} r WHERE ${isBefore(found.written)} LIMIT 1`,
   )
   return rows.length > 0 ? null : found.name
 }

@@ -9,6 +9,8 @@ import { readLayouts, type TableFacts, type TableLayout } from './catalog.ts'
 import type { Connection } from './connection.ts'
 import {
   compareLayout,
+  isWorthALook,
+  type LayoutChange,
   type LayoutNote,
   layoutFromJson,
   layoutToJson,
@@ -36,6 +38,15 @@ interface UntoldChange {
   readonly message: string
   readonly answer: 'stop' | 'resync' | 'go on'
 }
+
+/** What was found in a table that lay so. */
+interface Found {
+  readonly layout: TableLayout
+  readonly changes: readonly UntoldChange[]
+}
+
+/** A table that lies otherwise each time it is looked at has somebody else's attention. */
+const ROUNDS_MAX = 20
 
 /** Remembers how tables lay when their rows were known last. */
 export class UntoldWatch {
@@ -85,8 +96,10 @@ export class UntoldWatch {
   async #look(tables: readonly TableFacts[]): Promise<readonly string[]> {
     const accepted: [TableFacts, TableLayout][] = []
     const again = new Set<string>()
-    for (const [table, layout] of await this.#read(tables)) {
-      const changes = await this.#changes(table, layout)
+    for (const [table, first] of await this.#read(tables)) {
+      const found = await this.#changesOf(table, first)
+      if (found === null) continue
+      const { layout, changes } = found
       for (const change of changes) this.#tell(change)
       const stopping = changes.find(({ answer }) => answer === 'stop')
       if (stopping !== undefined) throw untoldError(stopping)
@@ -132,14 +145,39 @@ export class UntoldWatch {
     await memory.write({ ...(await memory.read()), layouts: Object.fromEntries(layouts) })
   }
 
-  async #changes(table: TableFacts, now: TableLayout): Promise<readonly UntoldChange[]> {
-    const { stream, oid } = table
-    const note = this.#notes.get(stream)
+  /**
+   * The changes up to a layout that outlasted the questions to the rows: a table that is written
+   * again between two of them has no old rows for the second. Null when it is gone, or changes all
+   * the time: then it is looked at another time.
+   */
+  async #changesOf(table: TableFacts, first: TableLayout): Promise<Found | null> {
+    const note = this.#notes.get(table.stream)
     // Another table of the name is the business of the publication's members.
-    if (note === undefined || note.oid !== oid) return []
+    if (note === undefined || note.oid !== table.oid) return { layout: first, changes: [] }
+    let layout = first
+    for (let round = 0; round < ROUNDS_MAX; round++) {
+      const change = compareLayout(note, layout)
+      if (!isWorthALook(change)) return { layout, changes: [] }
+      const [asked] = await Promise.allSettled([this.#changes(table, note, change)])
+      const [again] = await this.#read([table])
+      if (again === undefined) return null
+      const isLasting = JSON.stringify(again[1]) === JSON.stringify(layout)
+      if (isLasting && asked.status === 'fulfilled') return { layout, changes: asked.value }
+      // A column may have got another name before its rows were asked for.
+      if (isLasting && asked.status === 'rejected') throw asked.reason
+      layout = again[1]
+    }
+    return null
+  }
+
+  async #changes(
+    table: TableFacts,
+    note: LayoutNote,
+    change: LayoutChange,
+  ): Promise<readonly UntoldChange[]> {
+    const { stream } = table
     const { connection, settings } = this.#options
     const { onUntold, onPartitionGone } = settings
-    const change = compareLayout(note, now)
     const found: UntoldChange[] = []
     const rows = (message: string): void => {
       const answer = onUntold === 'warn' ? 'go on' : onUntold
