@@ -333,7 +333,9 @@ const isUnnumbered = ({ origin }: TableColumn): boolean => typeof origin?.id !==
 /** Columns of one name may be two unless number or type tells that they are one. */
 function mayBeOther(known: TableColumn, column: SourceColumn): boolean {
   if (column.id === null && !isUnnumbered(known)) return true
-  return isUnnumbered(known) && known.origin !== undefined && known.origin.type !== column.sourceType
+  return (
+    isUnnumbered(known) && known.origin !== undefined && known.origin.type !== column.sourceType
+  )
 }
 
 function originOf(column: TableColumn): NonNullable<TableColumn['origin']> {

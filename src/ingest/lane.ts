@@ -429,7 +429,7 @@ async function commitStaged(
 }
 
 function originsOf({ columns }: TableSchema): readonly ColumnOrigin[] {
-  return columns.flatMap(({ origin }) => (origin ?? []))
+  return columns.flatMap(({ origin }) => origin ?? [])
 }
 
 function schemaDetails(changes: readonly SchemaChange[]): JsonObject {

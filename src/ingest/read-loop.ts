@@ -42,8 +42,8 @@ export interface ReadRequest {
 export type ReadEnd = 'drained' | 'source-ended' | 'outdated'
 
 /**
- * Runs until the signal aborts or the source ends; all that was read and could be sealed is
- * committed then.
+ * Runs until the signal aborts or the source ends or fails; all that was read and could be sealed
+ * is committed then.
  */
 export async function readAll(request: ReadRequest): Promise<ReadEnd> {
   const { settings, source, log, lanes, board } = request
@@ -84,6 +84,20 @@ export async function readAll(request: ReadRequest): Promise<ReadEnd> {
   } finally {
     stop.abort()
     await worker.discard()
+  }
+}
+
+/**
+ * What a source yielded before it failed is as true as before: whole transactions are committed, so
+ * that one that fails again and again gets on all the same.
+ */
+async function commitWhole({ settings, telemetry }: ReadRequest, worker: Worker): Promise<void> {
+  try {
+    await worker.drain()
+  } catch (error) {
+    // The failure of the source counts; what is not committed is read again.
+    const fields = { pipeline: settings.name, reason: String(error) }
+    telemetry.log('warn', 'what was read before the source failed is not committed', fields)
   }
 }
 
@@ -140,7 +154,10 @@ async function pump(
     waiting = Promise.withResolvers<void>()
     deadline.abort()
     worker.throwIfFailed()
-    if (failure !== null) throw failure
+    if (failure !== null) {
+      await commitWhole(request, worker)
+      throw failure
+    }
     const result = arrived as IteratorResult<SourceBlock> | null
     if (result === null) {
       await worker.sealIfReady()

@@ -266,20 +266,23 @@ async function kill(storm: Storm): Promise<void> {
   storm.sluice = startSluice(storm.folder, ['run'])
 }
 
-/** Waits until the table holds everything, or has refused something. */
+/** Waits until the tables hold everything; one that refused something is followed by another. */
 async function keepUp(storm: Storm, seq: number): Promise<void> {
   const { rows } = await storm.client.query("SELECT (pg_current_wal_lsn() - '0/0')::text AS at")
   const target = BigInt(rows[0].at)
   await storm.client.query(`UPDATE ${storm.stream}_steady SET n = n + 1 WHERE id = 1`)
-  const { name } = storm.tables.at(-1) as Followed
   const isThere = (): boolean => {
     const steady = newestCursor(rootOf(storm, `${storm.stream}_steady`))
     return steady !== null && steady.nextPosition > target
   }
-  await waitFor(storm, `transaction ${seq} in ${name}`, () => {
-    return isThere() || storm.sluice.ending() !== null
-  })
-  if (storm.sluice.ending() !== null) await remedy(storm)
+  while (storm.problems.length === 0) {
+    const { name } = storm.tables.at(-1) as Followed
+    await waitFor(storm, `transaction ${seq} in ${name}`, () => {
+      return isThere() || storm.sluice.ending() !== null
+    })
+    if (storm.sluice.ending() === null) return
+    await remedy(storm)
+  }
 }
 
 /** The pipeline ended by itself: it must have said why, and goes on with a new table. */
