@@ -284,6 +284,8 @@ export interface LayoutColumn {
   /** Type and modifier. */
   readonly type: string
   readonly isGenerated: boolean
+  /** Rows that do not say what they have in it get a value. */
+  readonly hasDefault: boolean
   readonly initials: readonly string[] | null
 }
 
@@ -306,6 +308,8 @@ export async function readLayouts(
       SELECT json_agg(json_build_object('attnum', a.attnum, 'name', a.attname,
         'written', a.xmin::text::int8, 'isGenerated', a.attgenerated = 's',
         'type', a.atttypid::int8 || '.' || a.atttypmod,
+        'hasDefault', a.atthasdef OR a.attidentity <> '' OR EXISTS (
+          SELECT 1 FROM pg_catalog.pg_type d WHERE d.oid = a.atttypid AND d.typdefault IS NOT NULL),
         'initials', ${INITIALS('t.oid')}) ORDER BY a.attnum) AS columns
       FROM pg_catalog.pg_attribute a
       WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped

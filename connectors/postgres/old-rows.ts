@@ -18,23 +18,28 @@ const isBefore = (transaction: string): string =>
   `(age(r.xmin) > age('${transaction}'::xid) OR age(r.xmin) < 0)`
 
 /**
- * True when a row has a value in the column that was there when the column was altered last, or any
- * row when `anyAge`: the rows that no record told the value of. In the transaction that altered the
- * column these are rows as old as their file: later commands wrote records.
+ * Whether rows have a value in the column that was there when the column was altered last, or any
+ * rows when `anyAge`: the rows that no record told the value of. In the transaction that altered the
+ * column these are rows as old as their file: later commands wrote records. A column with a default
+ * and without a row of before that shows it may have filled some that are gone by now.
  */
-export async function hasOldValue(
+export async function findOldValue(
   connection: Connection,
   table: TableFacts,
-  { name, written }: LayoutColumn,
+  { name, written, hasDefault }: LayoutColumn,
   anyAge: boolean,
-): Promise<boolean> {
+): Promise<'have' | 'may have had' | null> {
   const isOld = `(${isBefore(`${written}`)} OR ${MAY_BE_REWRITTEN} OR r.xmin = '${written}'::xid
     AND (NOT c.xmin = r.xmin OR r.cmin::text::int8 <= c.cmin::text::int8))`
-  const rows = await connection.query(
-    `SELECT 1 FROM ${quotedTable(table)} r JOIN pg_catalog.pg_class c ON c.oid = r.tableoid
-    WHERE r.${quote(name)} IS NOT NULL ${anyAge ? '' : `AND ${isOld}`} LIMIT 1`,
-  )
-  return rows.length > 0
+  const isThere = async (condition: string): Promise<boolean> => {
+    const rows = await connection.query(
+      `SELECT 1 FROM ${quotedTable(table)} r JOIN pg_catalog.pg_class c ON c.oid = r.tableoid
+      WHERE r.${quote(name)} ${condition} ${anyAge ? '' : `AND ${isOld}`} LIMIT 1`,
+    )
+    return rows.length > 0
+  }
+  if (await isThere('IS NOT NULL')) return 'have'
+  return !anyAge && hasDefault && !(await isThere('IS NULL')) ? 'may have had' : null
 }
 
 /** A partition as it is now; null when it is gone. */

@@ -16,7 +16,7 @@ import {
   layoutToJson,
   noteOfLayout,
 } from './layout.ts'
-import { cameWithRows, hasOldValue, mayBeEmptied, wasEmpty } from './old-rows.ts'
+import { cameWithRows, findOldValue, mayBeEmptied, wasEmpty } from './old-rows.ts'
 import type { SchemaRegistry } from './schemas.ts'
 import type { PostgresSettings } from './spec.ts'
 
@@ -184,9 +184,10 @@ export class UntoldWatch {
       found.push({ stream, code: 'SLU-SRC-1234', message, answer })
     }
     for (const column of [...change.unknown, ...change.published]) {
-      if (!(await hasOldValue(connection, table, column, change.published.includes(column))))
-        continue
-      rows(`rows of ${stream} have values in its new column ${column.name} that no record told`)
+      const anyAge = change.published.includes(column)
+      const found = await findOldValue(connection, table, column, anyAge)
+      if (found === null) continue
+      rows(`rows of ${stream} ${found} values in its new column ${column.name} that no record told`)
     }
     for (const partition of change.came) {
       const name = await cameWithRows(connection, partition)

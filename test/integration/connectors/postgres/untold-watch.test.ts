@@ -85,6 +85,29 @@ test.each([
   await expect(watched.look()).rejects.toMatchObject({ code: 'SLU-SRC-1234' })
 })
 
+test('a default is not forgotten with the last row that showed it', async () => {
+  for (const statement of ['TRUNCATE t', 'DELETE FROM t', 'UPDATE t SET b = DEFAULT']) {
+    await server.sql('ALTER TABLE t DROP COLUMN IF EXISTS b; DELETE FROM t')
+    await server.sql('INSERT INTO t VALUES (1, 1), (2, 2)')
+    await using watched = await watch()
+    await server.sql("ALTER TABLE t ADD b date DEFAULT '2012-08-15'")
+    await server.sql(`${statement}; ALTER TABLE t ALTER b TYPE timestamp`)
+    await expect(watched.look()).rejects.toMatchObject({ code: 'SLU-SRC-1234' })
+    await server.sql('ALTER TABLE t ALTER a TYPE int8')
+  }
+})
+
+test('a column without a default goes on without a word, whatever rows there are', async () => {
+  for (const statement of ['TRUNCATE t', 'DELETE FROM t', 'SELECT 1']) {
+    await server.sql('ALTER TABLE t DROP COLUMN IF EXISTS b; DELETE FROM t')
+    await server.sql('INSERT INTO t VALUES (1, 1), (2, 2)')
+    await using watched = await watch()
+    await server.sql(`ALTER TABLE t ADD b date; ${statement}; ALTER TABLE t ALTER a TYPE int8`)
+    expect(await watched.look()).toEqual([])
+    await server.sql('ALTER TABLE t ALTER a TYPE int4')
+  }
+})
+
 test('rows of a partition stay old when it is written again', async () => {
   await server.sql(`
     DROP TABLE t; CREATE TABLE t (id int PRIMARY KEY, a int) PARTITION BY RANGE (id);

@@ -15,6 +15,7 @@ const column = (attnum: number, more: Partial<LayoutColumn> = {}): LayoutColumn 
     written: 100,
     type: '23.-1',
     isGenerated: false,
+    hasDefault: false,
     initials: null,
   },
   ...more,
