@@ -18,7 +18,10 @@ export interface LayoutNote {
   readonly written: number
   /** Attnum → type of columns with a default for rows of before: a rewrite alters these too. */
   readonly filled: Readonly<Record<string, string>>
-  /** Attnum → default of columns whose first record was not read yet: a rewrite forgets it. */
+  /**
+   * Attnum → default of columns whose first record was not read yet: Postgres forgets it when it
+   * writes the table again, or the column is dropped.
+   */
   readonly initials: Readonly<Record<string, string>>
 }
 
@@ -43,7 +46,13 @@ export function noteOfLayout(
   known: LayoutNote | null,
   isUnread: (attnum: number) => boolean,
 ): LayoutNote {
-  const initials: Record<string, string> = {}
+  const present = new Set(columns.map(({ attnum }) => attnum))
+  // Postgres forgets the default of a column that was dropped, but its records are to come yet.
+  const initials: Record<string, string> = Object.fromEntries(
+    Object.entries(known?.initials ?? {}).filter(
+      ([attnum]) => !present.has(Number(attnum)) && isUnread(Number(attnum)),
+    ),
+  )
   const filled: Record<string, string> = {}
   for (const { attnum, type, initials: found } of columns) {
     if (found !== null) filled[attnum] = type

@@ -131,7 +131,16 @@ export function createLane(context: LaneContext, snapshot: Snapshot): Lane {
       const isHeld = isReplacing && header.copy?.complete !== true
       if (!isHeld) isReplacing = false
       const own = { ...header, endsCommit: header.endsCommit && !isHeld }
-      const { rewrite, unit, grows } = planUnit({ planned, context, restartsCopy }, own, segments)
+      let units: PlannedUnits
+      try {
+        units = planUnit({ planned, context, restartsCopy }, own, segments)
+      } catch (error) {
+        // What comes next stands on what could not be planned: it must never be committed.
+        commitTail = commitTail.then(() => Promise.reject(error))
+        commitTail.catch(() => undefined)
+        return commitTail.then(() => undefined)
+      }
+      const { rewrite, unit, grows } = units
       if (rewrite !== null) {
         const base = commitTail.then(() => state.latest)
         commitTail = commit(commitTail, staging.rewrite(rewrite, base))

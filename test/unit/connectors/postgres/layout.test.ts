@@ -49,6 +49,9 @@ test('a default that was seen is remembered while no record of the column was re
   const rewritten = layout({ 1: 8 }, column(1), column(2))
   expect(noteOfLayout(rewritten, note(seen), () => true).initials).toEqual({ 2: '5' })
   expect(noteOfLayout(rewritten, note(seen), () => false).initials).toEqual({})
+  const dropped = layout({ 1: 7 }, column(1))
+  expect(noteOfLayout(dropped, note(seen), () => true).initials).toEqual({ 2: '5' })
+  expect(noteOfLayout(dropped, note(seen), () => false).initials).toEqual({})
 })
 
 test('tells columns that were altered while the table was written again, by transaction', () => {
