@@ -19,9 +19,9 @@ const isBefore = (transaction: string): string =>
 
 /**
  * Whether rows have a value in the column that was there when the column was altered last, or any
- * rows when `anyAge`: the rows that no record told the value of. In the transaction that altered the
- * column these are rows as old as their file: later commands wrote records. A column with a default
- * and without a row of before that shows it may have filled some that are gone by now.
+ * rows when `anyAge`: the rows that no record told the value of. In the transaction that altered it
+ * these are rows as old as their file: later commands wrote records. A column with a default and
+ * without a row of before that shows it may have filled some that are gone by now.
  */
 export async function findOldValue(
   connection: Connection,

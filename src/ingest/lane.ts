@@ -135,10 +135,9 @@ export function createLane(context: LaneContext, snapshot: Snapshot): Lane {
       try {
         units = planUnit({ planned, context, restartsCopy }, own, segments)
       } catch (error) {
-        // What comes next stands on what could not be planned: it must never be committed.
-        commitTail = commitTail.then(() => Promise.reject(error))
-        commitTail.catch(() => undefined)
-        return commitTail.then(() => undefined)
+        const broken = failAfter(commitTail, error)
+        commitTail = broken
+        return broken
       }
       const { rewrite, unit, grows } = units
       if (rewrite !== null) {
@@ -152,15 +151,27 @@ export function createLane(context: LaneContext, snapshot: Snapshot): Lane {
       committed.catch(() => undefined)
       return committed
     },
-    copyAgain: async () => {
-      const { durableCursor: cursor, latest: base } = state
-      if (cursor?.phase !== 'stream') return
-      const { table, pipeline } = context
-      state.latest = await requestCopy({ table, pipeline, base, cursor })
-      state.durableCursor = recopyCursor(cursor)
-      planned.cursor = state.durableCursor
-    },
+    copyAgain: () => requestCopyAgain(context, state, planned),
   }
+}
+
+/** What comes next stands on what could not be planned: it must never be committed. */
+function failAfter(previous: Promise<unknown>, error: unknown): Promise<never> {
+  const failed = previous.then(() => Promise.reject(error))
+  failed.catch(() => undefined)
+  return failed
+}
+
+async function requestCopyAgain(
+  { table, pipeline }: LaneContext,
+  state: Committed,
+  planned: Planned,
+): Promise<void> {
+  const { durableCursor: cursor, latest: base } = state
+  if (cursor?.phase !== 'stream') return
+  state.latest = await requestCopy({ table, pipeline, base, cursor })
+  state.durableCursor = recopyCursor(cursor)
+  planned.cursor = state.durableCursor
 }
 
 async function commitNext(

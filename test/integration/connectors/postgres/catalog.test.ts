@@ -6,7 +6,7 @@ import { connect } from '../../../../connectors/postgres/connection.ts'
 import { postgresSettingsSchema } from '../../../../connectors/postgres/index.ts'
 import { clock, silent, startServer } from './harness.ts'
 
-it('files and columns of a layout are of one moment, though the table is written again', async () => {
+it('files and columns of a layout are of one moment, whoever writes the table again', async () => {
   await using server = await startServer()
   await server.sql('CREATE TABLE t (id int PRIMARY KEY)')
   const settings = postgresSettingsSchema.parse({ url: server.url })
