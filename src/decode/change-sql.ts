@@ -29,9 +29,9 @@ export interface ChangeQuery {
   readonly deleteWhen: { readonly column: string; readonly equals: string } | null
   /**
    * Columns of the table by which a delete names its row: the key, and what orders its changes.
-   * None where no delete is applied.
+   * Absent where no delete is applied.
    */
-  readonly identifying?: readonly string[]
+  readonly identifying?: { readonly key: readonly string[]; readonly ordering: string | null }
 }
 
 const MASK_BITS = 32
@@ -119,16 +119,18 @@ function maskSql(
 }
 
 function debeziumRows(query: ChangeQuery): RowSource {
-  const { segment, columns, places, identifying = [], withMasks } = query
+  const { segment, columns, places, identifying, withMasks } = query
   const wanted: SourceColumn[] = []
-  const byDelete = new Set<string>()
+  const key = new Set<string>()
+  let ordering: string | null = null
   for (const { fieldId, name } of columns) {
     const source = segment.schema.columns[places.get(fieldId) ?? -1]
     if (source === undefined) continue
     wanted.push(source)
-    if (identifying.includes(name)) byDelete.add(source.name)
+    if (identifying?.key.includes(name)) key.add(source.name)
+    else if (identifying?.ordering === name) ordering = source.name
   }
-  return debeziumSql({ segment, wanted, identifying: byDelete, withMasks })
+  return debeziumSql({ segment, wanted, key, ordering, withMasks })
 }
 
 function rowsSql(query: ChangeQuery, source: RowSource): string {

@@ -26,8 +26,10 @@ export interface DebeziumQuery {
   readonly segment: LandedSegment
   /** Columns of the stream that the table has. */
   readonly wanted: readonly SourceColumn[]
-  /** Names of those by which a delete names its row: the key, and what orders its changes. */
-  readonly identifying: ReadonlySet<string>
+  /** Names of those by which a delete names its row. */
+  readonly key: ReadonlySet<string>
+  /** Name of the one that orders changes, when it is none of these. */
+  readonly ordering: string | null
   /** Records may lack values. */
   readonly withMasks: boolean
 }
@@ -58,6 +60,9 @@ export function debeziumSql(asked: DebeziumQuery): RowSource {
   }
 }
 
+const isIdentifying = ({ key, ordering }: Query, name: string): boolean =>
+  key.has(name) || name === ordering
+
 const isRow = ({ written }: DebeziumValue): boolean => written.kind !== 'event'
 
 /** The columns that the records have, with how they are written. */
@@ -73,9 +78,8 @@ function present(
 
 /** Members of an event that are read, with their types. */
 function envelopeMembers(query: Query): ReadonlyMap<string, string> {
-  const { identifying } = query
   const after = present(query, isRow)
-  const before = after.filter(({ name }) => identifying.has(name))
+  const before = after.filter(({ name }) => isIdentifying(query, name))
   const struct = (members: readonly { name: string; value: DebeziumValue }[]): string =>
     members.length === 0 ? 'JSON' : `STRUCT(${members.map(memberType).join(', ')})`
   const members = new Map([
@@ -211,12 +215,29 @@ function isDelete({ rows, values }: DebeziumLayout): string {
 }
 
 /** The expression of what was read; `null` for columns that the records do not have. */
-function readOf({ layout, identifying }: Query, name: string): string {
+function readOf(query: Query, name: string): string {
   const column = identifier(name)
-  if (layout.rows === 'flat') return `record.${column}`
-  return identifying.has(name)
+  if (query.layout.rows === 'flat') return `record.${column}`
+  return isIdentifying(query, name)
     ? `(CASE WHEN op = 'd' THEN "before".${column} ELSE "after".${column} END)`
     : `"after".${column}`
+}
+
+/**
+ * Why a delete cannot say where it stands among the changes of its row. Of a row that is gone
+ * Postgres tells the key alone, unless its replica identity is full; what else must have a value
+ * gets 0, an empty text or its default from Debezium. Null where it can.
+ */
+function doubtOfOrder({ layout: { rows }, ordering }: Query, name: string): string | null {
+  if (name !== ordering) return null
+  const doubt = `a delete of Postgres may have any value in ${name}: Debezium puts one there`
+  if (rows === 'envelope') {
+    const advice = 'order by __order, with debezium: { metadata: [order] }'
+    return `CASE WHEN source.connector = 'postgresql' THEN ${literal(`${doubt}; ${advice}`)} END`
+  }
+  // Names that add.fields makes: they tell of the event.
+  if (name.startsWith('__')) return null
+  return literal(`${doubt}; order by __lsn or __source_ts_ms, with add.fields`)
 }
 
 function columnValue(query: Query, { name }: SourceColumn, forms: UnavailableForms): string {
@@ -230,9 +251,11 @@ function columnValue(query: Query, { name }: SourceColumn, forms: UnavailableFor
   const decoded = debeziumValue(read, value, name)
   const gap = query.withMasks ? isUnavailable(read, value, forms) : null
   const sent = gap === null ? decoded : `CASE WHEN NOT coalesce(${gap}, false) THEN ${decoded} END`
-  if (!query.identifying.has(name)) return sent
+  if (!isIdentifying(query, name)) return sent
   const untold = literal(`a delete does not tell ${name}, by which its row is found or ordered`)
-  return `CASE WHEN ${isDelete(query.layout)} AND ${read} IS NULL THEN error(${untold})
+  const problems = [`CASE WHEN ${read} IS NULL THEN ${untold} END`, doubtOfOrder(query, name)]
+  const problem = `coalesce(${problems.filter((one) => one !== null).join(', ')})`
+  return `CASE WHEN ${isDelete(query.layout)} AND ${problem} IS NOT NULL THEN error(${problem})
     ELSE ${sent} END`
 }
 

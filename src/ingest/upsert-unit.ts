@@ -81,7 +81,7 @@ async function decodeSegments(
       initials: segment.initials,
       withMasks,
       deleteWhen: context.target.deleteWhen,
-      identifying: [...unit.schema.key, ...optional(context.target.orderingColumn)],
+      identifying: { key: unit.schema.key, ordering: context.target.orderingColumn },
     })
     const verb =
       index === 0
@@ -91,8 +91,6 @@ async function decodeSegments(
   }
   if (mayReject(context)) await refuseNullKeys(context, unit, session)
 }
-
-const optional = (name: string | null): string[] => (name === null ? [] : [name])
 
 /** Where records may be rejected, those without a key are found before rows are numbered. */
 async function refuseNullKeys(context: LaneContext, unit: Unit, session: Session): Promise<void> {

@@ -98,6 +98,39 @@ describe('events of Debezium', () => {
     await expect(other.ingest()).rejects.toThrow('a delete does not tell v')
   })
 
+  it('of Postgres are not ordered by a column that a delete may tell otherwise', async () => {
+    const by = (ordering: string): string => `to: { key: [id], ordering: ${ordering} }`
+    const ordered = (v: number, more: Event = {}): string =>
+      event(more).replace(/"v":(null|"")/g, `"v":${v}`)
+    using lake = createFilesLake(FORMAT, by('v'))
+    // What Debezium writes of a column that may not be NULL and was not told.
+    lake.put('1.json', ordered(5, { v: '' }) + ordered(0, { op: 'd' }))
+    await expect(lake.ingest()).rejects.toThrow('order by __order')
+    using upserts = createFilesLake(FORMAT, by('v'))
+    upserts.put('1.json', ordered(5, { v: '' }) + ordered(3, { v: '', op: 'u' }))
+    await upserts.ingest()
+    expect(await upserts.rows(ROWS)).toEqual([[1, 5]])
+    using other = createFilesLake(FORMAT, by('v'))
+    const source = { connector: 'sqlserver' }
+    other.put('1.json', ordered(5, { v: '', source }) + ordered(5, { op: 'd', source }))
+    await other.ingest()
+    expect(await other.rows(ROWS)).toEqual([])
+  })
+
+  it('that are flat are not ordered by a column of the row, where they delete', async () => {
+    const flat = `${FORMAT}, debezium: { rows: flat }`
+    const record = (v: number, lsn: number, isDelete = false): string =>
+      `{"id":1,"v":${v},"__lsn":${lsn},"__deleted":"${isDelete}"}\n`
+    const records = record(5, 10) + record(0, 30, true) + record(4, 20)
+    using lake = createFilesLake(flat, 'to: { key: [id], ordering: v }')
+    lake.put('1.json', records)
+    await expect(lake.ingest()).rejects.toThrow('order by __lsn or __source_ts_ms')
+    using ordered = createFilesLake(flat, 'to: { key: [id], ordering: __lsn }')
+    ordered.put('1.json', records)
+    await ordered.ingest()
+    expect(await ordered.rows('SELECT id FROM t')).toEqual([])
+  })
+
   it('keep what nobody declared as it is written, and read what is declared', async () => {
     const types = 'debezium: { types: { at: MicroTimestamp, price: "Decimal(10,2)" } }'
     using lake = createFilesLake(`${FORMAT}, ${types}`, KEYED)

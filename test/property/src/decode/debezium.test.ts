@@ -253,7 +253,7 @@ async function decode(rows: readonly Row[]) {
     places: new Map(columns.map(({ fieldId }, at) => [fieldId, at])),
     withMasks: false,
     deleteWhen: null,
-    identifying: ['id'],
+    identifying: { key: ['id'], ordering: null },
   })
   const shown = CASES.map((type, at) => {
     const print = (value: string): string =>
