@@ -97,6 +97,8 @@ const BUSY_WAIT_MS = 20
 const ATTEMPTS_MAX = 16
 /** A topic that is not there may be a broker that knows too little yet: about 3 s. */
 const UNKNOWN_ATTEMPTS_MAX = 6
+/** An offset within a log, and out of its range: the log moved meanwhile, or has no such epoch. */
+const EPOCH_ATTEMPTS_MAX = 3
 const BACKOFF_MS = 100
 const BACKOFF_MS_MAX = 5_000
 /** Answers with bytes and no whole batch in a row, of one partition: brokers send one whole. */
@@ -399,6 +401,10 @@ class PartitionFetcher implements Fetcher {
     }
     if (typeof end === 'bigint' && offset > end) {
       throw recordError('SLU-SRC-1507', at, `the log ends at offset ${end}`)
+    }
+    if (state.fetchEpoch !== UNKNOWN_EPOCH && state.attempts >= EPOCH_ATTEMPTS_MAX) {
+      const message = `nobody led in leader epoch ${state.fetchEpoch}, when it was read`
+      throw recordError('SLU-SRC-1508', at, message)
     }
     return protocolError(PROTOCOL.offsetOutOfRange, `reading ${state.topic}/${state.partition}`)
   }

@@ -10,6 +10,7 @@ import type { PipelineStatus } from '../../src/contracts/index.ts'
 import { duckType, identifier, literal } from '../../src/engine/index.ts'
 import type { JsonObject } from '../../src/model/index.ts'
 import { createSystemClock, createTelemetry } from '../../src/observe/index.ts'
+import { doKafkaJob, type KafkaJob } from './kafka-job.ts'
 import { makeLog, type OpenJob, openLog } from './open-job.ts'
 import { type OrderEvents, type OrderEventsRequest, writeOrderEvents } from './order-events.ts'
 import { type BacklogResult, readBacklog } from './postgres-reader.ts'
@@ -31,6 +32,7 @@ export type Job =
       readonly until: RunUntil
     }
   | ({ readonly kind: 'make-log' | 'open-log' } & OpenJob)
+  | ({ readonly kind: 'kafka' } & KafkaJob)
   | { readonly kind: 'query'; readonly config: string; readonly sql: string }
   | { readonly kind: 'cursor'; readonly config: string; readonly root: string }
   | { readonly kind: 'timeline'; readonly config: string; readonly root: string }
@@ -156,6 +158,8 @@ function perform(job: Job): Promise<unknown> {
       return withRuntime(job.config, (runtime) => readTimeline(runtime, job.root))
     case 'backlog':
       return readBare(job)
+    case 'kafka':
+      return doKafkaJob(job)
     case 'make-log':
       return makeLog(job)
     case 'open-log':

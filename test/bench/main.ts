@@ -1,7 +1,8 @@
 /**
  * `npm run bench -- ingest [--rows N] [--keys N] [--changes N] [--case NAME …]`,
- * `npm run bench -- open [--files N]` and `npm run bench -- index [--keys N] [--memory SIZE]`, all
- * with [--json] [--folder FOLDER], the first two with [--profile FOLDER]:
+ * `npm run bench -- open [--files N]`, `npm run bench -- index [--keys N] [--memory SIZE]` and
+ * `npm run bench -- kafka [--records N]`, all with [--json] [--folder FOLDER], all but `index` with
+ * [--profile FOLDER]:
  * prints what it does and a table; the last line is JSON with the cases; the exit code is 0 only
  * when every table held what it should. With --json nothing else is printed to standard output.
  */
@@ -13,6 +14,7 @@ import { parseArgs } from 'node:util'
 import { parseSizeBytes } from '../../src/model/index.ts'
 import { CASE_NAMES, type CaseName, tableLines } from './case-result.ts'
 import { benchIngest } from './ingest.ts'
+import { benchKafka, kafkaLines } from './kafka.ts'
 import { benchKeyIndex, indexLines } from './key-index.ts'
 import { benchOpen, openLines } from './open.ts'
 
@@ -20,8 +22,22 @@ const USAGE = `usage: npm run bench -- ingest [--rows N] [--keys N] [--changes N
          [--case ${CASE_NAMES.join('|')} …]
        npm run bench -- open [--files N]
        npm run bench -- index [--keys N] [--memory SIZE]
-all:   [--json] [--folder FOLDER]; ingest and open: [--profile FOLDER]`
+       npm run bench -- kafka [--records N]
+all:   [--json] [--folder FOLDER]; all but index: [--profile FOLDER]`
 const GIB = 1024 ** 3
+
+const OPTIONS = {
+  rows: { type: 'string', default: '3000000' },
+  keys: { type: 'string', default: '5000000' },
+  changes: { type: 'string', default: '1000000' },
+  files: { type: 'string', default: '1000000' },
+  records: { type: 'string', default: '2000000' },
+  memory: { type: 'string', default: '64MiB' },
+  case: { type: 'string', multiple: true },
+  json: { type: 'boolean', default: false },
+  profile: { type: 'string' },
+  folder: { type: 'string' },
+} as const
 
 /** What a bench came to. */
 interface BenchEnd {
@@ -40,21 +56,11 @@ async function main(args: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
-    options: {
-      rows: { type: 'string', default: '3000000' },
-      keys: { type: 'string', default: '5000000' },
-      changes: { type: 'string', default: '1000000' },
-      files: { type: 'string', default: '1000000' },
-      memory: { type: 'string', default: '64MiB' },
-      case: { type: 'string', multiple: true },
-      json: { type: 'boolean', default: false },
-      profile: { type: 'string' },
-      folder: { type: 'string' },
-    },
+    options: OPTIONS,
   })
-  const { rows, keys, changes, files } = values
+  const { rows, keys, changes, files, records } = values
   const cases = values.case ?? CASE_NAMES
-  const areCounts = [rows, keys, changes, files].every((value) => /^[1-9]\d*$/.test(value))
+  const areCounts = [rows, keys, changes, files, records].every((value) => /^[1-9]\d*$/.test(value))
   const memoryBytes = parseSizeBytes(values.memory)
   const benches: Readonly<Record<string, (context: BenchContext) => Promise<BenchEnd>>> = {
     ingest: async (context) => {
@@ -75,6 +81,10 @@ async function main(args: readonly string[]): Promise<number> {
       const request = { ...context, keys: Number(keys), diskMemoryBytes: memoryBytes ?? 0 }
       const results = await benchKeyIndex(request)
       return { cases: results, lines: indexLines(results) }
+    },
+    kafka: async (context) => {
+      const results = await benchKafka({ ...context, records: Number(records) })
+      return { cases: results, lines: kafkaLines(results) }
     },
   }
   const name = positionals.join()
