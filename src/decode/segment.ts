@@ -26,6 +26,8 @@ export interface LandedSegment
   readonly path: string
   /** Beside `json-lines` whose members must all have a column: a file of `jsonLinesShape`. */
   readonly shapePath?: string
+  /** Of all records, as they were landed or lie in their file; 0 when not known. */
+  readonly sizeBytes?: number
   /** Length of the longest record at most this, in bytes. */
   readonly lineBytesMax: number
   /** Where the records stand in the files of the source: a run of records each, in order. */

@@ -8,6 +8,7 @@ import type { Session } from '../engine/index.ts'
 import { assert, SluiceError, type StagedFile, userColumns } from '../model/index.ts'
 import { type LaneContext, timed } from './lane-context.ts'
 import { rejecting } from './rejecting.ts'
+import { landedBytes, rowGroupRows } from './row-groups.ts'
 import { CHANGE_TABLE, insertsOnlySql } from './stage-sql.ts'
 import { indexStaged, outputFolder, stageUnitRows } from './stager.ts'
 import type { PlacedSegment, StagedUnit, Unit } from './unit.ts'
@@ -71,6 +72,10 @@ function writeRows(
   return stageUnitRows(context, unit, session, {
     split: String(unit.header.splitNumber),
     from,
+    rowGroupRows: rowGroupRows(context, {
+      count: unit.recordCount,
+      sizeBytes: landedBytes(unit),
+    }),
     position: CHANGE_POSITION,
     folder: outputFolder(context, unit),
     uniqueName: context.clock.uuid(),

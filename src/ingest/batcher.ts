@@ -3,16 +3,10 @@
  * transaction that does not fit a batch is closed in parts, the last of which ends the commit.
  */
 
-import type {
-  BlockPart,
-  Clock,
-  CommitSettings,
-  CopyProgress,
-  SourceBlock,
-} from '../contracts/index.ts'
+import type { Clock, CommitSettings, CopyProgress, SourceBlock } from '../contracts/index.ts'
 import type { LandedSegment } from '../decode/index.ts'
 import type { Failpoints } from './failpoints.ts'
-import { type BatchSpool, createBatchSpool } from './lander.ts'
+import { type BatchSpool, byteLengthOf, createBatchSpool } from './lander.ts'
 import type { BatchHeader } from './unit.ts'
 
 /** A closed batch or part of one: landed, not yet decoded. */
@@ -137,11 +131,6 @@ function openCommit(block: SourceBlock, openedAtMs: number): OpenCommit {
     schemaIds: new Map(),
     part: null,
   }
-}
-
-/** Bytes of the records of a part, in memory or in their file. */
-export function byteLengthOf({ bytes, file }: BlockPart): number {
-  return file?.sizeBytes ?? bytes.byteLength
 }
 
 async function addBlock(commit: OpenCommit, part: OpenPart, block: SourceBlock): Promise<void> {

@@ -26,6 +26,7 @@ interface OpenSegment {
   readonly shaped: Pick<LandedSegment, 'shapePath'>
   recordCount: number
   partialCount: number
+  sizeBytes: number
   lineBytesMax: number
   hasShortNumbers: boolean
   /** With the first record of the part that they belong to. */
@@ -46,6 +47,7 @@ export function createBatchSpool(folder: string, batch: bigint): BatchSpool {
       addFindings(segment, part)
       segment.recordCount += part.recordCount
       segment.partialCount += part.partialCount
+      segment.sizeBytes += byteLengthOf(part)
       segment.lineBytesMax = Math.max(segment.lineBytesMax, lineBytesMaxOf(part))
       segment.hasShortNumbers &&= part.hasShortNumbers === true
       const { handle } = segment
@@ -60,8 +62,8 @@ export function createBatchSpool(folder: string, batch: bigint): BatchSpool {
         const ofStream = byStream.get(stream) ?? []
         byStream.set(stream, ofStream)
         const { part, path, shaped, recordCount, partialCount } = segment
-        const { lineBytesMax, hasShortNumbers } = segment
-        const counts = { recordCount, partialCount, lineBytesMax, hasShortNumbers }
+        const { sizeBytes, lineBytesMax, hasShortNumbers } = segment
+        const counts = { recordCount, partialCount, sizeBytes, lineBytesMax, hasShortNumbers }
         ofStream.push({ ...layoutOf(part), path, ...shaped, ...counts, ...findingsOf(segment) })
       }
       return byStream
@@ -120,6 +122,11 @@ function continuesRows({ part, recordCount }: OpenSegment, next: BlockPart): boo
   return path === next.file.path && firstRow + recordCount === next.file.firstRow
 }
 
+/** Bytes of the records of a part, in memory or in their file. */
+export function byteLengthOf({ bytes, file }: BlockPart): number {
+  return file?.sizeBytes ?? bytes.byteLength
+}
+
 /** No line is longer than its part. */
 function lineBytesMaxOf(part: BlockPart): number {
   return part.lineBytesMax ?? part.bytes.byteLength
@@ -173,9 +180,10 @@ async function openSegment(
 ): Promise<OpenSegment> {
   const isInPlace = part.file !== undefined
   const handle = isInPlace ? null : await writing(() => open(path, 'w'), path)
-  const counts = { recordCount: 0, partialCount: 0, lineBytesMax: 0, hasShortNumbers: true }
+  const counts = { recordCount: 0, partialCount: 0, sizeBytes: 0, lineBytesMax: 0 }
   const shaped = await landShape(part, path)
-  const segment = { handle, part, path, shaped, ...counts, unreadable: [], runs: [] }
+  const lists = { unreadable: [], runs: [] }
+  const segment = { handle, part, path, shaped, ...counts, hasShortNumbers: true, ...lists }
   all.push(segment)
   return segment
 }

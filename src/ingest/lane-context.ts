@@ -25,6 +25,8 @@ export interface LaneContext {
   /** Spool folder of this run. */
   readonly spoolFolder: string
   readonly compressionLevel: number
+  /** What the engine may use: bounds the row groups of files. */
+  readonly engineMemoryBytes: number
   readonly tombstoneTtlMs: number
   readonly failpoints: Failpoints
   readonly clock: Clock

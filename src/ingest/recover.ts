@@ -85,6 +85,7 @@ export async function recover(request: RecoverRequest): Promise<Recovered> {
         scratch: createScratch(),
         spoolFolder: request.spoolFolder,
         compressionLevel: settings.compressionLevel,
+        engineMemoryBytes: settings.engineMemoryBytes,
         tombstoneTtlMs: settings.tombstoneTtlMs,
         failpoints: request.failpoints,
         clock,

@@ -16,6 +16,7 @@ import {
   userColumns,
 } from '../model/index.ts'
 import { type LaneContext, timed } from './lane-context.ts'
+import { fileSize, rowGroupRows } from './row-groups.ts'
 import { indexStaged, outputFolder, stageUnitRows } from './stager.ts'
 import { emptyStagedUnit, type StagedUnit, type Unit } from './unit.ts'
 
@@ -60,11 +61,14 @@ export async function rewriteRows(
   await session.run(`CREATE OR REPLACE TEMP TABLE ${NAMED_TABLE} ("row" UINTEGER)`)
   if (rows.length > 0) await session.append(NAMED_TABLE, [rows], rows.length)
   const from = await chosenRows(session, unit, url, 'only' in choice ? 'SEMI' : 'ANTI')
+  const { count, sizeBytes } = await fileSize(session, url)
+  const groupRows = rowGroupRows(context, { count, sizeBytes })
   try {
     return await timed(context.clock, unit.timingsMs, 'stage', () =>
       stageUnitRows(context, unit, session, {
         split: SPLIT_COLUMN,
         from,
+        rowGroupRows: groupRows,
         position: POSITION_COLUMN,
         folder: `${outputFolder(context, unit)}.rewrite`,
         uniqueName: context.clock.uuid(),

@@ -71,6 +71,8 @@ export interface WriteQuery {
   /** Target file, or folder when the table is partitioned. */
   readonly target: string
   readonly compressionLevel: number
+  /** Rows of a row group; the engine's own number when absent. */
+  readonly rowGroupRows?: number
 }
 
 /** COPY of the rows to Parquet, with field ids, returning file statistics. */
@@ -92,6 +94,7 @@ export function writeSql(query: WriteQuery): string {
     `COMPRESSION_LEVEL ${query.compressionLevel}`,
     `FIELD_IDS ${fieldIds(query.schema.columns)}`,
     'RETURN_STATS',
+    ...(query.rowGroupRows === undefined ? [] : [`ROW_GROUP_SIZE ${query.rowGroupRows}`]),
     ...(partitions.length === 0
       ? []
       : [`PARTITION_BY (${partitions.join(', ')})`, 'WRITE_PARTITION_COLUMNS true']),

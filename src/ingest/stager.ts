@@ -57,7 +57,10 @@ export function stageUnitRows(
   context: LaneContext,
   unit: Unit,
   session: Session,
-  rows: Pick<StageRequest, 'split' | 'from' | 'position' | 'folder' | 'uniqueName'>,
+  rows: Pick<
+    StageRequest,
+    'split' | 'from' | 'position' | 'folder' | 'uniqueName' | 'rowGroupRows'
+  >,
 ): Promise<readonly StagedFile[]> {
   return stageRows({
     table: context.table,

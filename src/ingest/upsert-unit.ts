@@ -15,6 +15,7 @@ import {
 import { type LaneContext, orderingColumn, timed } from './lane-context.ts'
 import { applyPatches } from './patch.ts'
 import { mayReject, rejecting } from './rejecting.ts'
+import { landedBytes, patchedBytes, rowGroupRows } from './row-groups.ts'
 import {
   CHANGE_TABLE,
   changeKeysSql,
@@ -335,7 +336,7 @@ async function readMasks(session: Session, unit: Unit, count: number): Promise<U
 
 async function writeKept(
   context: LaneContext,
-  { unit, session }: DecodedUnit,
+  { unit, session, withMasks, changeCount: count }: DecodedUnit,
   { plan, uniqueName }: MergedUnit,
 ): Promise<readonly StagedFile[]> {
   if (plan.keep.length === 0) return []
@@ -345,9 +346,11 @@ async function writeKept(
     await session.append(KEEP_TABLE, [plan.keepFlags], plan.keepFlags.length)
     from = `${CHANGE_TABLE} POSITIONAL JOIN ${KEEP_TABLE} WHERE is_kept = 1`
   }
+  const sizeBytes = withMasks ? await patchedBytes(session, unit) : landedBytes(unit)
   return stageUnitRows(context, unit, session, {
     split: String(unit.header.splitNumber),
     from,
+    rowGroupRows: rowGroupRows(context, { count, sizeBytes }),
     position: CHANGE_POSITION,
     folder: outputFolder(context, unit),
     uniqueName,

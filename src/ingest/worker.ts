@@ -8,9 +8,10 @@ import type {
   Telemetry,
 } from '../contracts/index.ts'
 import { assert } from '../model/index.ts'
-import { byteLengthOf, createBatcher, type SealedBatch } from './batcher.ts'
+import { createBatcher, type SealedBatch } from './batcher.ts'
 import type { Failpoints } from './failpoints.ts'
 import { createFloor } from './floor.ts'
+import { byteLengthOf } from './lander.ts'
 import type { Lane } from './lane.ts'
 import { BATCHES_IN_WORK_MAX } from './limits.ts'
 import type { PipelineLog } from './pipeline-log.ts'
