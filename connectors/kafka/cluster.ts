@@ -1,5 +1,6 @@
 /** A Kafka cluster: its topics, the ends of their partitions, and ways to read them. */
 
+import { isIP } from 'node:net'
 import {
   apiVersionsV3,
   type Connection,
@@ -96,8 +97,10 @@ export async function openCluster(settings: ClusterSettings, clock: Clock): Prom
 }
 
 function openConnections(settings: ClusterSettings): ConnectionPool {
+  // What a broker behind a proxy is told apart by; an address is no name.
+  const tlsServerName = settings.brokers.every(({ host }) => isIP(host) === 0)
   const pool = new ConnectionPool(settings.clientId, {
-    ...(settings.tls === undefined ? {} : { tls: settings.tls, tlsServerName: true }),
+    ...(settings.tls === undefined ? {} : { tls: settings.tls, tlsServerName }),
     ...(settings.sasl === undefined ? {} : { sasl: settings.sasl }),
   })
   // Every error reaches its caller through the request; without a listener a second one that the

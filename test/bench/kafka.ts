@@ -5,8 +5,8 @@
  * `eachBatch`. Compared are records a second of CPU time: the machine may have other work.
  */
 
-import { makeTopic } from '../integration/connectors/kafka/harness.ts'
 import { startBroker } from '../support/kafka/broker.ts'
+import { makeTopic } from '../support/kafka/cluster.ts'
 import { round } from './case-result.ts'
 import { type JobEnd, runJob } from './jobs.ts'
 import type { KafkaJob, KafkaRead } from './kafka-job.ts'

@@ -1,15 +1,8 @@
 import { CompressionAlgorithms } from '@platformatic/kafka'
 import { describe, expect, it } from 'vitest'
 import { isKafkaMissing } from '../../../support/kafka/broker.ts'
-import {
-  connect,
-  liveBroker,
-  makeTopic,
-  readAll,
-  type SentRecord,
-  send,
-  valuesOf,
-} from './harness.ts'
+import { connect, makeTopic } from '../../../support/kafka/cluster.ts'
+import { liveBroker, readAll, type SentRecord, send, valuesOf } from './harness.ts'
 
 const numbered = (count: number, more: Partial<SentRecord> = {}): readonly SentRecord[] =>
   Array.from({ length: count }, (_, index) => ({ value: Buffer.from(`value ${index}`), ...more }))

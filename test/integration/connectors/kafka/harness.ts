@@ -1,17 +1,10 @@
-/** A broker for the tests of a file, topics in it, and what our fetch path reads of them. */
+/** A broker for the tests of a file, records in it, and what our fetch path reads of them. */
 
-import { Admin, type CompressionAlgorithmValue, Producer } from '@platformatic/kafka'
+import { type CompressionAlgorithmValue, Producer } from '@platformatic/kafka'
 import { afterAll, beforeAll } from 'vitest'
-import {
-  type Cluster,
-  type ClusterSettings,
-  type FetchedChunk,
-  type FetcherOptions,
-  openCluster,
-  type TopicInfo,
-} from '../../../../connectors/kafka/index.ts'
-import { createSystemClock } from '../../../../src/observe/index.ts'
+import type { FetchedChunk, FetcherOptions, TopicInfo } from '../../../../connectors/kafka/index.ts'
 import { type BrokerOptions, startBroker, type TestBroker } from '../../../support/kafka/broker.ts'
+import { connect } from '../../../support/kafka/cluster.ts'
 import { type DecodedRecord, recordsOf } from '../../../support/kafka/decoded.ts'
 
 /** A broker that runs while the tests of the calling file do. */
@@ -26,38 +19,6 @@ export function liveBroker(options?: BrokerOptions): { readonly broker: TestBrok
       return started.broker as TestBroker
     },
   }
-}
-
-/** Host and port of `host:port`. */
-export function brokerAt(address: string): { readonly host: string; readonly port: number } {
-  const [host, port] = address.split(':') as [string, string]
-  return { host, port: Number(port) }
-}
-
-/** Opens the cluster that an address leads to. */
-export function connect(address: string, more: Partial<ClusterSettings> = {}): Promise<Cluster> {
-  const settings = { clientId: 'test', brokers: [brokerAt(address)], ...more }
-  return openCluster(settings, createSystemClock())
-}
-
-/** Makes a topic and tells of it once it has leaders. */
-export async function makeTopic(
-  address: string,
-  topic: string,
-  more: { readonly partitions?: number; readonly configs?: Readonly<Record<string, string>> } = {},
-): Promise<TopicInfo> {
-  const admin = new Admin({ clientId: 'test', bootstrapBrokers: [address] })
-  const configs = Object.entries(more.configs ?? {}).map(([name, value]) => ({ name, value }))
-  await admin.createTopics({ topics: [topic], partitions: more.partitions ?? 1, configs })
-  await admin.close()
-  return describeTopic(address, topic)
-}
-
-/** The topic as the cluster has it. */
-export async function describeTopic(address: string, name: string): Promise<TopicInfo> {
-  await using cluster = await connect(address)
-  const [topic] = await cluster.topics([name])
-  return topic as TopicInfo
 }
 
 /** A record to be sent. */

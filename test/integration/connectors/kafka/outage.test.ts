@@ -2,7 +2,8 @@ import { Admin } from '@platformatic/kafka'
 import { describe, expect, it } from 'vitest'
 import type { FetchStart, TopicInfo } from '../../../../connectors/kafka/index.ts'
 import { isKafkaMissing } from '../../../support/kafka/broker.ts'
-import { connect, liveBroker, makeTopic, readAll, send, valuesOf } from './harness.ts'
+import { connect, makeTopic } from '../../../support/kafka/cluster.ts'
+import { liveBroker, readAll, send, valuesOf } from './harness.ts'
 
 const numbered = (count: number, size = 0): readonly { readonly value: Buffer }[] =>
   Array.from({ length: count }, (_, index) => ({ value: Buffer.from(`${index}`.padEnd(size)) }))

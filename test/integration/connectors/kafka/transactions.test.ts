@@ -9,7 +9,8 @@ import {
 import { Kafka, logLevel } from 'kafkajs'
 import { describe, expect, it } from 'vitest'
 import { isKafkaMissing } from '../../../support/kafka/broker.ts'
-import { liveBroker, makeTopic, readAll, valuesOf } from './harness.ts'
+import { makeTopic } from '../../../support/kafka/cluster.ts'
+import { liveBroker, readAll, valuesOf } from './harness.ts'
 
 /** Keys of 32-bit zero look like the marker of an abort to a reader that does not look closely. */
 const ZERO = Buffer.alloc(4)
