@@ -95,6 +95,12 @@ test('keeps what it rejects with its bytes, lists and shows it, and goes on', as
 
   const listed = parseDocument('dlq-ls', (await run('dlq', 'ls', '--json')).stdout)
   expect(listed.groups.map(({ code, count }) => [code, count])).toContainEqual(['mistyped', 1])
+  for (const verb of ['ls', 'show'] as const) {
+    const by = async (name: string) => (await run('dlq', verb, name, '--json')).stdout
+    expect(parseDocument(`dlq-${verb}`, await by('orders__dlq'))).toEqual(
+      parseDocument(`dlq-${verb}`, await by('orders')),
+    )
+  }
   expect(await rows('select count(*) from orders__dlq')).toEqual([[6]])
   const commit = parseDocument('commit', (await run('commit', 'orders', '1', '--json')).stdout)
   expect(commit.commit.accounting).toMatchObject({ read: 8, rejected: 6 })

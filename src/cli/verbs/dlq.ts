@@ -1,6 +1,7 @@
 /** `sluice dlq ls|show|purge`: the rejected records of the tables, and why each was rejected. */
 
 import type { Runtime } from '../../compose.ts'
+import type { Config } from '../../config/index.ts'
 import type { PurgeOutcome } from '../../ingest/index.ts'
 import { deadLettersOf, microsFromMs, SluiceError, tableOfDeadLetters } from '../../model/index.ts'
 import {
@@ -58,7 +59,7 @@ async function purge(context: VerbContext, name: string, options: DlqOptions): P
   }
   const beforeMs = before === undefined ? null : parseTime(before, '--before')
   await using runtime = await context.openRuntime()
-  const { pipeline, target } = findTable(runtime.config, tableOfDeadLetters(name) ?? name)
+  const { pipeline, target } = findMainTable(runtime.config, name)
   const { table } = target
   if (!isDryRun && options.confirm !== table) {
     throw new SluiceError('SLU-CLI-8001', {
@@ -103,6 +104,11 @@ async function purge(context: VerbContext, name: string, options: DlqOptions): P
   return EXIT.ok
 }
 
+/** The table, by its name or by that of its dead letters. Throws SLU-CLI-8002. */
+function findMainTable(config: Config, name: string): FoundTable {
+  return findTable(config, tableOfDeadLetters(name) ?? name)
+}
+
 const NOTHING_FOUND: PurgeOutcome = { rowCount: 0, counts: [], keptCount: 0, version: null }
 
 async function listRejected(
@@ -112,7 +118,7 @@ async function listRejected(
 ): Promise<number> {
   await using runtime = await context.openRuntime()
   const { config } = runtime
-  const tables = name === undefined ? listTables(config) : [findTable(config, name)]
+  const tables = name === undefined ? listTables(config) : [findMainTable(config, name)]
   const groups: { readonly table: string; readonly cells: Cells }[] = []
   for (const found of tables) {
     if (options.pipeline !== undefined && found.pipeline.name !== options.pipeline) continue
@@ -162,7 +168,7 @@ async function showRejected(
   options: DlqOptions,
 ): Promise<number> {
   await using runtime = await context.openRuntime()
-  const found = findTable(runtime.config, name)
+  const found = findMainTable(runtime.config, name)
   const rows = await query(
     runtime,
     found,
