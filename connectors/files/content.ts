@@ -92,8 +92,11 @@ function plainContent(name: string, handle: FileHandle, sizeBytes: number): File
     isPacked: false,
     end: null,
     read: async (target, position) => {
+      // What is appended meanwhile waits for the next opening: there is an end without asking.
+      const length = Math.min(target.length, sizeBytes - position)
+      if (length <= 0) return 0
       try {
-        return (await handle.read(target, 0, target.length, position)).bytesRead
+        return (await handle.read(target, 0, length, position)).bytesRead
       } catch (error) {
         throw wrapError(error, 'SLU-SRC-1408', `The file ${name} cannot be read`)
       }

@@ -27,17 +27,27 @@ const USUAL_RATIO = 8
 
 /**
  * Yields the records of one file from the place on; moves `progress`. `takeTail`: nothing more is
- * to be written to it. Throws as `readFolder` does.
+ * to be written to it. Returns the size of the file. Throws as `readFolder` does.
  */
 export async function* readFile(
   read: FolderRead,
   progress: Progress,
   file: string,
   takeTail: boolean,
-): AsyncGenerator<SourceBlock> {
+): AsyncGenerator<SourceBlock, number> {
   await using content = await openContent(read.folder, file, takeTail)
+  yield* readContent(read, progress, content, takeTail)
+  return content.sizeBytes
+}
+
+async function* readContent(
+  read: FolderRead,
+  progress: Progress,
+  content: FileContent,
+  takeTail: boolean,
+): AsyncGenerator<SourceBlock> {
   if (!content.isPacked) assertNotShrunk(content.sizeBytes, progress.place)
-  const opened = { name: file, content, isWhole: takeTail }
+  const opened = { name: content.name, content, isWhole: takeTail }
   const shape = await read.format.begin(opened, read.shape)
   if (shape === null) return
   if (shape.format === 'parquet') return yield* emitRows(read, progress, shape, opened)

@@ -1,14 +1,17 @@
-/** The files of a folder: which there are, and whether those read before are still the same. */
+/** The files of a folder, one by one: how long they are, and whether one is still the same. */
 
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { SluiceError, wrapError } from '../../src/model/index.ts'
 import { type FilesRoot, openContent, readFully } from './content.ts'
-import { indexOfName, type NamePatterns } from './listing.ts'
-import { type FolderPlace, hashFiles, hashTail } from './place.ts'
+import type { NamePatterns } from './listing.ts'
+import { type FilePlace, hashTail } from './place.ts'
 
 /** A folder and the names in it that count. */
 export interface Folder extends FilesRoot, NamePatterns {}
+
+/** Files whose sizes are asked for at the same time. */
+const SIZES_AT_ONCE = 32
 
 /** Size of a file of the folder; null when it is gone. */
 export async function sizeOf(folder: Folder, name: string): Promise<number | null> {
@@ -20,48 +23,29 @@ export async function sizeOf(folder: Folder, name: string): Promise<number | nul
   }
 }
 
-/**
- * Checks that a folder still holds what lies before `place`. Throws SLU-SRC-1403 when a file read
- * before changed, shrank or vanished, SLU-SRC-1404 when a file appeared before the place.
- */
-export async function checkPlace(
+/** Calls `use` with every file and its size, -1 for one that is gone. */
+export async function eachSize(
   folder: Folder,
-  names: readonly string[],
-  place: FolderPlace,
+  names: AsyncIterable<string> | Iterable<string>,
+  use: (name: string, sizeBytes: number) => void,
 ): Promise<void> {
-  const { file } = place
-  if (file === null) return
-  const index = indexOfName(names, file)
-  if (names[index] !== file) throw gap(`The file ${file} vanished.`, file)
-  const before = names.slice(0, index)
-  checkBefore(before.length, place)
-  const files = []
-  for (const name of before) files.push({ name, sizeBytes: (await sizeOf(folder, name)) ?? -1 })
-  if (hashFiles(files) !== place.filesBeforeHash) {
-    throw gap(`A file before ${file} is not the one that was read: name or size differ.`, file)
+  let asked: string[] = []
+  const tell = async (): Promise<void> => {
+    const sizes = await Promise.all(asked.map((name) => sizeOf(folder, name)))
+    for (const [index, name] of asked.entries()) use(name, sizes[index] ?? -1)
+    asked = []
   }
-  await checkTail(folder, file, place)
+  for await (const name of names) {
+    asked.push(name)
+    if (asked.length === SIZES_AT_ONCE) await tell()
+  }
+  await tell()
 }
 
-/** Compares how many files lie before the place with how many were read. */
-export function checkBefore(count: number, place: FolderPlace): void {
-  if (count > place.filesBefore) {
-    throw new SluiceError('SLU-SRC-1404', {
-      message: `Before ${place.file} lie ${count} files; ${place.filesBefore} of them were read.`,
-      context: { file: place.file, files: count, filesRead: place.filesBefore },
-    })
-  }
-  if (count < place.filesBefore) {
-    throw gap(
-      `Before ${place.file} lie ${count} files; ${place.filesBefore} were read there.`,
-      place.file ?? '',
-    )
-  }
-}
-
-async function checkTail(folder: Folder, file: string, place: FolderPlace): Promise<void> {
-  const { fileOffsetBytes, tailBytes, tailHash } = place
-  if (fileOffsetBytes === 0) return
+/** Checks that the bytes before a place are the ones that were read. Throws SLU-SRC-1403. */
+export async function checkTail(folder: Folder, place: FilePlace): Promise<void> {
+  const { file, fileOffsetBytes, tailBytes, tailHash } = place
+  if (file === null || fileOffsetBytes === 0) return
   await using content = await openContent(folder, file, false)
   const bytes = Buffer.alloc(tailBytes)
   const bytesRead = await readFully(content, bytes, fileOffsetBytes - tailBytes)
@@ -71,7 +55,8 @@ async function checkTail(folder: Folder, file: string, place: FolderPlace): Prom
   }
 }
 
-function gap(message: string, file: string): SluiceError {
+/** The error of a file that is not the one that was read. */
+export function gap(message: string, file: string): SluiceError {
   return new SluiceError('SLU-SRC-1403', { message, context: { file } })
 }
 

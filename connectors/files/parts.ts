@@ -7,6 +7,7 @@ import type { FileFormat, TextShape } from './file-format.ts'
 import type { Folder } from './folder.ts'
 import { mayHaveLongNumber } from './long-numbers.ts'
 import { type FolderPlace, hashTail, placeToJson, TAIL_BYTES_MAX } from './place.ts'
+import type { LatePolicy } from './reading-order.ts'
 import type { AllRecordsScan, RecordScan } from './records.ts'
 import type { Shape } from './shape.ts'
 
@@ -29,6 +30,8 @@ export interface FolderRead {
   readonly refusesUnknown: boolean
   /** Members of JSON lines without a column are looked for up to here; null: nowhere. */
   readonly unknownBefore: SourcePosition | null
+  readonly late: LatePolicy
+  readonly onIgnored: (names: readonly string[] | null) => void
   /** Null ends at the end of the files there are at the start. */
   readonly follow: { readonly clock: Clock; readonly pollIntervalMs: number } | null
   readonly signal: AbortSignal
@@ -172,7 +175,10 @@ export function blockOf({ place, position }: Progress, part: BlockPart): SourceB
     nextPosition: position,
     endsTransaction: true,
     copy: null,
-    identity: placeToJson(place),
+    // Made when it is asked for: of the blocks of a batch only the last one's is.
+    get identity() {
+      return placeToJson(place)
+    },
     sourceTimeMicros: null,
   }
 }

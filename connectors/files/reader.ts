@@ -5,16 +5,16 @@
 
 import type { SourceBlock } from '../../src/contracts/index.ts'
 import { readFile } from './file-reader.ts'
-import { checkBefore, checkPlace, type Folder, sizeOf } from './folder.ts'
-import { indexOfName, listNames } from './listing.ts'
+import { checkTail, type Folder, gap, sizeOf } from './folder.ts'
 import type { FolderRead, Progress } from './parts.ts'
-import { type FolderPlace, nextFile, readBytes } from './place.ts'
+import { afterLateFile, type FolderPlace, lateFile, nextFile, readBytes } from './place.ts'
+import { openReadingOrder } from './reading-order.ts'
 import { packingOf } from './unpack.ts'
 
-/** A file before the current one; its size when it was read in this session. */
-interface FileRead {
+/** A file and how long it was when it had been read whole. */
+interface FileDone {
   readonly name: string
-  readonly sizeBytes?: number
+  readonly sizeBytes: number
 }
 
 /**
@@ -23,42 +23,58 @@ interface FileRead {
  * everything before the bad record was yielded.
  */
 export async function* readFolder(read: FolderRead): AsyncGenerator<SourceBlock> {
-  const progress: Progress = { place: read.place, position: read.position, spare: [] }
-  let names = await listNames(read.folder)
-  await checkPlace(read.folder, names, read.place)
-  const before: FileRead[] = namesBefore(names, read.place.file).map((name) => ({ name }))
+  const opened = await openReadingOrder(read, read.place)
+  await using order = opened.order
+  const progress: Progress = { place: opened.place, position: read.position, spare: [] }
+  await checkTail(read.folder, progress.place)
+  if (progress.place.waiting !== undefined) await checkTail(read.folder, progress.place.waiting)
+  let done: FileDone | null = null
   let lastSize: number | null = null
   while (!read.signal.aborted) {
-    const { file } = progress.place
-    const next = file === null ? names[0] : names[indexOfName(names, file) + 1]
+    const late = progress.place.waiting === undefined ? order.takeLate() : null
+    if (late !== null) {
+      progress.place = lateFile(progress.place, late)
+      lastSize = null
+    }
+    const { file, waiting } = progress.place
+    const next = await order.next(progress.place)
+    const isFollowed = next !== null || waiting !== undefined
+    let stands = true
     if (file !== null) {
-      const size = await sizeOf(read.folder, file)
+      const size: number | null = lastSize === null ? null : await sizeOf(read.folder, file)
       // The last line may lack its LF because it is being written. It counts as whole when the read
       // is finite, or when a later file is there and this one has stopped growing.
-      const stands = size === lastSize
-      const takeTail = read.follow === null || (next !== undefined && stands)
-      lastSize = size
+      stands = size !== null && size === lastSize
+      const takeTail: boolean = read.follow === null || (isFollowed && stands)
       if (!stands || takeTail || packingOf(file) === null) {
-        yield* readFile(read, progress, file, takeTail)
+        lastSize = yield* readFile(read, progress, file, takeTail)
       }
       if (read.signal.aborted) return
     }
-    if (next !== undefined && (await isReadWhole(read.folder, progress.place))) {
-      if (file !== null) before.push({ name: file, sizeBytes: readBytes(progress.place) })
-      progress.place = nextFile(progress.place, next)
+    // Nothing tells that a late file is whole but that it stands still.
+    const isOver = waiting === undefined || read.follow === null || stands
+    if (isFollowed && isOver && (await isReadWhole(read.folder, progress.place))) {
+      if (file !== null) done = { name: file, sizeBytes: readBytes(progress.place) }
+      progress.place = placeAfter(progress.place, next)
       lastSize = null
       continue
     }
     // A file that grew while it was read finitely: what comes after it must wait for the rest of
     // it.
-    if (next !== undefined && read.follow === null) continue
+    if (isFollowed && read.follow === null) continue
     read.onEnd(progress.position)
     if (read.follow === null) return
     await read.follow.clock.sleep(read.follow.pollIntervalMs, read.signal)
     if (read.signal.aborted) return
-    names = await listNames(read.folder)
-    await checkNames(read.folder, names, before, progress.place)
+    progress.place = await order.look(progress.place)
+    await checkDone(read.folder, done)
   }
+}
+
+/** The place behind a file that was read whole: that of the next one, or back from a late one. */
+function placeAfter(place: FolderPlace, next: string | null): FolderPlace {
+  if (place.waiting !== undefined) return afterLateFile(place, place.waiting)
+  return next === null ? place : nextFile(place, next)
 }
 
 async function isReadWhole(folder: Folder, place: FolderPlace): Promise<boolean> {
@@ -69,25 +85,8 @@ async function isReadWhole(folder: Folder, place: FolderPlace): Promise<boolean>
   return (await sizeOf(folder, place.file)) === readBytes(place)
 }
 
-function namesBefore(names: readonly string[], file: string | null): readonly string[] {
-  return file === null ? [] : names.slice(0, indexOfName(names, file))
-}
-
-/** Checks a later listing against what was read since `checkPlace`. */
-async function checkNames(
-  folder: Folder,
-  names: readonly string[],
-  before: readonly FileRead[],
-  place: FolderPlace,
-): Promise<void> {
-  if (place.file === null) return
-  const found = namesBefore(names, place.file)
-  checkBefore(found.length, place)
-  const isSame = found.every((name, index) => name === before[index]?.name)
-  if (!isSame || names[found.length] !== place.file) return checkPlace(folder, names, place)
-  // The file before this one is the likeliest to be written to by mistake; the others are checked
-  // on resume.
-  const last = before.at(-1)
-  if (last?.sizeBytes === undefined) return
-  if ((await sizeOf(folder, last.name)) !== last.sizeBytes) await checkPlace(folder, names, place)
+/** The file that was read last is the likeliest to be written to by mistake. */
+async function checkDone(folder: Folder, done: FileDone | null): Promise<void> {
+  if (done === null || (await sizeOf(folder, done.name)) === done.sizeBytes) return
+  throw gap(`The file ${done.name} is not as long as it was when it had been read.`, done.name)
 }

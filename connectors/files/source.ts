@@ -25,7 +25,7 @@ import { debeziumFiles } from './debezium-file.ts'
 import type { FileFormat } from './file-format.ts'
 import type { Folder } from './folder.ts'
 import { jsonFiles } from './json-file.ts'
-import { listNames } from './listing.ts'
+import { countNames, namesAfter } from './listing.ts'
 import { parquetFiles } from './parquet-file.ts'
 import type { FolderRead } from './parts.ts'
 import { FOLDER_START, placeFromJson } from './place.ts'
@@ -109,7 +109,7 @@ async function discoverShape(reading: Reading): Promise<Shape> {
   const { folder, stream } = reading
   const declared = declaredColumns(reading)
   if (declared.length > 0 && !addsColumns(reading)) return createShape(stream, declared)
-  const found = await formatOf(reading).infer(folder, await listNames(folder))
+  const found = await formatOf(reading).infer(folder, await namesAfter(folder, null))
   // In the order of the file; what is declared and not in it comes last.
   const names = new Set(found.map(({ name }) => name))
   const columns = [
@@ -145,8 +145,8 @@ async function checkFolder(
   const { folder, stream } = reading
   const checks: SourceCheck[] = []
   try {
-    const names = await listNames(folder)
-    checks.push({ name: 'folder', status: 'ok', seen: `${names.length} files`, remedy: '' })
+    const count = await countNames(folder)
+    checks.push({ name: 'folder', status: 'ok', seen: `${count} files`, remedy: '' })
     const { columns } = (await discoverShape(reading)).current
     checks.push({ name: 'columns', status: 'ok', seen: `${columns.length} columns`, remedy: '' })
   } catch (error) {
@@ -197,6 +197,10 @@ async function startSession(
     // Two parts at a time: one is read ahead while the other is taken.
     partBytesMax: clamp(request.bufferBytesMax / 2, PART_BYTES_MIN, PART_BYTES_MAX),
     keepsUnreadable: request.keepsUnreadable?.has(shape.current.stream) === true,
+    late: settings.late,
+    onIgnored: (names) => {
+      tellIgnored(context, folder, names)
+    },
     follow: follow ? { clock: context.clock, pollIntervalMs } : null,
     signal,
     onEnd: (position) => {
@@ -215,6 +219,22 @@ async function startSession(
       await blocks.return(undefined)
     },
   }
+}
+
+/** Names that a log line shows. */
+const NAMES_TOLD_MAX = 5
+
+function tellIgnored(
+  { name, telemetry }: SourceContext,
+  { path }: Folder,
+  names: readonly string[] | null,
+): void {
+  telemetry.log('warn', 'late files are not read, as `late: ignore` says', {
+    source: name,
+    folder: path,
+    count: names?.length ?? 'too many at once to be told from others',
+    files: names?.slice(0, NAMES_TOLD_MAX).join(', '),
+  })
 }
 
 function startOf(cursor: Cursor | null): Pick<FolderRead, 'place' | 'position'> {
@@ -254,6 +274,8 @@ async function openView(reading: Reading): Promise<SourceView> {
     place: FOLDER_START,
     position: 0n,
     partBytesMax: PART_BYTES_MAX,
+    late: 'stop',
+    onIgnored: () => {},
     follow: null,
     keepsUnreadable: false,
     refusesUnknown: false,

@@ -182,6 +182,14 @@ export const filesSettingsSchema = z.strictObject({
         'Columns and members that `columns` does not name: add reads them too; ignore does not. ' +
         'Without `columns` all are read.',
     }),
+  late: z
+    .enum(['stop', 'read', 'ignore'])
+    .default('stop')
+    .meta({
+      description:
+        'Files that come when files behind them in the order of names were read: stop ends the ' +
+        'pipeline; read reads them then; ignore passes over them, and says so in the log.',
+    }),
   maxUnpackRatio: z.number().min(1).max(1_000_000).default(500).meta({
     description:
       'Bytes that one byte of a packed file may become, at most, beyond the first 64 MiB of it.',

@@ -25,8 +25,8 @@ export const FILES_ERROR_CODES = defineCodes({
     kind: 'gap',
     meaning: 'A new file sorts before one that was read already, so its records would be skipped.',
     remedy:
-      'Rename it so that it sorts last; names should grow with time. Nothing was skipped: ' +
-      'Sluice stopped.',
+      'Rename it so that it sorts last, or set late: read to read such files when they come, or ' +
+      'late: ignore to pass over them. Nothing was skipped: Sluice stopped.',
   },
   'SLU-SRC-1405': {
     kind: 'bad-data',

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { indexOfName, listNames } from '../../../../connectors/files/listing.ts'
+import { countNames, namesAfter } from '../../../../connectors/files/listing.ts'
 import { cursorAfter, filesSourceOf, idLines, readAllFiles } from '../../../support/files-source.ts'
 
 let folder: string
@@ -16,7 +16,7 @@ async function put(name: string, text = ''): Promise<void> {
   await writeFile(join(folder, name), text)
 }
 const list = (pattern: string, exclude: string | null = null) =>
-  listNames({ path: folder, pattern, exclude })
+  namesAfter({ path: folder, pattern, exclude }, null)
 
 describe('names of files', () => {
   it('match as far down as the pattern reaches', async () => {
@@ -40,9 +40,13 @@ describe('names of files', () => {
     }
     const names = await list('**')
     expect(names).toEqual(['Z', 'a/z/9', 'b-1/1', 'b.1', 'b/1', 'b0', 'é', '\u{1F600}', '\uFF21'])
-    for (const [index, name] of names.entries()) expect(indexOfName(names, name)).toBe(index)
-    expect(indexOfName(names, 'b0~')).toBe(6)
-    expect(indexOfName(names, '\uFFFF')).toBe(9)
+    const all = { path: folder, pattern: '**', exclude: null }
+    expect(await countNames(all)).toBe(names.length)
+    for (const [index, name] of names.entries()) {
+      expect(await namesAfter(all, name, 3)).toEqual(names.slice(index + 1, index + 4))
+    }
+    expect(await namesAfter(all, null, 2)).toEqual(names.slice(0, 2))
+    expect(await namesAfter(all, 'b.', 2)).toEqual(['b.1', 'b/1'])
   })
 
   it('take characters of patterns that mean nothing here as they are', async () => {
