@@ -1,7 +1,7 @@
 /** Pieces of files as parts of blocks, and the memory they are read into. */
 
 import type { BlockPart, Clock, SourceBlock } from '../../src/contracts/index.ts'
-import type { SourcePosition } from '../../src/model/index.ts'
+import { isWholeNumber, type SourcePosition, type StreamSchema } from '../../src/model/index.ts'
 import { debeziumPart, isDebeziumScan } from './debezium-lines.ts'
 import type { FileFormat, TextShape } from './file-format.ts'
 import type { Folder } from './folder.ts'
@@ -127,10 +127,28 @@ export function moveTo(
   }
 }
 
-/** True where numbers become decimals: others need not be known. */
-function needsShortNumbers({ format, schema }: TextShape): boolean {
-  if (format !== 'json-lines') return false
-  return schema.columns.some(({ type }) => typeof type !== 'string' && type.kind === 'decimal')
+/** The columns of a schema that must hold numbers exactly. */
+const exactNames = new WeakMap<StreamSchema, ReadonlySet<string>>()
+
+function exactNamesOf(schema: StreamSchema): ReadonlySet<string> {
+  const known = exactNames.get(schema)
+  if (known !== undefined) return known
+  const exact = schema.columns.filter(
+    ({ type }) => isWholeNumber(type) || (typeof type !== 'string' && type.kind === 'decimal'),
+  )
+  const names = new Set(exact.map(({ name }) => name))
+  exactNames.set(schema, names)
+  return names
+}
+
+/** Says of JSON lines whether their numbers may be read as doubles. */
+function numbersOf(
+  { format, schema }: TextShape,
+  bytes: Buffer,
+): Pick<BlockPart, 'hasShortNumbers'> {
+  if (format !== 'json-lines') return {}
+  const names = exactNamesOf(schema)
+  return names.size === 0 ? {} : { hasShortNumbers: !mayHaveLongNumber(bytes, names) }
 }
 
 /** Scanned records. */
@@ -158,7 +176,7 @@ export function textPart(
     recordCount: scan.recordCount,
     lineBytesMax: scan.lineBytesMax,
     ...(format === 'json-lines' && read.refusesUnknown && { refusesUnknown: true }),
-    ...(needsShortNumbers(shape) && { hasShortNumbers: !mayHaveLongNumber(bytes) }),
+    ...numbersOf(shape, bytes),
     firstPosition,
     partialCount: 0,
     ...(isDebeziumScan(scan) && debeziumPart(scan, bytes)),

@@ -20,13 +20,29 @@ export interface Shape {
   meet(columns: readonly SourceColumn[]): StreamSchema
 }
 
+/** What holds for all columns, those that are found later too. */
+export interface ShapeOptions {
+  /** Digits of times beyond microseconds are left out instead of refused. */
+  readonly cutsTimes: boolean
+}
+
 /** A shape that begins with `columns`. */
-export function createShape(stream: string, columns: readonly SourceColumn[]): Shape {
-  let current: StreamSchema = { stream, schemaId: 1, columns, key: [] }
+export function createShape(
+  stream: string,
+  columns: readonly SourceColumn[],
+  { cutsTimes }: ShapeOptions,
+): Shape {
+  const marked = (column: SourceColumn): SourceColumn => {
+    const isTime = column.type === 'timestamp' || column.type === 'timestamp_ntz'
+    return cutsTimes && isTime && column.nanoseconds === undefined
+      ? { ...column, nanoseconds: 'cut' }
+      : column
+  }
+  let current: StreamSchema = { stream, schemaId: 1, columns: columns.map(marked), key: [] }
   const replace = (next: readonly SourceColumn[]): StreamSchema => {
     const isSame = next.every((column, index) => column === current.columns[index])
     if (isSame && next.length === current.columns.length) return current
-    current = { ...current, schemaId: current.schemaId + 1, columns: next }
+    current = { ...current, schemaId: current.schemaId + 1, columns: next.map(marked) }
     return current
   }
   const missing = (found: readonly SourceColumn[]): readonly SourceColumn[] => {

@@ -104,11 +104,15 @@ function declaredColumns({ settings }: Reading): readonly SourceColumn[] {
   })
 }
 
+function shapeOf({ stream, settings }: Reading, columns: readonly SourceColumn[]): Shape {
+  return createShape(stream, columns, { cutsTimes: settings.nanoseconds === 'cut' })
+}
+
 /** The columns as the settings and the first file tell them. Throws SLU-SRC-1402 without any. */
 async function discoverShape(reading: Reading): Promise<Shape> {
-  const { folder, stream } = reading
+  const { folder } = reading
   const declared = declaredColumns(reading)
-  if (declared.length > 0 && !addsColumns(reading)) return createShape(stream, declared)
+  if (declared.length > 0 && !addsColumns(reading)) return shapeOf(reading, declared)
   const found = await formatOf(reading).infer(folder, await namesAfter(folder, null))
   // In the order of the file; what is declared and not in it comes last.
   const names = new Set(found.map(({ name }) => name))
@@ -116,7 +120,7 @@ async function discoverShape(reading: Reading): Promise<Shape> {
     ...found.map((column) => declared.find(({ name }) => name === column.name) ?? column),
     ...declared.filter(({ name }) => !names.has(name)),
   ]
-  if (columns.length > 0) return createShape(stream, columns)
+  if (columns.length > 0) return shapeOf(reading, columns)
   throw new SluiceError('SLU-SRC-1402', {
     message: `The folder ${folder.path} has no file with a record that matches ${folder.pattern}.`,
   })
@@ -130,10 +134,10 @@ async function startShape(reading: Reading, request: SourceStart): Promise<Shape
   const known = knownColumns(held.filter(({ isGone }) => !isGone))
   if (known.length === 0) return discoverShape(reading)
   const adds = addsColumns(reading)
-  if (settings.format === 'ndjson' && !adds) return createShape(stream, declared)
+  if (settings.format === 'ndjson' && !adds) return shapeOf(reading, declared)
   const names = new Set(declared.map(({ name }) => name))
   const first = [...declared, ...known.filter(({ name }) => !names.has(name))]
-  const shape = createShape(stream, first)
+  const shape = shapeOf(reading, first)
   if (settings.format === 'ndjson') shape.add((await discoverShape(reading)).current.columns)
   return shape
 }

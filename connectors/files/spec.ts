@@ -182,6 +182,14 @@ export const filesSettingsSchema = z.strictObject({
         'Columns and members that `columns` does not name: add reads them too; ignore does not. ' +
         'Without `columns` all are read.',
     }),
+  nanoseconds: z
+    .enum(['refuse', 'cut'])
+    .default('refuse')
+    .meta({
+      description:
+        'Times with digits beyond microseconds, which no column holds: refuse takes them for ' +
+        'records that cannot be decoded (`onError`); cut leaves the digits out.',
+    }),
   late: z
     .enum(['stop', 'read', 'ignore'])
     .default('stop')

@@ -83,8 +83,9 @@ export interface BlockPart {
   /** No line is longer, when the source knows: lets the engine read with smaller buffers. */
   readonly lineBytesMax?: number
   /**
-   * Of `json-lines` with decimal columns: true when no number with a fraction or exponent has more
-   * than 15 digits, which spares the engine a second look at them.
+   * Of `json-lines` with whole-number or decimal columns: true when a double holds every number
+   * with a fraction or exponent that is a member of one of them, which spares the engine a second
+   * look at them.
    */
   readonly hasShortNumbers?: boolean
   /**

@@ -1,7 +1,7 @@
 /** CSV records as SQL: the relation of a landed file, and its fields as values of a type. */
 
 import { duckType, literal } from '../engine/index.ts'
-import { type ColumnType, isWholeNumber, type SourceColumn } from '../model/index.ts'
+import { isWholeNumber, type SourceColumn } from '../model/index.ts'
 import { castDecimal, decimalForm, isDecimal } from './decimal-text.ts'
 import { ENDS_QUERY, type Refusal } from './refusal.ts'
 import type { CsvLayout, LandedSegment } from './segment.ts'
@@ -39,10 +39,11 @@ export function csvText({ fields }: CsvLayout, { name }: SourceColumn): string |
  * A text as a value of the column's type. Whatever the type would round, cut or take for something
  * else is refused.
  */
-function textValue(text: string, { name, type }: SourceColumn, refusal: Refusal): string {
+function textValue(text: string, column: SourceColumn, refusal: Refusal): string {
+  const { name, type } = column
   if (type === 'string') return text
   if (isWholeNumber(type)) return wholeNumber(text, name, { refusal })
-  const form = formOf(type)
+  const form = formOf(column)
   const cast = isDecimal(type)
     ? castDecimal(text, type, 'CAST')
     : `CAST(${text} AS ${duckType(type)})`
@@ -53,13 +54,14 @@ function textValue(text: string, { name, type }: SourceColumn, refusal: Refusal)
 }
 
 const DAY = '[0-9]{4,6}-[0-9]{1,2}-[0-9]{1,2}'
-const TIME = '[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6}0*)?)?'
+const timeForm = (decimals: string): string => `[0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.]${decimals})?)?`
 const ZONE = ' ?(Z|UTC|[-+][0-9]{2}(:?[0-9]{2})?)'
 
 /** What texts of a type look like; null where the cast itself is exact. */
-function formOf(type: ColumnType): string | null {
+function formOf({ type, nanoseconds }: SourceColumn): string | null {
+  const time = timeForm(nanoseconds === 'cut' ? '[0-9]+' : '[0-9]{1,6}0*')
   if (type === 'date') return DAY
-  if (type === 'timestamp') return `${DAY}([T ]${TIME}(${ZONE})?)?`
-  if (type === 'timestamp_ntz') return `${DAY}([T ]${TIME})?`
+  if (type === 'timestamp') return `${DAY}([T ]${time}(${ZONE})?)?`
+  if (type === 'timestamp_ntz') return `${DAY}([T ]${time})?`
   return isDecimal(type) ? decimalForm(type) : null
 }

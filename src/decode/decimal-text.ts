@@ -86,13 +86,14 @@ export function hasMoreDecimals(text: string, type: DecimalType): string {
 }
 
 const NUMBER = '[-+]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][-+]?[0-9]{1,3})?'
-const EXPONENT = '[-+]?[0-9]+([.][0-9]*)?[eE][-+]?[0-9]{1,3}'
+/** Numbers written with an exponent that can be written out. */
+export const EXPONENT = '[-+]?[0-9]+([.][0-9]*)?[eE][-+]?[0-9]{1,3}'
 
 /**
  * The number of an `EXPONENT` text written out: the engine's own way from an exponent to a decimal
  * takes 0.000000000000000000012e21 for 0.
  */
-function withoutExponent(text: string): string {
+export function withoutExponent(text: string): string {
   const parts = `regexp_extract(${text}, '([-+]?)([0-9]+)[.]?([0-9]*)[eE]([-+]?[0-9]+)',
     ['sign', 'whole', 'fraction', 'exponent'])`
   const digits = '(part.whole || part.fraction)'

@@ -12,15 +12,18 @@ export function parquetRelation(file: FileRows, recordCount: number): string {
     WHERE file_row_number >= ${file.firstRow} AND file_row_number < ${file.firstRow + recordCount}`
 }
 
-/** The value of a column; NULL when the file does not have it. Nanoseconds are never cut off. */
+/**
+ * The value of a column; NULL when the file does not have it. Nanoseconds are cut off only where the
+ * column says so.
+ */
 export function parquetValue(
   file: FileRows,
-  { name, type }: SourceColumn,
+  { name, type, nanoseconds }: SourceColumn,
   refusal = ENDS_QUERY,
 ): string {
   if (!file.columns.includes(name)) return 'NULL'
   const value = identifier(name)
-  if (type !== 'timestamp_ntz') return value
+  if (type !== 'timestamp_ntz' || nanoseconds === 'cut') return value
   const refused = refusal(`${literal(`${name}: no microsecond is exactly `)} || ${value}::VARCHAR`)
   return `CASE WHEN typeof(${value}) <> 'TIMESTAMP_NS' OR epoch_ns(${value}) % 1000 = 0
     THEN ${value}::TIMESTAMP WHEN ${value} IS NOT NULL THEN ${refused} END`

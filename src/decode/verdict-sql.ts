@@ -13,11 +13,12 @@ import {
 } from '../model/index.ts'
 import { csvText } from './csv.ts'
 import { hasMoreDecimals, isDecimal, triedDecimal } from './decimal-text.ts'
-import { quotedMembers, quotedText } from './json-lines.ts'
+import { isExact, quotedMembers, quotedText } from './json-lines.ts'
 import { IS_NULL } from './refusal.ts'
 import { ROW_NUMBER, rowSource } from './row-source.ts'
 import type { LandedSegment } from './segment.ts'
-import { PRINTED_DIGITS_MAX, wholeForm } from './whole-number.ts'
+import { exactTime, isTime, isTooFine } from './time-text.ts'
+import { PRINTED_DIGITS_MAX, wholeForm, wholeText } from './whole-number.ts'
 
 /** What to try the records of a segment for. */
 export interface VerdictQuery {
@@ -107,9 +108,7 @@ function jsonLinesSql({ segment, columns, places, key }: VerdictQuery): string {
       maximum_object_size = ${lineBytesMax})`
   const stream = segment.schema.columns
   const structure = JSON.stringify(Object.fromEntries(stream.map(({ name }) => [name, 'JSON'])))
-  const quoted = stream.some(({ type }) => isDecimal(type))
-    ? quotedMembers('json', segment)
-    : 'NULL'
+  const quoted = stream.some(isExact) ? quotedMembers('json', segment) : 'NULL'
   const members = `SELECT "row", json, from_json(json, ${literal(structure)}) AS member,
       ${quoted} AS quoted FROM (${lines})`
   const names = `[${stream.map(({ name }) => literal(name)).join(', ')}]`
@@ -129,9 +128,10 @@ function jsonLinesSql({ segment, columns, places, key }: VerdictQuery): string {
 }
 
 /** The value of a member as text; NULL for null and for members that are not there. */
-function textOf({ name, type }: SourceColumn): string {
+function textOf(column: SourceColumn): string {
+  const { name } = column
   const text = `(member.${identifier(name)} ->> '$')`
-  return isDecimal(type) ? `(${quotedText('quoted', name, text)})` : text
+  return isExact(column) ? `(${quotedText('quoted', name, text)})` : text
 }
 
 function memberCase(source: SourceColumn, type: ColumnType): readonly string[] {
@@ -147,22 +147,20 @@ function memberCase(source: SourceColumn, type: ColumnType): readonly string[] {
 function whySql(text: string, { type }: SourceColumn): string {
   const isNumber = `TRY_CAST(${text} AS DOUBLE) IS NOT NULL`
   const isFraction = isWholeNumber(type)
-    ? `WHEN ${hasFraction(text)} AND ${isNumber} THEN ${code('lossy-number')}`
+    ? `WHEN ${hasFraction(text)} AND NOT regexp_full_match(${text}, ${literal(wholeForm(null))})
+        AND ${isNumber} THEN ${code('lossy-number')}`
     : ''
   const isCut = isDecimal(type)
     ? `WHEN ${hasMoreDecimals(text, type)} THEN ${code('lossy-number')}`
     : ''
   const isBeyond = isNumeric(type) ? `WHEN ${isNumber} THEN ${code('out-of-range')}` : ''
-  const isTooFine = isTime(type)
-    ? `WHEN TRY_CAST(${text} AS TIMESTAMP_NS) IS NOT NULL
-        AND regexp_matches(${text}, ${literal(NANOSECONDS)}) THEN ${code('lossy-time')}`
+  const isFine = isTime(type)
+    ? `WHEN TRY_CAST(${text} AS TIMESTAMP_NS) IS NOT NULL AND ${isTooFine(text)}
+        THEN ${code('lossy-time')}`
     : ''
-  return `CASE ${isFraction} ${isCut} ${isBeyond} ${isTooFine}
+  return `CASE ${isFraction} ${isCut} ${isBeyond} ${isFine}
     WHEN true THEN ${code('mistyped')} END`
 }
-
-/** A time with more than six decimals. */
-const NANOSECONDS = ':[0-9]{2}[.][0-9]{6}[0-9]*[1-9]'
 
 const isNumeric = (type: ColumnType): boolean =>
   isWholeNumber(type) || isDecimal(type) || type === 'double' || type === 'float'
@@ -180,11 +178,16 @@ function unfitSql(source: SourceColumn, type: ColumnType): string | null {
   if (source.type === 'string')
     return type === 'string' ? null : `TRY_CAST(${text} AS ${target}) IS NULL`
   if (isWholeNumber(source.type)) {
-    return `CASE WHEN NOT ${hasFraction(text)} THEN TRY_CAST(${text} AS ${target}) IS NULL
-      WHEN regexp_full_match(${text}, ${literal(wholeForm(PRINTED_DIGITS_MAX))})
-      THEN TRY_CAST(split_part(${text}, '.', 1) AS ${target}) IS NULL ELSE true END`
+    const tried = (whole: string, digitsMax: number | null): string =>
+      `CASE WHEN NOT ${hasFraction(whole)} THEN TRY_CAST(${whole} AS ${target}) IS NULL
+        WHEN regexp_full_match(${whole}, ${literal(wholeForm(digitsMax))})
+        THEN TRY_CAST(split_part(${whole}, '.', 1) AS ${target}) IS NULL ELSE true END`
+    return `CASE WHEN quoted IS NULL THEN ${tried(text, PRINTED_DIGITS_MAX)}
+      ELSE ${tried(wholeText(text), null)} END`
   }
-  if (isTime(source.type)) return `TRY_CAST(${text} AS ${target}) IS NULL`
+  if (isTime(source.type)) {
+    return `TRY_CAST(${exactTime(text, source, IS_NULL)} AS ${target}) IS NULL`
+  }
   if (isDecimal(source.type)) {
     return `TRY_CAST(${triedDecimal(text, source.type)} AS ${target}) IS NULL`
   }
@@ -196,9 +199,6 @@ function unfitSql(source: SourceColumn, type: ColumnType): string | null {
 
 /** True where `wholeNumber` looks twice. */
 const hasFraction = (text: string): string => `regexp_matches(${text}, '[.eE]')`
-
-const isTime = (type: ColumnType): boolean =>
-  type === 'date' || type === 'timestamp' || type === 'timestamp_ntz'
 
 const code = (name: RejectCode): string => literal(name)
 

@@ -1,5 +1,7 @@
 /** Texts as whole numbers: a cast alone would round 1.5 to 2 and 1e-1 to 0. */
 
+import { literal } from '../engine/index.ts'
+import { EXPONENT, withoutExponent } from './decimal-text.ts'
 import { ENDS_QUERY, type Refusal } from './refusal.ts'
 
 /**
@@ -29,4 +31,11 @@ export function wholeNumber(
     WHEN regexp_full_match(${text}, '${wholeForm(digitsMax)}') THEN split_part(${text}, '.', 1)
     WHEN ${text} IS NOT NULL
     THEN ${refusal(`'a fraction in a whole-number column, ' || ${shown}`)} END`
+}
+
+/** A number as it was written, `1.2e1` as `12.0`: so that `wholeNumber` finds what is a whole one. */
+export function wholeText(text: string): string {
+  return `list_transform([${text}], lambda written:
+    CASE WHEN regexp_full_match(written, ${literal(EXPONENT)})
+    THEN ${withoutExponent('written')} || '0' ELSE written END)[1]`
 }

@@ -52,6 +52,8 @@ export interface SourceColumn {
   readonly nullable: boolean
   /** What becomes of a value that the type cannot hold: refused when absent, or NULL. */
   readonly unfit?: 'null'
+  /** Digits of a time beyond microseconds: refused when absent, or left out. */
+  readonly nanoseconds?: 'cut'
   /** A decimal whose scale was chosen by the user: values may have more digits than it. */
   readonly isForced?: true
   /**

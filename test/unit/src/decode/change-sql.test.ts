@@ -29,7 +29,7 @@ async function decode(
   text: string,
   format: 'copy-text' | 'json-lines' = 'copy-text',
   withMasks = false,
-  more: Pick<SourceColumn, 'unfit' | 'isForced'> = {},
+  more: Pick<SourceColumn, 'unfit' | 'isForced' | 'nanoseconds'> = {},
 ): Promise<unknown[][]> {
   const path = join(folder, 'segment')
   await writeFile(path, text)
@@ -288,13 +288,57 @@ describe('JSON lines', () => {
     expect(found.map(([, , value]) => value)).toEqual(expected)
     const below = (BigInt(min) - 1n).toString()
     const above = (BigInt(max) + 1n).toString()
-    // What a double would round to a neighbour is refused, though one can be written.
-    const refused = [below, above, '1.5', '1e-1', '9007199254740993.0', '1e19', '1e400', 'true']
+    // What a double would take for a whole number is refused, too.
+    const fractions = ['1.5', '1e-1', '1.0000000000000000001', '1e-400', '-0.1E-320', '0.1e-4000']
+    const refused = [below, above, ...fractions, '9223372036854775808.0', '1e19', '1e400', 'true']
     for (const value of refused) {
       const outcome = decode({ id: type }, lines('1', value), 'json-lines')
       await expect(outcome, value).rejects.toMatchObject({ code: 'SLU-ENG-7002' })
     }
   })
+
+  it('keeps every digit of a whole number that is written with a point or an exponent', async () => {
+    const values = {
+      '9007199254740993.0': '9007199254740993',
+      '-9007199254740993e0': '-9007199254740993',
+      '922337203685477580.7e1': '9223372036854775807',
+      '9007199254740993000000e-6': '9007199254740993',
+      '1.000000000000000000': '1',
+      '0.0000000000000000e-400': '0',
+      '"12"': '12',
+      null: null,
+    }
+    const lines = Object.keys(values).map((value) => `{"x":1.5,"id" :${value},"b":7}\n`)
+    const found = await decode({ id: 'long', b: 'byte' }, lines.join(''), 'json-lines')
+    expect(found.map((row) => row[2])).toEqual(Object.values(values))
+    expect(new Set(found.map((row) => row[3]))).toEqual(new Set(['7']))
+  })
+
+  it('refuses a decimal so small that a double takes it for 0', async () => {
+    const type = { kind: 'decimal', precision: 10, scale: 2 } as const
+    const outcome = decode({ a: type }, '{"a":1e-400}\n', 'json-lines')
+    await expect(outcome).rejects.toMatchObject({ code: 'SLU-ENG-7002' })
+  })
+
+  it.each(['timestamp', 'timestamp_ntz'] as const)(
+    'refuses a %s that is finer than microseconds, or cuts it where the column says so',
+    async (type) => {
+      const zone = type === 'timestamp' ? 'Z' : ''
+      const lines = (...times: readonly string[]) =>
+        times.map((time) => `{"at":"2026-11-22T10:00:0${time}${zone}"}\n`).join('')
+      const exact = lines('0', '0.5', '0.123456', '0.123456000')
+      const micros = async (text: string, more: Pick<SourceColumn, 'nanoseconds'> = {}) => {
+        const rows = await decode({ at: type }, text, 'json-lines', false, more)
+        return rows.map((row) => String(row[2]).slice(18, 26).replace(/\+00$/, ''))
+      }
+      expect(await micros(exact)).toEqual(['0', '0.5', '0.123456', '0.123456'])
+      for (const fine of ['0.1234561', '0.123456789', '0.000000001']) {
+        await expect(micros(lines(fine)), fine).rejects.toMatchObject({ code: 'SLU-ENG-7002' })
+      }
+      const cut = await micros(lines('0.123456789', '0.999999999'), { nanoseconds: 'cut' })
+      expect(cut).toEqual(['0.123456', '0.999999'])
+    },
+  )
 
   it('keeps every digit of a decimal, whatever else stands in the line', async () => {
     const type = { kind: 'decimal', precision: 38, scale: 9 } as const
