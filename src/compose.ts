@@ -72,7 +72,7 @@ export interface Runtime extends AsyncDisposable {
    */
   probeStore(): Promise<void>
   /** The source of a pipeline; the caller closes it. Constructing connects to nothing. */
-  openSource(pipeline: PipelineSettings): Promise<Source>
+  openSource(pipeline: Pick<PipelineSettings, 'name' | 'source'>): Promise<Source>
   /** A pipeline over its source, which the caller closes after the run. */
   openPipeline(pipeline: PipelineSettings, source: Source, death?: DeathWish): Promise<Pipeline>
   /** Starts an engine for SQL over the tables of the configuration and any Delta table by path. */
@@ -243,7 +243,7 @@ function parquetOnDemand(config: Config, clock: Clock): ParquetPort & AsyncDispo
 /** A source by itself, without store and tables; the caller closes it. */
 export async function openSource(
   config: Config,
-  pipeline: PipelineSettings,
+  pipeline: Pick<PipelineSettings, 'source'>,
   context: SourceContext,
 ): Promise<Source> {
   const source = config.sources.find((candidate) => candidate.name === pipeline.source)

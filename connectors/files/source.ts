@@ -39,6 +39,8 @@ import { DEFAULT_PATTERNS, type FilesSettings } from './spec.ts'
  */
 const PART_BYTES_MAX = 4 * 1024 * 1024
 const PART_BYTES_MIN = 64 * 1024
+/** Of a part that is only looked at. */
+const PEEK_PART_BYTES = 256 * 1024
 /** Beyond every position. */
 const EVERYWHERE: SourcePosition = 2n ** 63n
 
@@ -63,6 +65,7 @@ export function filesSource(settings: FilesSettings, context: SourceContext): So
     check: (streams) => checkFolder(reading, streams),
     discover: async () => [(await discoverShape(reading)).current],
     start: (request) => startSession(reading, request, context),
+    peek: (name) => peekParts(reading, name),
     readBack: {
       open: async (streams) => {
         assertOnlyStream(streams, stream)
@@ -267,14 +270,12 @@ function observed<Result>(promise: Promise<Result>): Promise<Result> {
   return promise
 }
 
-/** Counts the records there are now, so that the view can name its position before it is read. */
-async function openView(reading: Reading): Promise<SourceView> {
-  const closing = new AbortController()
-  const shape = await discoverShape(reading)
-  const read: FolderRead = {
+/** A finite read of the whole folder. */
+async function wholeRead(reading: Reading, signal: AbortSignal): Promise<FolderRead> {
+  return {
     folder: reading.folder,
     format: formatOf(reading),
-    shape,
+    shape: await discoverShape(reading),
     place: FOLDER_START,
     position: 0n,
     partBytesMax: PART_BYTES_MAX,
@@ -284,9 +285,25 @@ async function openView(reading: Reading): Promise<SourceView> {
     keepsUnreadable: false,
     refusesUnknown: false,
     unknownBefore: addsColumns(reading) ? EVERYWHERE : null,
-    signal: closing.signal,
+    signal,
     onEnd: () => {},
   }
+}
+
+async function* peekParts(reading: Reading, stream: string): AsyncGenerator<BlockPart> {
+  assertOnlyStream([stream], reading.stream)
+  const closing = new AbortController()
+  const read = await wholeRead(reading, closing.signal)
+  // Records of Debezium end the read where they are none.
+  const keepsUnreadable = reading.settings.format !== 'debezium-json'
+  const first = { ...read, partBytesMax: PEEK_PART_BYTES, keepsUnreadable }
+  for await (const block of readFolder(first)) yield* block.parts
+}
+
+/** Counts the records there are now, so that the view can name its position before it is read. */
+async function openView(reading: Reading): Promise<SourceView> {
+  const closing = new AbortController()
+  const read = await wholeRead(reading, closing.signal)
   let position = 0n
   for await (const block of readFolder(read)) position = block.nextPosition
   return {

@@ -11,6 +11,7 @@ import type { OptionSpec, VerbSpec } from './verb-spec.ts'
 export interface LiveNames {
   readonly pipelines: readonly string[]
   readonly tables: readonly string[]
+  readonly sources: readonly string[]
 }
 
 /** A word with what it means; shells that can show the second. */
@@ -91,6 +92,10 @@ async function candidatesFor(
       ]
     case 'shell':
       return ['bash', 'zsh', 'fish'].map((shell) => [shell, ''])
+    case 'action':
+      return verb.actions ?? []
+    case 'source':
+      return (await liveNames(config)).sources.map((name) => [name, 'source'])
     case 'pipeline':
       return (await liveNames(config)).pipelines.map((name) => [name, 'pipeline'])
     case 'table':

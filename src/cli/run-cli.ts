@@ -37,9 +37,10 @@ async function complete(words: readonly string[], host: Host): Promise<number> {
   const found = await completeWords(words, async (config) => {
     const context = createContext(host, config === null ? {} : { config }, COMPLETE_COMMAND)
     const loaded = await context.loadConfig().catch(() => null)
-    if (loaded === null) return { pipelines: [], tables: [] }
+    if (loaded === null) return { pipelines: [], tables: [], sources: [] }
     return {
       pipelines: loaded.pipelines.map(({ name }) => name),
+      sources: loaded.sources.map(({ name }) => name),
       tables: listTables(loaded).map(({ target }) => target.table),
     }
   })

@@ -126,12 +126,39 @@ export const VERBS: readonly VerbSpec[] = [
       }),
   },
   {
+    usage: 'source <action> [source]',
+    group: 'Config',
+    summary: 'peek: the columns a source would have, with examples, and its first records',
+    details:
+      'Reads the first 1000 records at most, changes nothing and needs no table. Records that\n' +
+      'cannot be decoded are listed with the reason. SOURCE may be left out when there is one.',
+    actions: [['peek', 'columns and first records']],
+    options: [
+      { flags: '--stream <name>', meaning: 'which stream; else the one that pipelines read' },
+      { flags: '--limit <n>', meaning: 'records to print', parse: 'count', byDefault: 10 },
+    ],
+    examples: [
+      ['sluice source peek', 'what would become of the files?'],
+      ['sluice source peek shop --stream public.orders --json', ''],
+    ],
+    run: async (context, { args, options }) =>
+      (await import('./verbs/source.ts')).sourceVerb(context, args[0] ?? '', args[1], {
+        ...options,
+        limit: options.limit as number,
+      }),
+  },
+  {
     usage: 'dlq <action> [table]',
     group: 'Tables',
     summary: 'rejected records: ls counts them, show prints the newest, purge deletes some',
     details:
       'ls counts per table and code. purge deletes records of one table in one commit, also\n' +
       'while its pipeline runs; without --yes it only says which. Earlier versions keep them.',
+    actions: [
+      ['ls', 'how many, and why'],
+      ['show', 'the newest ones'],
+      ['purge', 'delete some'],
+    ],
     options: [
       { flags: '--code <code>', meaning: 'only records of this code: mistyped, invalid-json, …' },
       { flags: '--since <time>', meaning: 'only records rejected since: 2026-01-31T12:00:00Z' },

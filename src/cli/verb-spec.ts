@@ -30,6 +30,8 @@ export interface VerbSpec {
   readonly summary: string
   /** More lines for the help of the command. */
   readonly details?: string
+  /** What stands for `<action>`, with what it does. */
+  readonly actions?: readonly (readonly [string, string])[]
   readonly options: readonly OptionSpec[]
   /** Command lines with what they do. */
   readonly examples: readonly (readonly [string, string])[]

@@ -308,6 +308,12 @@ export interface Source extends AsyncDisposable {
   select?(patterns: readonly string[]): Promise<SelectedStreams>
   start(request: SourceStart): Promise<SourceSession>
   /**
+   * The first records of a stream, for a look at them: no more of them is read than is taken, and
+   * those that are no records are among the others, marked. Absent where the first rows of
+   * `readBack` are these.
+   */
+  peek?(stream: string): AsyncIterable<BlockPart>
+  /**
    * For `verify`: rows of a stream as of a position that the callback is told, as `copy-text` lines
    * with op `r`, or as `json-lines` of all its records in order, where the last one of a key
    * counts. The source must be able to name the position (Postgres: LSN of the exported snapshot).

@@ -23,6 +23,7 @@ export {
 } from './pipeline.ts'
 export { openPipelineLog, type PipelineLog } from './pipeline-log.ts'
 export type { PipelineNotes, StreamNote } from './pipeline-log-entry.ts'
+export { type PartPreview, type PreviewRow, previewPart } from './preview.ts'
 export { type PurgeOutcome, purgeDeadLetters } from './purge-dead-letters.ts'
 export { requestCopy } from './recopy.ts'
 export { readStreamNotes, withKnownTargets } from './stream-roll.ts'

@@ -6,16 +6,16 @@
 
 import { join } from 'node:path'
 import type { TableTarget } from '../contracts/index.ts'
-import { type FileRows, rowsAsJsonSql, verdictSql } from '../decode/index.ts'
+import { type FileRows, type LandedSegment, rowsAsJsonSql, verdictSql } from '../decode/index.ts'
 import { literal, type Session } from '../engine/index.ts'
-import { REJECT_CODE_NAMES, type RejectCode, userColumns } from '../model/index.ts'
+import { assert, REJECT_CODE_NAMES, type RejectCode, userColumns } from '../model/index.ts'
 import { takeOut } from './record-lines.ts'
 import { type Isolation, REJECTED_TABLE, type RejectedRecord } from './rejects.ts'
 import { rowNumbers } from './row-numbers.ts'
 import type { PlacedSegment, Unit } from './unit.ts'
 
 /** True when the source has marked records of the unit. */
-export function hasUnreadable(unit: Unit): boolean {
+export function hasUnreadable(unit: Pick<Unit, 'segments'>): boolean {
   return unit.segments.some(({ unreadable }) => unreadable !== undefined)
 }
 
@@ -34,8 +34,8 @@ export function reasonOf({ code, column, value }: RejectedRecord): string {
  * apart. `folder` takes the copies.
  */
 export async function isolate(
-  target: TableTarget,
-  unit: Unit,
+  target: Pick<TableTarget, 'mode'>,
+  unit: Pick<Unit, 'segments' | 'schema'>,
   session: Session,
   folder: string,
 ): Promise<Isolation | null> {
@@ -92,7 +92,7 @@ async function readablePath(
 
 /** Segments without the rejected records, and SQL of those records. */
 async function takeOutAll(
-  unit: Unit,
+  unit: Pick<Unit, 'segments'>,
   session: Session,
   folder: string,
 ): Promise<Pick<Isolation, 'segments' | 'recordsSql'>> {
@@ -156,19 +156,40 @@ const rowsOf = (session: Session, segmentNumber: number): Promise<Uint32Array> =
     `SELECT "row" FROM ${REJECTED_TABLE} WHERE segment = ${segmentNumber} ORDER BY 1`,
   )
 
-async function firstRejected(session: Session, unit: Unit): Promise<RejectedRecord> {
+async function firstRejected(
+  session: Session,
+  { segments }: Pick<Unit, 'segments'>,
+): Promise<RejectedRecord> {
+  const [first] = await rejectedRecords(session, segments, 1)
+  assert(first !== undefined, 'SLU-BUG-9001', 'a rejected record that is not there')
+  return first
+}
+
+/** The first of the rejected records that `isolate` found in these segments. */
+export async function rejectedRecords(
+  session: Session,
+  segments: readonly PlacedSegment[],
+  limit: number,
+): Promise<readonly RejectedRecord[]> {
   const found = await session.query(`SELECT segment, "row", code, column_name, value
-    FROM ${REJECTED_TABLE} ORDER BY segment, "row" LIMIT 1`)
-  const [segmentNumber, row, code, column, value] = found.rows[0] ?? []
-  const segment = unit.segments[Number(segmentNumber)]
-  const run = segment?.runs?.findLast(({ firstRow }) => firstRow <= Number(row))
-  const index = Number(row) - (run?.firstRow ?? 0)
-  const line = run?.place.lines?.[index] ?? (run?.place.firstLine ?? 0) + index
-  return {
-    position: (segment?.firstPosition ?? 0n) + BigInt(Number(row)),
-    place: run === undefined ? null : `${run.place.file}:${line}`,
-    code: code as RejectCode,
-    column: column === null ? null : String(column),
-    value: value === null ? null : String(value),
-  }
+    FROM ${REJECTED_TABLE} ORDER BY segment, "row" LIMIT ${limit}`)
+  return found.rows.map(([segmentNumber, row, code, column, value]) => {
+    const segment = segments[Number(segmentNumber)]
+    return {
+      position: (segment?.firstPosition ?? 0n) + BigInt(Number(row)),
+      place: segment === undefined ? null : placeOf(segment, Number(row)),
+      code: code as RejectCode,
+      column: column === null || column === undefined ? null : String(column),
+      value: value === null || value === undefined ? null : String(value),
+    }
+  })
+}
+
+/** Where a record of a segment stands, for people; null when the source has no files. */
+export function placeOf({ runs }: LandedSegment, row: number): string | null {
+  const run = runs?.findLast(({ firstRow }) => firstRow <= row)
+  if (run === undefined) return null
+  const index = row - run.firstRow
+  const line = run.place.lines?.[index] ?? run.place.firstLine + index
+  return `${run.place.file}:${line}`
 }

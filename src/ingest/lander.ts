@@ -79,14 +79,22 @@ export function createBatchSpool(folder: string, batch: bigint): BatchSpool {
   }
 }
 
-/** Lands one part on its own, for readers that compare with the source. Overwrites `path`. */
+/** Lands one part on its own, for readers that look at the source. Overwrites `path`. */
 export async function landPart(part: BlockPart, path: string): Promise<LandedSegment> {
   if (part.file === undefined) await writing(() => writeFile(path, part.bytes), path)
   const shaped = await landShape(part, path)
   const { recordCount, partialCount, hasShortNumbers = false } = part
   const lineBytesMax = lineBytesMaxOf(part)
   const counts = { recordCount, partialCount, lineBytesMax, hasShortNumbers }
-  return { ...layoutOf(part), path, ...shaped, ...counts }
+  const { unreadable, place } = part
+  return {
+    ...layoutOf(part),
+    path,
+    ...shaped,
+    ...counts,
+    ...(unreadable && { unreadable }),
+    ...(place && { runs: [{ firstRow: 0, place }] }),
+  }
 }
 
 /** Writes the shape of a part whose members must all have a column. */

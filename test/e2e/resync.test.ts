@@ -69,6 +69,42 @@ async function changeUnseen(table: string, sql: string): Promise<void> {
   await server.sql(`ALTER PUBLICATION sluice_${pipeline} ADD TABLE ${table}`)
 }
 
+test('source peek shows a table of Postgres before anything of it is copied', async () => {
+  const several = await run('source', 'peek')
+  expect(several.stderr).toContain('public.customers, public.orders')
+  const { stdout } = await run(
+    'source',
+    'peek',
+    '--stream',
+    'public.orders',
+    '--limit',
+    '2',
+    '--json',
+  )
+  const found = parseDocument('source-peek', stdout)
+  expect(found.key).toEqual(['id'])
+  expect(found.sampled).toEqual({ records: 100, rejected: 0, files: [], isAll: true })
+  expect(
+    found.columns.map(({ name, sourceType, nullable, examples }) => {
+      return [name, sourceType, nullable, examples[0]]
+    }),
+  ).toEqual([
+    ['id', 'integer', false, '1'],
+    ['note', 'text', true, 'o1'],
+  ])
+  expect(found.rows.map(({ values }) => values)).toEqual([
+    { id: '1', note: 'o1' },
+    { id: '2', note: 'o2' },
+  ])
+  const big = await run('source', 'peek', '--stream', 'public.customers', '--json')
+  expect(parseDocument('source-peek', big.stdout).sampled).toMatchObject({
+    records: 1000,
+    isAll: false,
+  })
+  const slots = await server.sql('SELECT slot_name FROM pg_replication_slots')
+  expect(slots).toEqual([])
+})
+
 test('stops at a lost slot, and copies again in place when told to', async () => {
   expect((await run('run', '--once')).code).toBe(0)
   await server.sql(`SELECT pg_drop_replication_slot('sluice_${pipeline}')`)

@@ -9,7 +9,11 @@ async function complete(
   let asked: string | null | undefined
   const found = await completeWords(words, (config) => {
     asked = config
-    return Promise.resolve({ pipelines: ['shop', 'log'], tables: ['orders', 'shop.items'] })
+    return Promise.resolve({
+      pipelines: ['shop', 'log'],
+      tables: ['orders', 'shop.items'],
+      sources: ['landing', 'shop'],
+    })
   })
   return { words: found.map(([word]) => word), config: asked }
 }
@@ -27,6 +31,9 @@ test('completes names of tables and pipelines where one is wanted', async () => 
   expect(await wordsOf('timeline', '--limit', '5', 'o')).toEqual(['orders'])
   expect(await wordsOf('resync', 'orders', 's')).toEqual(['shop.items'])
   expect(await wordsOf('show', 'orders', '')).toEqual([])
+  expect(await wordsOf('source', 'p')).toEqual(['peek'])
+  expect(await wordsOf('source', 'peek', '')).toEqual(['landing', 'shop'])
+  expect(await wordsOf('dlq', '')).toEqual(['ls', 'show', 'purge'])
 })
 
 test('asks the configuration that the line names, and none when no name is wanted', async () => {
