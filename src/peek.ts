@@ -1,6 +1,6 @@
 /**
  * The first records of a source, as a table would have them: `source peek`.
- * Comes in: a runtime and the name of a source. Goes out: columns, rows, and what cannot be decoded.
+ * Comes in: a runtime and a stream of a source. Goes out: columns, rows, what cannot be decoded.
  * Must never: write to a table or a source, or read more than a bounded sample.
  */
 

@@ -21,6 +21,8 @@ export interface FileContent extends AsyncDisposable {
   /** Size of the file as it lies there, packed or not, when it was opened. */
   readonly sizeBytes: number
   readonly isPacked: boolean
+  /** When it was modified last, epoch milliseconds, as of its opening. */
+  readonly modifiedAtMs: number
   /**
    * Fills `target` with the bytes from `position` on; 0 at the end. Throws SLU-SRC-1408, and 1413
    * or 1414 for a packed file.
@@ -44,12 +46,13 @@ export async function openContent(
 ): Promise<FileContent> {
   const handle = await openHandle(root, name)
   try {
-    const { size } = await handle.stat()
+    const { size, mtimeMs } = await handle.stat()
+    const opened = { name, handle, sizeBytes: size, modifiedAtMs: Math.floor(mtimeMs) }
     const packing = packingOf(name)
-    if (packing === null) return plainContent(name, handle, size)
+    if (packing === null) return plainContent(opened)
     const { unpackRatioMax: ratioMax } = root
     const open = (): Unpacked => unpack({ name, handle, sizeBytes: size, packing, ratioMax })
-    return packedContent({ name, handle, sizeBytes: size }, open, isWhole)
+    return packedContent(opened, open, isWhole)
   } catch (error) {
     await handle.close()
     throw wrapError(error, 'SLU-SRC-1408', `The file ${name} cannot be read`)
@@ -85,10 +88,16 @@ async function openHandle(root: FilesRoot, name: string): Promise<FileHandle> {
   }
 }
 
-function plainContent(name: string, handle: FileHandle, sizeBytes: number): FileContent {
+/** What is known of a file when it is opened. */
+interface Opened extends Pick<FileContent, 'name' | 'sizeBytes' | 'modifiedAtMs'> {
+  readonly handle: FileHandle
+}
+
+function plainContent({ name, handle, sizeBytes, modifiedAtMs }: Opened): FileContent {
   return {
     name,
     sizeBytes,
+    modifiedAtMs,
     isPacked: false,
     end: null,
     read: async (target, position) => {
@@ -109,7 +118,7 @@ const NOTHING = Buffer.alloc(0)
 
 /** Reading on goes on; reading what lies behind begins at the front again. */
 function packedContent(
-  { name, handle, sizeBytes }: Pick<FileContent, 'name' | 'sizeBytes'> & { handle: FileHandle },
+  { name, handle, sizeBytes, modifiedAtMs }: Opened,
   open: () => Unpacked,
   isWhole: boolean,
 ): FileContent {
@@ -133,6 +142,7 @@ function packedContent(
   return {
     name,
     sizeBytes,
+    modifiedAtMs,
     isPacked: true,
     get end() {
       return end

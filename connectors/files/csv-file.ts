@@ -124,6 +124,7 @@ async function shapeOf(
   shape: Shape,
 ): Promise<TextShape | null> {
   const { names, prologue, lineCount } = beginning
+  shape.checkNames(names.map((name) => ({ name })))
   const has = (name: string): boolean =>
     shape.current.columns.some((column) => column.name === name)
   if (options.addsColumns && !names.every(has)) {

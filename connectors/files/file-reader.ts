@@ -8,6 +8,7 @@ import { isDebeziumScan } from './debezium-lines.ts'
 import type { OpenFile, RowsShape, TextShape } from './file-format.ts'
 import { findUnknownMembers, type UnknownMembers } from './json-columns.ts'
 import { LF } from './line-bytes.ts'
+import { metadataLines } from './metadata.ts'
 import {
   blockOf,
   type FolderRead,
@@ -36,6 +37,7 @@ export async function* readFile(
   takeTail: boolean,
 ): AsyncGenerator<SourceBlock, number> {
   await using content = await openContent(read.folder, file, takeTail)
+  progress.modifiedAtMs = content.modifiedAtMs
   yield* readContent(read, progress, content, takeTail)
   return content.sizeBytes
 }
@@ -117,7 +119,10 @@ async function* emitRows(
     progress.place = range.place
     if (range.rowCount === 0 || read.signal.aborted) return
     const place = { file: content.name, firstLine: range.firstRow + 1, lines: null }
-    const part = rowsPart(shape, range, progress.position)
+    const told = { ...place, modifiedAtMs: content.modifiedAtMs }
+    const metadata = metadataLines(read.metadata, progress.position, told)
+    const rows = rowsPart(shape, range, progress.position)
+    const part = read.metadata.length === 0 ? rows : { ...rows, metadata }
     progress.position += BigInt(range.rowCount)
     yield blockOf(progress, read.keepsUnreadable ? { ...part, place } : part)
   }
@@ -166,7 +171,8 @@ function unknownIn(
   bytes: Buffer,
 ): UnknownMembers | null {
   if (format !== 'json-lines' || unknownBefore === null || position >= unknownBefore) return null
-  const known = new Set(current.columns.map(({ name }) => name))
+  const columns = current.columns.filter(({ metadata }) => metadata === undefined)
+  const known = new Set(columns.map(({ name }) => name))
   const { file, lineCount } = place
   return findUnknownMembers(bytes, known, { file: file ?? '', firstLine: lineCount + 1 })
 }
@@ -181,7 +187,8 @@ function* emit(
   progress.place = moveTo(progress.place, buffer.subarray(0, scan.endBytes), scan)
   if (scan.recordCount === 0) return
   const bytes = shape.records.records(buffer, scan)
-  yield blockOf(progress, textPart(read, progress, { shape, bytes, scan }))
+  const scanned = buffer.subarray(0, scan.endBytes)
+  yield blockOf(progress, textPart(read, progress, { shape, bytes, scan, scanned }))
 }
 
 /** Yields what is left of a file that does not end as its records do; its last line gets an LF. */
@@ -203,7 +210,7 @@ function* emitTail(
   progress.place = { ...moveTo(progress.place, rest, scan), unended }
   if (scan.recordCount === 0) return
   const bytes = shape.records.records(ended, scan)
-  yield blockOf(progress, textPart(read, progress, { shape, bytes, scan }))
+  yield blockOf(progress, textPart(read, progress, { shape, bytes, scan, scanned: ended }))
 }
 
 /** Bytes of a line that is too long that are kept. */
@@ -247,7 +254,7 @@ async function* passLongLine(
     linesBefore: null,
   }
   const kept = shape.records.records(bytes, scan)
-  yield blockOf(progress, textPart(read, progress, { shape, bytes: kept, scan }))
+  yield blockOf(progress, textPart(read, progress, { shape, bytes: kept, scan, scanned: bytes }))
   return true
 }
 

@@ -1,4 +1,4 @@
-/** Hashes of names: small, not secret, and the same for ever, since cursors keep what they add to. */
+/** Hashes of names: not secret, and the same for ever: cursors keep what they add up to. */
 
 /** Numbers of 32 bits of a hash. */
 export const HASH_WORDS = 4

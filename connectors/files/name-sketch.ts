@@ -3,8 +3,8 @@
  * while that is small: an invertible Bloom lookup table. Pure.
  *
  * Each name is added to one cell of every row; a cell holds how many names were added to it, and
- * their hashes and checks XORed. What two sets share cancels out when one is taken from the other. A
- * cell with one name left tells its hash; taking it out of its other cells uncovers further ones.
+ * their hashes and checks XORed. What two sets share cancels out when one is taken from the other.
+ * A cell with one name left tells its hash; taking it out of its other cells uncovers others.
  * Source: Eppstein, Goodrich, Uyeda, Varghese: What's the Difference? (SIGCOMM 2011).
  */
 

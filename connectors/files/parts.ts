@@ -6,6 +6,7 @@ import { debeziumPart, isDebeziumScan } from './debezium-lines.ts'
 import type { FileFormat, TextShape } from './file-format.ts'
 import type { Folder } from './folder.ts'
 import { mayHaveLongNumber } from './long-numbers.ts'
+import { type MetadataField, metadataLines } from './metadata.ts'
 import { type FolderPlace, hashTail, placeToJson, TAIL_BYTES_MAX } from './place.ts'
 import type { LatePolicy } from './reading-order.ts'
 import type { AllRecordsScan, RecordScan } from './records.ts'
@@ -30,6 +31,8 @@ export interface FolderRead {
   readonly refusesUnknown: boolean
   /** Members of JSON lines without a column are looked for up to here; null: nowhere. */
   readonly unknownBefore: SourcePosition | null
+  /** What is told of each record beside its values. */
+  readonly metadata: readonly MetadataField[]
   readonly late: LatePolicy
   readonly onIgnored: (names: readonly string[] | null) => void
   /** Null ends at the end of the files there are at the start. */
@@ -43,6 +46,8 @@ export interface FolderRead {
 export interface Progress {
   place: FolderPlace
   position: SourcePosition
+  /** Of the file that is open. */
+  modifiedAtMs: number
   /** Buffers that receivers gave back, the smallest first. */
   readonly spare: Buffer[]
 }
@@ -134,7 +139,9 @@ function exactNamesOf(schema: StreamSchema): ReadonlySet<string> {
   const known = exactNames.get(schema)
   if (known !== undefined) return known
   const exact = schema.columns.filter(
-    ({ type }) => isWholeNumber(type) || (typeof type !== 'string' && type.kind === 'decimal'),
+    ({ type, metadata }) =>
+      metadata === undefined &&
+      (isWholeNumber(type) || (typeof type !== 'string' && type.kind === 'decimal')),
   )
   const names = new Set(exact.map(({ name }) => name))
   exactNames.set(schema, names)
@@ -156,13 +163,15 @@ export interface ScannedPart {
   readonly shape: TextShape
   readonly bytes: Buffer
   readonly scan: RecordScan | AllRecordsScan
+  /** The lines that were scanned, with those that are no records. */
+  readonly scanned: Buffer
 }
 
 /** The next part; `progress.place` is behind its lines already, the position moves here. */
 export function textPart(
   read: FolderRead,
   progress: Progress,
-  { shape, bytes, scan }: ScannedPart,
+  { shape, bytes, scan, scanned }: ScannedPart,
 ): BlockPart {
   const { schema, format, csv } = shape
   const firstPosition = progress.position
@@ -181,7 +190,29 @@ export function textPart(
     partialCount: 0,
     ...(isDebeziumScan(scan) && debeziumPart(scan, bytes)),
     ...(isOfAll(scan) ? findingsOf(scan, progress.place) : {}),
+    ...(read.metadata.length > 0 && {
+      metadata: toldOf(read, progress, { shape, scan, scanned }, firstPosition),
+    }),
   }
+}
+
+/** What is told of scanned records; `progress.place` is behind them. */
+function toldOf(
+  { metadata }: FolderRead,
+  { place, modifiedAtMs }: Progress,
+  { shape, scan, scanned }: Pick<ScannedPart, 'shape' | 'scan' | 'scanned'>,
+  firstPosition: SourcePosition,
+): Uint8Array {
+  const firstLine = place.lineCount - scan.lineCount + 1
+  const isDense = scan.lineCount === scan.recordCount
+  const all = isDense ? null : isOfAll(scan) ? scan : shape.records.scanAll(scanned, true)
+  const lines = all?.linesBefore?.map((before) => firstLine + before) ?? null
+  return metadataLines(metadata, firstPosition, {
+    file: place.file ?? '',
+    firstLine,
+    lines,
+    modifiedAtMs,
+  })
 }
 
 /** The block of a part; `progress` is behind it already. */

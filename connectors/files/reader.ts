@@ -25,7 +25,12 @@ interface FileDone {
 export async function* readFolder(read: FolderRead): AsyncGenerator<SourceBlock> {
   const opened = await openReadingOrder(read, read.place)
   await using order = opened.order
-  const progress: Progress = { place: opened.place, position: read.position, spare: [] }
+  const progress: Progress = {
+    place: opened.place,
+    position: read.position,
+    modifiedAtMs: 0,
+    spare: [],
+  }
   await checkTail(read.folder, progress.place)
   if (progress.place.waiting !== undefined) await checkTail(read.folder, progress.place.waiting)
   let done: FileDone | null = null

@@ -8,7 +8,7 @@ import { createOldFilesRounds } from './old-files.ts'
 import { type FolderPlace, placeInOrder } from './place.ts'
 import { adoptFiles, lateError, lookAround, type Surroundings } from './surroundings.ts'
 
-/** What happens to files that come when the place in the order that their names give them is past. */
+/** What happens to files that come when their place in the order of names is past. */
 export type LatePolicy = 'stop' | 'read' | 'ignore'
 
 /** How the files of a folder are put in order. */
@@ -17,7 +17,7 @@ export interface OrderOptions {
   readonly late: LatePolicy
   /** Null where only the files count that are there at the start. */
   readonly follow: { readonly clock: Clock } | null
-  /** Told of late files that are passed over; `names` is null when they are not known one by one. */
+  /** Told of late files that are passed over; null when they are not known one by one. */
   readonly onIgnored: (names: readonly string[] | null) => void
   readonly namesMax?: number
 }

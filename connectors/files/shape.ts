@@ -3,6 +3,7 @@
 import {
   type ColumnOrigin,
   compareTypes,
+  SluiceError,
   type SourceColumn,
   type StreamSchema,
 } from '../../src/model/index.ts'
@@ -11,6 +12,8 @@ import { parseColumnType } from './column-types.ts'
 /** The stream's columns in a session. */
 export interface Shape {
   readonly current: StreamSchema
+  /** Throws SLU-SRC-1402 when records have a column that is told of them. */
+  checkNames(found: readonly { readonly name: string }[]): void
   /** Adds the columns whose names are not there yet; the schema is another one then. */
   add(columns: readonly SourceColumn[]): StreamSchema
   /**
@@ -24,21 +27,33 @@ export interface Shape {
 export interface ShapeOptions {
   /** Digits of times beyond microseconds are left out instead of refused. */
   readonly cutsTimes: boolean
+  /** Columns that stand in no record. */
+  readonly metadata: readonly SourceColumn[]
 }
 
 /** A shape that begins with `columns`. */
 export function createShape(
   stream: string,
   columns: readonly SourceColumn[],
-  { cutsTimes }: ShapeOptions,
+  { cutsTimes, metadata }: ShapeOptions,
 ): Shape {
+  const taken = new Set(metadata.map(({ name }) => name))
+  const checkNames = (found: readonly { readonly name: string }[]): void => {
+    const twice = found.find(({ name }) => taken.has(name))
+    if (twice === undefined) return
+    throw new SluiceError('SLU-SRC-1402', {
+      message: `Records of ${stream} have "${twice.name}" themselves, which \`metadata\` adds.`,
+      remedy: 'Rename it in the files, or take it out of `metadata`.',
+    })
+  }
   const marked = (column: SourceColumn): SourceColumn => {
     const isTime = column.type === 'timestamp' || column.type === 'timestamp_ntz'
     return cutsTimes && isTime && column.nanoseconds === undefined
       ? { ...column, nanoseconds: 'cut' }
       : column
   }
-  let current: StreamSchema = { stream, schemaId: 1, columns: columns.map(marked), key: [] }
+  const first = [...columns.filter(({ name }) => !taken.has(name)).map(marked), ...metadata]
+  let current: StreamSchema = { stream, schemaId: 1, columns: first, key: [] }
   const replace = (next: readonly SourceColumn[]): StreamSchema => {
     const isSame = next.every((column, index) => column === current.columns[index])
     if (isSame && next.length === current.columns.length) return current
@@ -53,8 +68,13 @@ export function createShape(
     get current() {
       return current
     },
-    add: (found) => replace([...current.columns, ...missing(found)]),
+    checkNames,
+    add: (found) => {
+      checkNames(found)
+      return replace([...current.columns, ...missing(found)])
+    },
     meet: (found) => {
+      checkNames(found)
       const byName = new Map(found.map((column) => [column.name, column]))
       const met = current.columns.map((known) => holding(known, byName.get(known.name)))
       return replace([...met, ...missing(found)])

@@ -26,6 +26,7 @@ import type { FileFormat } from './file-format.ts'
 import type { Folder } from './folder.ts'
 import { jsonFiles } from './json-file.ts'
 import { countNames, namesAfter } from './listing.ts'
+import { metadataColumns } from './metadata.ts'
 import { parquetFiles } from './parquet-file.ts'
 import type { FolderRead } from './parts.ts'
 import { FOLDER_START, placeFromJson } from './place.ts'
@@ -108,7 +109,8 @@ function declaredColumns({ settings }: Reading): readonly SourceColumn[] {
 }
 
 function shapeOf({ stream, settings }: Reading, columns: readonly SourceColumn[]): Shape {
-  return createShape(stream, columns, { cutsTimes: settings.nanoseconds === 'cut' })
+  const metadata = metadataColumns(settings.metadata)
+  return createShape(stream, columns, { cutsTimes: settings.nanoseconds === 'cut', metadata })
 }
 
 /** The columns as the settings and the first file tell them. Throws SLU-SRC-1402 without any. */
@@ -141,7 +143,10 @@ async function startShape(reading: Reading, request: SourceStart): Promise<Shape
   const names = new Set(declared.map(({ name }) => name))
   const first = [...declared, ...known.filter(({ name }) => !names.has(name))]
   const shape = shapeOf(reading, first)
-  if (settings.format === 'ndjson') shape.add((await discoverShape(reading)).current.columns)
+  if (settings.format === 'ndjson') {
+    const { columns } = (await discoverShape(reading)).current
+    shape.add(columns.filter(({ metadata }) => metadata === undefined))
+  }
   return shape
 }
 
@@ -204,6 +209,7 @@ async function startSession(
     // Two parts at a time: one is read ahead while the other is taken.
     partBytesMax: clamp(request.bufferBytesMax / 2, PART_BYTES_MIN, PART_BYTES_MAX),
     keepsUnreadable: request.keepsUnreadable?.has(shape.current.stream) === true,
+    metadata: settings.metadata,
     late: settings.late,
     onIgnored: (names) => {
       tellIgnored(context, folder, names)
@@ -279,6 +285,7 @@ async function wholeRead(reading: Reading, signal: AbortSignal): Promise<FolderR
     place: FOLDER_START,
     position: 0n,
     partBytesMax: PART_BYTES_MAX,
+    metadata: reading.settings.metadata,
     late: 'stop',
     onIgnored: () => {},
     follow: null,

@@ -8,6 +8,7 @@ import {
   UNAVAILABLE_VALUE,
 } from '../../src/model/index.ts'
 import { parseColumnType } from './column-types.ts'
+import { METADATA_FIELDS, type MetadataField } from './metadata.ts'
 
 const columnType = z.string().transform((text, context) => {
   const type = parseColumnType(text)
@@ -182,6 +183,16 @@ export const filesSettingsSchema = z.strictObject({
         'Columns and members that `columns` does not name: add reads them too; ignore does not. ' +
         'Without `columns` all are read.',
     }),
+  metadata: z
+    .array(z.enum(Object.keys(METADATA_FIELDS) as [MetadataField, ...MetadataField[]]))
+    .default([])
+    .meta({
+      description: [
+        'What is told of each record beside its values, as columns: `file` becomes `__file`,',
+        '`line` (of Parquet the row, from 1) `__line`, `modified_at` `__modified_at`, when the',
+        'file was modified last. Of events of Debezium see `debezium`.',
+      ].join(' '),
+    }),
   nanoseconds: z
     .enum(['refuse', 'cut'])
     .default('refuse')
@@ -238,8 +249,16 @@ const DEBEZIUM_TRAITS = {
 } as const
 
 /** What is wrong between the settings. */
-function lintFilesSettings({ format, csv: dialect, columns, debezium: events }: FilesSettings) {
+function lintFilesSettings(settings: FilesSettings) {
+  const { format, csv: dialect, columns, debezium: events, metadata } = settings
   const findings: { setting: string; problem: string; remedy: string }[] = []
+  if (format === 'debezium-json' && metadata.length > 0) {
+    findings.push({
+      setting: 'metadata',
+      problem: 'has no effect on records of Debezium',
+      remedy: 'name what of the events becomes a column under `debezium: { metadata }`',
+    })
+  }
   if (format === 'csv' && !dialect.header && columns === undefined) {
     findings.push({
       setting: 'csv',

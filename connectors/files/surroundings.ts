@@ -64,10 +64,11 @@ export function lateError(place: FolderPlace, late: readonly string[] | null): S
   const file = placeInOrder(place).file ?? ''
   const shown = late?.slice(0, NAMES_SHOWN_MAX).join(', ')
   const more = (late?.length ?? 0) > NAMES_SHOWN_MAX ? ', …' : ''
+  const count = late?.length === 1 ? 'a file that was' : `${late?.length} files that were`
   const names =
     late === null
       ? 'files that were not read, too many at once to tell which'
-      : `${late.length} ${late.length === 1 ? 'file that was' : 'files that were'} not read: ${shown}${more}`
+      : `${count} not read: ${shown}${more}`
   return new SluiceError('SLU-SRC-1404', {
     message: `Before ${file} in the order of names came ${names}.`,
     context: { file, ...(shown !== undefined && { late: shown }) },

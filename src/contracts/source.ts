@@ -103,6 +103,13 @@ export interface BlockPart {
    * beginning.
    */
   readonly unreadable?: UnreadableRecords
+  /**
+   * Set where the schema has columns that are `metadata`: their values as JSON lines, one for each
+   * run of records for which they are the same or counted on from record to record:
+   * `{"position":7,"values":{"__file":"a.csv","__line":8}}`, with the position and the values of
+   * the run's first record; times are ISO-8601 texts. The first run begins with the part.
+   */
+  readonly metadata?: Uint8Array
   /** Given where records may be rejected and the source has files. */
   readonly place?: RecordPlace
 }

@@ -19,6 +19,7 @@ import {
   type StreamSchema,
 } from '../model/index.ts'
 import { exactDecimal, isDecimal } from './decimal-text.ts'
+import { recordColumns } from './record-columns.ts'
 import type { LandedSegment } from './segment.ts'
 import { exactTime, isTime } from './time-text.ts'
 import { PRINTED_DIGITS_MAX, wholeNumber, wholeText } from './whole-number.ts'
@@ -33,8 +34,11 @@ const QUOTED = '__sluice_quoted'
 const LINE = '__sluice_line'
 
 /** The one line of a segment's shape file: a member for each column, of the type it is read as. */
-export function jsonLinesShape({ columns }: StreamSchema): string {
-  const members = columns.map(({ name, type }) => [name, SHAPE_VALUES[readType(type)] ?? 'text'])
+export function jsonLinesShape(schema: StreamSchema): string {
+  const members = recordColumns(schema).map(({ name, type }) => [
+    name,
+    SHAPE_VALUES[readType(type)] ?? 'text',
+  ])
   return `${JSON.stringify(Object.fromEntries(members))}\n`
 }
 
@@ -59,7 +63,7 @@ function membersRelation(segment: LandedSegment): string {
     auto_detect = true, sample_size = 1, maximum_sample_files = 1, map_inference_threshold = -1,
     maximum_object_size = ${objectBytesMax(segment)})`
   }
-  const columns = segment.schema.columns.map(
+  const columns = recordColumns(segment.schema).map(
     (column) => `${identifier(column.name)}: ${literal(readType(column.type))}`,
   )
   return `read_json(${files(segment)}, format = 'newline_delimited',
@@ -85,7 +89,9 @@ const objectBytesMax = ({ lineBytesMax }: LandedSegment): number =>
  */
 export function unknownMembersSql(segment: LandedSegment): string | null {
   if (segment.shapePath === undefined) return null
-  const names = segment.schema.columns.map(({ name }) => literal(name)).join(', ')
+  const names = recordColumns(segment.schema)
+    .map(({ name }) => literal(name))
+    .join(', ')
   return `SELECT DISTINCT name FROM (SELECT unnest(json_keys(json)) AS name
       FROM read_ndjson_objects(${literal(segment.path)}, ignore_errors = true,
         maximum_object_size = ${objectBytesMax(segment)})
@@ -113,7 +119,7 @@ export function jsonLineValue(segment: LandedSegment, column: SourceColumn): str
 
 /** The exact members of a line with a long number, numbers as texts; NULL for other lines. */
 export function quotedMembers(json: string, { schema }: LandedSegment): string {
-  const exact = schema.columns.filter(isExact)
+  const exact = recordColumns(schema).filter(isExact)
   const structure = JSON.stringify(Object.fromEntries(exact.map(({ name }) => [name, 'JSON'])))
   const line = `${json}::VARCHAR`
   return `CASE WHEN regexp_matches(${line}, ${literal(LONG_NUMBER)})
@@ -137,7 +143,7 @@ export function quotedText(quoted: string, name: string, otherwise: string): str
 
 /** True when a segment has exact columns and may have numbers that the reader would change. */
 function isLookedAtTwice({ schema, hasShortNumbers }: LandedSegment): boolean {
-  return hasShortNumbers !== true && schema.columns.some(isExact)
+  return hasShortNumbers !== true && recordColumns(schema).some(isExact)
 }
 
 /**

@@ -13,8 +13,8 @@ export function parquetRelation(file: FileRows, recordCount: number): string {
 }
 
 /**
- * The value of a column; NULL when the file does not have it. Nanoseconds are cut off only where the
- * column says so.
+ * The value of a column; NULL when the file does not have it. Nanoseconds are cut off only where
+ * the column says so.
  */
 export function parquetValue(
   file: FileRows,

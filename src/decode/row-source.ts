@@ -3,6 +3,7 @@
 import { assert, type SourceColumn } from '../model/index.ts'
 import { csvRelation, csvValue } from './csv.ts'
 import { jsonLineNumber, jsonLinesRelation, jsonLineValue } from './json-lines.ts'
+import { withMetadata } from './metadata.ts'
 import { parquetRelation, parquetValue } from './parquet.ts'
 import type { Refusal } from './refusal.ts'
 import type { LandedSegment } from './segment.ts'
@@ -24,6 +25,10 @@ export interface RowSource {
 
 /** The rows of a segment; formats whose lines say themselves what happened have none. */
 export function rowSource(segment: LandedSegment): RowSource {
+  return withMetadata(recordSource(segment), segment, ROW_NUMBER)
+}
+
+function recordSource(segment: LandedSegment): RowSource {
   const { format, csv, file, recordCount } = segment
   switch (format) {
     case 'json-lines':

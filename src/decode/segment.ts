@@ -28,6 +28,8 @@ export interface LandedSegment
   readonly shapePath?: string
   /** Of all records, as they were landed or lie in their file; 0 when not known. */
   readonly sizeBytes?: number
+  /** A file of the lines of `BlockPart.metadata`, where the schema has such columns. */
+  readonly metadataPath?: string
   /** Length of the longest record at most this, in bytes. */
   readonly lineBytesMax: number
   /** Where the records stand in the files of the source: a run of records each, in order. */

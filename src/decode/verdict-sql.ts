@@ -14,6 +14,7 @@ import {
 import { csvText } from './csv.ts'
 import { hasMoreDecimals, isDecimal, triedDecimal } from './decimal-text.ts'
 import { isExact, quotedMembers, quotedText } from './json-lines.ts'
+import { recordColumns } from './record-columns.ts'
 import { IS_NULL } from './refusal.ts'
 import { ROW_NUMBER, rowSource } from './row-source.ts'
 import type { LandedSegment } from './segment.ts'
@@ -62,7 +63,7 @@ function rowsSql({ segment, columns, places, key }: VerdictQuery): string {
   const { relation, value } = rowSource(segment)
   const cases = columns.flatMap((column) => {
     const source = segment.schema.columns[places.get(column.fieldId) ?? -1]
-    if (source === undefined) return []
+    if (source === undefined || source.metadata !== undefined) return []
     const found = fieldOf(segment, source)
     const missing = key.includes(column.name)
       ? [
@@ -106,7 +107,7 @@ function jsonLinesSql({ segment, columns, places, key }: VerdictQuery): string {
   const lines = `SELECT (row_number() OVER () - 1)::UINTEGER AS "row", json
     FROM read_ndjson_objects(${literal(segment.path)}, ignore_errors = true,
       maximum_object_size = ${lineBytesMax})`
-  const stream = segment.schema.columns
+  const stream = recordColumns(segment.schema)
   const structure = JSON.stringify(Object.fromEntries(stream.map(({ name }) => [name, 'JSON'])))
   const quoted = stream.some(isExact) ? quotedMembers('json', segment) : 'NULL'
   const members = `SELECT "row", json, from_json(json, ${literal(structure)}) AS member,
@@ -118,8 +119,8 @@ function jsonLinesSql({ segment, columns, places, key }: VerdictQuery): string {
     `WHEN json_type(json) <> 'OBJECT' THEN ${verdict("'not-an-object'")}`,
     `WHEN len(${known}) > len(list_distinct(${known})) THEN ${verdict("'duplicate-member'")}`,
     ...columns.flatMap((column) => {
-      const source = stream[places.get(column.fieldId) ?? -1]
-      if (source === undefined) return []
+      const source = segment.schema.columns[places.get(column.fieldId) ?? -1]
+      if (source === undefined || source.metadata !== undefined) return []
       const isKey = key.includes(column.name)
       return [...memberCase(source, column.type), ...(isKey ? [keyCase(source)] : [])]
     }),

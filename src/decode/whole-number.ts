@@ -33,7 +33,7 @@ export function wholeNumber(
     THEN ${refusal(`'a fraction in a whole-number column, ' || ${shown}`)} END`
 }
 
-/** A number as it was written, `1.2e1` as `12.0`: so that `wholeNumber` finds what is a whole one. */
+/** A number written out, `1.2e1` as `12.0`, so that `wholeNumber` tells whether it is whole. */
 export function wholeText(text: string): string {
   return `list_transform([${text}], lambda written:
     CASE WHEN regexp_full_match(written, ${literal(EXPONENT)})

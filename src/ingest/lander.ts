@@ -24,6 +24,8 @@ interface OpenSegment {
   readonly part: BlockPart
   readonly path: string
   readonly shaped: Pick<LandedSegment, 'shapePath'>
+  /** Null where the schema has no columns that are metadata. */
+  readonly metadata: { readonly path: string; readonly handle: FileHandle } | null
   recordCount: number
   partialCount: number
   sizeBytes: number
@@ -52,24 +54,30 @@ export function createBatchSpool(folder: string, batch: bigint): BatchSpool {
       segment.hasShortNumbers &&= part.hasShortNumbers === true
       const { handle } = segment
       if (handle !== null) await writing(() => writeAll(handle, part.bytes), segment.path)
+      await appendMetadata(segment, part)
       release(part)
     },
     seal: async () => {
       const byStream = new Map<string, LandedSegment[]>()
       for (const segment of segments) {
         await segment.handle?.close()
+        await segment.metadata?.handle.close()
         const { stream } = segment.part.schema
         const ofStream = byStream.get(stream) ?? []
         byStream.set(stream, ofStream)
         const { part, path, shaped, recordCount, partialCount } = segment
         const { sizeBytes, lineBytesMax, hasShortNumbers } = segment
         const counts = { recordCount, partialCount, sizeBytes, lineBytesMax, hasShortNumbers }
-        ofStream.push({ ...layoutOf(part), path, ...shaped, ...counts, ...findingsOf(segment) })
+        const told = segment.metadata === null ? {} : { metadataPath: segment.metadata.path }
+        const beside = { ...shaped, ...told, ...findingsOf(segment) }
+        ofStream.push({ ...layoutOf(part), path, ...counts, ...beside })
       }
       return byStream
     },
     discard: async () => {
-      for (const { handle, path, shaped } of segments) {
+      for (const { handle, path, shaped, metadata } of segments) {
+        await metadata?.handle.close()
+        if (metadata !== null) await rm(metadata.path, { force: true })
         if (handle === null) continue
         await handle.close()
         await rm(path, { force: true })
@@ -86,12 +94,15 @@ export async function landPart(part: BlockPart, path: string): Promise<LandedSeg
   const { recordCount, partialCount, hasShortNumbers = false } = part
   const lineBytesMax = lineBytesMaxOf(part)
   const counts = { recordCount, partialCount, lineBytesMax, hasShortNumbers }
-  const { unreadable, place } = part
+  const { unreadable, place, metadata } = part
+  const metadataPath = metadataPathOf(path)
+  if (metadata !== undefined) await writing(() => writeFile(metadataPath, metadata), metadataPath)
   return {
     ...layoutOf(part),
     path,
     ...shaped,
     ...counts,
+    ...(metadata && { metadataPath }),
     ...(unreadable && { unreadable }),
     ...(place && { runs: [{ firstRow: 0, place }] }),
   }
@@ -105,6 +116,14 @@ async function landShape(part: BlockPart, path: string): Promise<Pick<LandedSegm
   return { shapePath }
 }
 
+const metadataPathOf = (path: string): string => `${path}.metadata`
+
+async function appendMetadata({ metadata }: OpenSegment, part: BlockPart): Promise<void> {
+  const { metadata: lines } = part
+  if (metadata === null || lines === undefined) return
+  await writing(() => writeAll(metadata.handle, lines), metadata.path)
+}
+
 /** What a segment says of its bytes as its first part does. */
 function layoutOf({ schema, format, csv, debezium, file, firstPosition }: BlockPart) {
   const layout = { ...(csv && { csv }), ...(debezium && { debezium }), ...(file && { file }) }
@@ -116,6 +135,7 @@ function continues(segment: OpenSegment, part: BlockPart): boolean {
   const { schema, format, csv, debezium, firstPosition } = segment.part
   if (schema.schemaId !== part.schema.schemaId || format !== part.format) return false
   if (csv !== part.csv || debezium !== part.debezium) return false
+  if ((segment.metadata === null) !== (part.metadata === undefined)) return false
   if (!continuesRows(segment, part)) return false
   // Lines of Postgres carry their positions; others are numbered from the first one on.
   return (
@@ -190,10 +210,15 @@ async function openSegment(
   const handle = isInPlace ? null : await writing(() => open(path, 'w'), path)
   const counts = { recordCount: 0, partialCount: 0, sizeBytes: 0, lineBytesMax: 0 }
   const shaped = await landShape(part, path)
-  const lists = { unreadable: [], runs: [] }
-  const segment = { handle, part, path, shaped, ...counts, hasShortNumbers: true, ...lists }
+  const metadata = part.metadata === undefined ? null : await openMetadata(metadataPathOf(path))
+  const beside = { metadata, unreadable: [], runs: [] }
+  const segment = { handle, part, path, shaped, ...counts, hasShortNumbers: true, ...beside }
   all.push(segment)
   return segment
+}
+
+async function openMetadata(path: string): Promise<NonNullable<OpenSegment['metadata']>> {
+  return { path, handle: await writing(() => open(path, 'w'), path) }
 }
 
 async function writing<Result>(work: () => Promise<Result>, path: string): Promise<Result> {

@@ -106,9 +106,8 @@ async function rowsOf(
     identifying: { key, ordering: null },
   })
   const shown = columns.map(({ name }) => `CAST(${identifier(name)} AS VARCHAR)`)
-  const found = await session.query(
-    `SELECT ${[CHANGE_OP, CHANGE_POSITION, ...shown].join(', ')} FROM (${changes}) LIMIT ${rowsMax}`,
-  )
+  const select = [CHANGE_OP, CHANGE_POSITION, ...shown].join(', ')
+  const found = await session.query(`SELECT ${select} FROM (${changes}) LIMIT ${rowsMax}`)
   return found.rows.map(([op, at, ...cells]) => {
     const position = BigInt(String(at))
     const values = columns.map(({ name }, index): [string, string | null] => {

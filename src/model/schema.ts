@@ -57,6 +57,11 @@ export interface SourceColumn {
   /** A decimal whose scale was chosen by the user: values may have more digits than it. */
   readonly isForced?: true
   /**
+   * Its values stand in no record: they are told by where the record stands, the same for a run of
+   * records, or counted on from one to the next. `BlockPart.metadata` has them.
+   */
+  readonly metadata?: 'same' | 'counted'
+  /**
    * The source's own number of the column, which outlives its name and is never given again.
    * Absent: the source has no such number, the name is all there is. Null: it has one, but the
    * source could not tell which.

@@ -46,6 +46,7 @@ export const OWNED_MODULES: Readonly<Record<string, readonly string[]>> = {
     'src/cli', // output and SQL files named on the command line
     'src/quickstart', // its folder
     'src/compare.ts', // its spool
+    'src/peek.ts', // its spool
   ],
   'node:net': ['connectors', 'src/quickstart'],
   'node:tls': ['connectors'],

@@ -1,4 +1,4 @@
-/** `sluice source peek`: the columns and first records of a source, before a table is made of it. */
+/** `sluice source peek`: columns and first records of a source, before a table is made of it. */
 
 import type { Config, SourceSettings } from '../../config/index.ts'
 import { nearestName, SluiceError, type SourceColumn } from '../../model/index.ts'

@@ -313,35 +313,26 @@ export const DOCUMENTS = {
     stream: z.string(),
     key: z.array(z.string()),
     sampled: z.strictObject({
-      records: count,
-      rejected: count,
-      files: z.array(z.string()),
-      isAll: z.boolean(),
+      ...{ records: count, rejected: count },
+      ...{ files: z.array(z.string()), isAll: z.boolean() },
     }),
     columns: z.array(
       z.strictObject({
-        name: z.string(),
-        sourceType: z.string(),
-        nullable: z.boolean(),
-        nulls: count,
-        examples: z.array(z.string()),
+        ...{ name: z.string(), sourceType: z.string(), nullable: z.boolean() },
+        ...{ nulls: count, examples: z.array(z.string()) },
       }),
     ),
     rows: z.array(
       z.strictObject({
-        position: bigintText,
-        place: z.string().nullable(),
+        ...{ position: bigintText, place: z.string().nullable() },
         op: z.enum(['insert', 'update', 'delete', 'moved', 'truncate', 'none']),
         values: z.record(z.string(), z.string().nullable()),
       }),
     ),
     rejected: z.array(
       z.strictObject({
-        position: bigintText,
-        place: z.string().nullable(),
-        code: z.string(),
-        column: z.string().nullable(),
-        value: z.string().nullable(),
+        ...{ position: bigintText, place: z.string().nullable(), code: z.string() },
+        ...{ column: z.string().nullable(), value: z.string().nullable() },
       }),
     ),
   }),

@@ -17,7 +17,7 @@ const typesOf = ({ columns }: Awaited<ReturnType<typeof peek>>) =>
   columns.map(({ name, sourceType, nulls, examples }) => [name, sourceType, nulls, examples])
 
 describe('source peek', () => {
-  it('shows columns and records of NDJSON, and what cannot be decoded, and writes nothing', async () => {
+  it('shows columns, records, and what cannot be decoded, and writes nothing', async () => {
     using lake = createFilesLake('columns: { at: timestamp }')
     lake.put('a.ndjson', '{"id":1,"at":"2026-11-22T10:00:00Z"}\noops\n{"id":2,"at":"never"}\n')
     lake.put('b.ndjson', '{"id":12345678901234567,"x":[1, 2]}\n')

@@ -297,7 +297,7 @@ describe('JSON lines', () => {
     }
   })
 
-  it('keeps every digit of a whole number that is written with a point or an exponent', async () => {
+  it('keeps every digit of a whole number with a point or an exponent', async () => {
     const values = {
       '9007199254740993.0': '9007199254740993',
       '-9007199254740993e0': '-9007199254740993',

@@ -92,7 +92,7 @@ describe('files that come too late', () => {
     }
   })
 
-  it('that are too many at once to be told from the others end the read or are passed over', async () => {
+  it('that are too many to be told from the others end the read or are passed over', async () => {
     const cursor = await readFirst('read')
     const names = Array.from({ length: 4 * DIFFERENCE_MAX }, (_, index) => `a/${index}.ndjson`)
     for (const name of names) await put(name, lines(9, 1))
