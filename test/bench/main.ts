@@ -1,8 +1,8 @@
 /**
  * `npm run bench -- ingest [--rows N] [--keys N] [--changes N] [--case NAME …]`,
- * `npm run bench -- open [--files N]`, `npm run bench -- index [--keys N] [--memory SIZE]` and
- * `npm run bench -- kafka [--records N]`, all with [--json] [--folder FOLDER], all but `index` with
- * [--profile FOLDER]:
+ * `npm run bench -- files [--rows N] [--files N]`, `npm run bench -- open [--files N]`,
+ * `npm run bench -- index [--keys N] [--memory SIZE]` and `npm run bench -- kafka [--records N]`,
+ * all with [--json] [--folder FOLDER], all but `index` with [--profile FOLDER]:
  * prints what it does and a table; the last line is JSON with the cases; the exit code is 0 only
  * when every table held what it should. With --json nothing else is printed to standard output.
  */
@@ -13,6 +13,7 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { parseSizeBytes } from '../../src/model/index.ts'
 import { CASE_NAMES, type CaseName, tableLines } from './case-result.ts'
+import { benchFiles } from './files.ts'
 import { benchIngest } from './ingest.ts'
 import { benchKafka, kafkaLines } from './kafka.ts'
 import { benchKeyIndex, indexLines } from './key-index.ts'
@@ -20,6 +21,7 @@ import { benchOpen, openLines } from './open.ts'
 
 const USAGE = `usage: npm run bench -- ingest [--rows N] [--keys N] [--changes N]
          [--case ${CASE_NAMES.join('|')} …]
+       npm run bench -- files [--rows N] [--files N]
        npm run bench -- open [--files N]
        npm run bench -- index [--keys N] [--memory SIZE]
        npm run bench -- kafka [--records N]
@@ -71,6 +73,11 @@ async function main(args: readonly string[]): Promise<number> {
         largeKeys: Number(keys),
         changes: Number(changes),
       })
+      return { cases: results, lines: tableLines(results) }
+    },
+    files: async (context) => {
+      const request = { ...context, rows: Number(rows), files: Number(files) }
+      const results = await benchFiles(request)
       return { cases: results, lines: tableLines(results) }
     },
     open: async (context) => {

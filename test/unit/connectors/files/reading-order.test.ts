@@ -79,6 +79,24 @@ describe('files that come too late', () => {
     await expect(changed).rejects.toMatchObject({ code: 'SLU-SRC-1403' })
   })
 
+  it('are told by their number where the cursor of an earlier version knows no more', async () => {
+    const { identity, ...cursor } = await readFirst('stop')
+    const { filesRead: _, ...place } = identity
+    const old = { ...cursor, identity: { ...place, filesBefore: 1, filesBeforeHash: 'x' } }
+    await put('e.ndjson', lines(3, 1))
+    const { blocks, text } = await readAllFiles(sourceOf('stop'), old)
+    expect(text).toBe(lines(3, 1))
+    await put('c.ndjson', lines(9, 1))
+    for (const at of [old, lastCursor(blocks)]) {
+      const read = readAllFiles(sourceOf('stop'), at)
+      await expect(read).rejects.toMatchObject({ code: 'SLU-SRC-1404' })
+    }
+    await unlink(join(folder, 'c.ndjson'))
+    await unlink(join(folder, 'b.ndjson'))
+    const gone = readAllFiles(sourceOf('stop'), old)
+    await expect(gone).rejects.toMatchObject({ code: 'SLU-SRC-1403' })
+  })
+
   it('do not hide one that vanished', async () => {
     for (const late of ['stop', 'read', 'ignore']) {
       const cursor = await readFirst(late)
