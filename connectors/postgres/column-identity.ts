@@ -50,6 +50,8 @@ export interface Identified {
   readonly ids: readonly (number | null)[]
   /** For the next message. */
   readonly shape: KnownShape
+  /** False when the facts allow no reading at all. */
+  readonly isPossible: boolean
 }
 
 /** Steps of the search before the answer is "unknown". */
@@ -86,7 +88,8 @@ export function identifyColumns(
   for (const reading of known?.readings ?? [nothing]) {
     new Search({ announced, facts, found, columns: known?.columns ?? null, reading }).run()
   }
-  return { ids: found.ids(), shape: { columns: announced, readings: found.readings() } }
+  const shape = { columns: announced, readings: found.readings() }
+  return { ids: found.ids(), shape, isPossible: found.isAny }
 }
 
 /** What the searches of one message found. */
@@ -112,6 +115,10 @@ class Findings {
     this.#highest = Math.min(this.#highest, highest)
     if (this.#readings.size > READINGS_MAX) return
     this.#readings.set(JSON.stringify([attnums, highest]), { attnums: [...attnums], highest })
+  }
+
+  get isAny(): boolean {
+    return this.#steps > STEPS_MAX || this.#readings.size > 0
   }
 
   ids(): readonly (number | null)[] {

@@ -107,9 +107,16 @@ export class SchemaRegistry {
 
   /**
    * Finds out which columns a relation message is about, from the attributes that its table has
-   * now; to be called before `fromRelation`, in the order of the stream.
+   * now; to be called before `fromRelation`, in the order of the stream. Returns false, and has
+   * learned nothing, when the attributes cannot be those of a table that is announced so, unless it
+   * is the last try.
    */
-  learn(relation: RelationMessage, attributes: readonly AttributeRow[], types: TypeCatalog): void {
+  learn(
+    relation: RelationMessage,
+    attributes: readonly AttributeRow[],
+    types: TypeCatalog,
+    isLastTry = true,
+  ): boolean {
     for (const { attnum, initials } of attributes) {
       const [initial] = initials ?? []
       if (initial !== undefined) this.knowInitial(relation.id, attnum, initial)
@@ -121,10 +128,12 @@ export class SchemaRegistry {
     const announced = relation.columns.map(named)
     const facts: readonly AttributeFacts[] = this.#published(attributes).map(named)
     const known = this.#shapes.get(relation.id) ?? null
-    const { ids, shape } =
+    const { ids, shape, isPossible } =
       lastKnown(announced, known, facts) ?? identifyColumns(announced, known, facts)
+    if (!isPossible && !isLastTry) return false
     this.#ids.set(JSON.stringify(relation), ids)
     this.#shapes.set(relation.id, shape)
+    return true
   }
 
   #published<Column extends Pick<TableColumnFacts, 'isGenerated'>>(
@@ -181,7 +190,7 @@ function lastKnown(
   const isSame = shape.columns.every(
     ({ name, type }, index) => announced[index]?.name === name && announced[index]?.type === type,
   )
-  return isSame ? { ids: agreedIds(shape), shape } : null
+  return isSame ? { ids: agreedIds(shape), shape, isPossible: true } : null
 }
 
 function relationKey(relation: RelationMessage, table: TableFacts): readonly string[] {

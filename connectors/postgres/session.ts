@@ -47,6 +47,9 @@ const LOOK_CODES = ['SLU-SRC-1216', 'SLU-SRC-1234', 'SLU-SRC-1235'] as const
 /** First version that sends transactions in progress. */
 const STREAMING_VERSION_MIN = 140000
 const SLOT_RETRY_MS = 250
+/** A commit is in the stream a moment before other connections see what it did. */
+const CATALOG_RETRY_MS = 50
+const CATALOG_TRIES_MAX = 40
 const END_POLL_MS = 2000
 
 /** Opens a session. Throws coded errors. */
@@ -265,7 +268,12 @@ class PostgresSession implements SourceSession {
     const { connection } = this.#opening
     if (this.#isFollowed(table)) await this.#lookForUntold([table])
     const types = await this.#knowTypes(relation.columns)
-    this.#options.schemas.learn(relation, await readAttributes(connection, relation.id), types)
+    const { context, schemas } = this.#options
+    for (let left = CATALOG_TRIES_MAX; ; left--) {
+      const attributes = await readAttributes(connection, relation.id)
+      if (schemas.learn(relation, attributes, types, left === 0)) return
+      await context.clock.sleep(CATALOG_RETRY_MS, this.#stop.signal)
+    }
   }
 
   /** Types that were made meanwhile are looked up; those that were dropped stay known. */

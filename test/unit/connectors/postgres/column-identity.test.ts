@@ -107,6 +107,14 @@ describe('identifyColumns, message after message', () => {
     expect(identifyColumns(announced('a c'), shape, facts('1a 2- 3- 4x')).ids).toEqual([1, 4])
   })
 
+  it('tells facts that are older than the message from those that leave it open', () => {
+    const isPossible = (message: string, now: string): boolean =>
+      identifyColumns(announced(message), shapeOf(known('1a 2b')), facts(now)).isPossible
+    for (const message of ['a b c', 'a', 'a x']) expect(isPossible(message, '1a 2b')).toBe(false)
+    expect(isPossible('a b', '1a 2b')).toBe(true)
+    expect(isPossible('a x', '1a 2- 3-')).toBe(true)
+  })
+
   it('knows in hindsight which of two a column was', () => {
     const now = '1a 2- 3-'
     expect(last('1a', ['a b', now]).answer).toEqual([1, null])

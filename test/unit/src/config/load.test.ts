@@ -84,6 +84,9 @@ test('deals out what the process may use, where a pipeline says nothing else', (
     index: { memoryBytes: 64 * 1024 ** 2, spill: 'disk' },
     inFlightBytesMax: 22 * 1024 ** 2,
   })
+  const [large] = load(`processMemory: 64GiB\n${GOOD}`).pipelines
+  const [byDefault] = load(GOOD).pipelines
+  expect(large?.engineMemoryBytes).toBeGreaterThan(4 * (byDefault?.engineMemoryBytes ?? Infinity))
   expect(problemsIn(`processMemory: 256MiB\n${GOOD}`)).toMatchObject([
     { code: 'SLU-CFG-1004', path: 'processMemory', fix: 'write 388 MiB or more' },
   ])
