@@ -138,8 +138,8 @@ export const VERBS: readonly VerbSpec[] = [
       { flags: '--limit <n>', meaning: 'records to print', parse: 'count', byDefault: 10 },
     ],
     examples: [
-      ['sluice source peek', 'what would become of the files?'],
-      ['sluice source peek shop --stream public.orders --json', ''],
+      ['sluice source peek orders', 'what would become of the files?'],
+      ['sluice source peek customers --json', ''],
     ],
     run: async (context, { args, options }) =>
       (await import('./verbs/source.ts')).sourceVerb(context, args[0] ?? '', args[1], {

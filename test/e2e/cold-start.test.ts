@@ -88,6 +88,7 @@ test('validate loads what describes settings, and neither engine nor driver', ()
       'files/column-types',
       'files/create-source',
       'files/index',
+      'files/metadata',
       'files/spec',
       'postgres/create-source',
       'postgres/index',
