@@ -65,23 +65,55 @@ function splitPart(
 }
 
 /** The keys of the rows that a part does not hold whole, each once: values as Postgres' text. */
-export function unsentKeys(part: BlockPart): readonly (readonly string[])[] {
-  if (part.partialCount === 0) return []
+export function unsentKeys(part: BlockPart): readonly RowKey[] {
+  return [...collectKeys(part, (fields) => fields).values()]
+}
+
+/**
+ * The keys of the rows from which the values come that a part leaves out, each once: of a row that
+ * got another key, the one of before.
+ */
+export function neededKeys(part: BlockPart): readonly RowKey[] {
+  const wanted = collectKeys(part, (fields, before) => (fields[0] === 'm' ? before : fields))
+  return [...wanted.values()]
+}
+
+/** Values of the key columns as Postgres' text. */
+export type RowKey = readonly string[]
+
+function collectKeys(
+  part: BlockPart,
+  choose: (fields: readonly string[], before: readonly string[]) => readonly string[],
+): ReadonlyMap<string, RowKey> {
+  const keys = new Map<string, RowKey>()
+  if (part.partialCount === 0) return keys
   const { bytes, schema } = part
   const keyColumns = schema.key.map((name) =>
     schema.columns.findIndex((column) => column.name === name),
   )
-  const keys = new Map<string, readonly string[]>()
-  for (let at = 0; at < bytes.length; at = lineEnd(bytes, at) + 1) {
-    const end = lineEnd(bytes, at)
-    if (!hasUnsent(bytes, at, end)) continue
-    const fields = Buffer.from(bytes.buffer, bytes.byteOffset + at, end - at)
+  const fieldsAt = (start: number, end: number): readonly string[] =>
+    Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start)
       .toString('utf8')
       .split('\t')
-    const key = keyColumns.map((column) => unescapeField(fields[column + FIELDS_BEFORE] as string))
-    keys.set(JSON.stringify(key), key)
+  let before = 0
+  for (let at = 0; at < bytes.length; ) {
+    const end = lineEnd(bytes, at)
+    if (hasUnsent(bytes, at, end)) {
+      const fields = choose(fieldsAt(at, end), fieldsAt(before, lineEnd(bytes, before)))
+      const key = keyColumns.map((column) =>
+        unescapeField(fields[column + FIELDS_BEFORE] as string),
+      )
+      keys.set(JSON.stringify(key), key)
+    }
+    before = at
+    at = end + 1
   }
-  return [...keys.values()]
+  return keys
+}
+
+/** The position of the last line of a part that has any. */
+export function lastPosition({ bytes }: BlockPart): SourcePosition {
+  return positionAt(bytes, lastLine(bytes))
 }
 
 /** op, position, time. */

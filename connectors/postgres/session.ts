@@ -10,6 +10,7 @@ import type {
   SourceWarning,
 } from '../../src/contracts/index.ts'
 import { isSluiceError, SluiceError, type SourcePosition } from '../../src/model/index.ts'
+import { BesideCopy } from './beside-copy.ts'
 import {
   quote,
   readAttributes,
@@ -21,7 +22,7 @@ import {
 } from './catalog.ts'
 import { postgresError } from './errors.ts'
 import { statusInterval } from './feedback.ts'
-import { FirstCopy } from './first-copy.ts'
+import { type CopyHost, FirstCopy } from './first-copy.ts'
 import { formatLsn, parseLsn } from './lsn.ts'
 import { streamName } from './names.ts'
 import {
@@ -63,6 +64,7 @@ class PostgresSession implements SourceSession {
   readonly #opening: Opening
   readonly #stop = new AbortController()
   readonly #copy: FirstCopy
+  readonly #beside: BesideCopy
   /** Stream → position below which its changes are known already. */
   readonly #resume = new Map<string, SourcePosition>()
   readonly #tablesById = new Map<number, TableFacts>()
@@ -75,7 +77,7 @@ class PostgresSession implements SourceSession {
   #acknowledged: SourcePosition = 0n
   /** The streams are others by now: the session ends here. */
   #endAt: SourcePosition | null = null
-  /** Every table is copied. */
+  /** Every table is copied, but for those that are copied beside the stream. */
   #isCopied = false
   /** The stream told of a table that is not read and that the patterns may choose. */
   #hasUnknown = false
@@ -94,25 +96,36 @@ class PostgresSession implements SourceSession {
     }
     for (const table of opening.tables) {
       this.#noteTable(table)
+      const cursor = opening.streams.get(table.stream) ?? null
+      const goesOn = cursor !== null && (!needsCopy(cursor) || cursor.identity.copied !== undefined)
       const held = options.request.columns?.get(table.stream) ?? []
       const attnums = held.flatMap(({ id }) => id ?? [])
       const known =
-        attnums.length > 0
+        goesOn && attnums.length > 0
           ? held.filter(({ isGone }) => !isGone)
           : options.schemas.columnsOf(table, opening.types)
       options.schemas.know(table.oid, known, Math.max(0, ...attnums))
     }
-    this.#copy = new FirstCopy(options, opening, {
+    const host: CopyHost = {
       tableOf: (stream) => this.#tablesByName.get(stream) as TableFacts,
       refresh: (table) => this.#noteTable(table),
       resumeAt: (stream, position) => this.#resume.set(stream, position),
       settle: async (tables) => {
         await this.#knowTypes(tables.flatMap(({ columns }) => columns))
+        const changed = await opening.untold.changed(tables)
         await opening.untold.settle(tables)
+        return changed
       },
+      unsettled: (tables) => opening.untold.changed(tables),
       schemaOf: (table) => options.schemas.fromTable(table, this.#types),
       openStream: (bufferBytesMax) => this.#startStream(bufferBytesMax),
-    })
+    }
+    // Where nothing is followed yet, nobody waits for the copies.
+    const copies = copyStreams(opening.streams)
+    const isFollowing =
+      options.settings.snapshot.mode !== 'initial_only' && copies.length < opening.streams.size
+    this.#copy = new FirstCopy(options, opening, host, isFollowing ? [] : copies)
+    this.#beside = new BesideCopy(options, opening, host, isFollowing ? copies : [])
   }
 
   get copiesAgain(): readonly string[] {
@@ -132,12 +145,15 @@ class PostgresSession implements SourceSession {
       this.#isCopied = true
       if (mode === 'initial_only') return
       if (beyond !== null) yield beyond
+      const { isNeeded } = this.#beside
+      if (isNeeded) yield* this.#beside.begin()
       const { bufferBytesMax } = this.#options.request
-      const reader = this.#reader ?? (await this.#startStream(bufferBytesMax))
+      // The copies take the other half.
+      const reader = this.#reader ?? (await this.#startStream(bufferBytesMax / (isNeeded ? 2 : 1)))
       for (;;) {
         const block = await reader.next()
         if (block === null) return
-        yield block
+        yield* this.#beside.follow(block)
         if (this.#endAt !== null && block.endsTransaction && block.nextPosition >= this.#endAt) {
           this.#isOutdated = true
           return
@@ -149,6 +165,16 @@ class PostgresSession implements SourceSession {
       throw postgresError(error, 'reading from Postgres')
     } finally {
       await this.close()
+    }
+  }
+
+  async *copyBlocks(): AsyncGenerator<SourceBlock, void> {
+    const { signal } = this.#options.request
+    try {
+      yield* this.#beside.blocks()
+    } catch (error) {
+      if (signal.aborted || this.#stop.signal.aborted) return
+      throw postgresError(error, 'copying from Postgres')
     }
   }
 
@@ -166,7 +192,7 @@ class PostgresSession implements SourceSession {
     const polled = this.#endPosition
     return {
       endPosition: streamEnd === null || (polled ?? 0n) > streamEnd ? polled : streamEnd,
-      copies: this.#copy.progress(),
+      copies: [...this.#copy.progress(), ...this.#beside.progress()],
       warnings: [...(this.#warning === null ? [] : [this.#warning]), ...this.#waiting],
     }
   }
@@ -188,6 +214,7 @@ class PostgresSession implements SourceSession {
 
   async #end(): Promise<void> {
     this.#stop.abort()
+    this.#beside.end()
     await this.#reader?.close()
     await Promise.all([this.#opening.replication.close(), this.#opening.connection.close()])
     await this.#pollTask
@@ -285,7 +312,8 @@ class PostgresSession implements SourceSession {
   }
 
   #isFollowed({ stream }: TableFacts): boolean {
-    return this.#isCopied || !needsCopy(this.#opening.streams.get(stream) ?? null)
+    if (!needsCopy(this.#opening.streams.get(stream) ?? null)) return true
+    return this.#isCopied && !this.#beside.isCopying(stream)
   }
 
   /** Where a table must be copied again, the session ends; the next one finds it too. */
@@ -357,7 +385,9 @@ class PostgresSession implements SourceSession {
       const found = await selectTables({ connection, patterns, publication: name, mayChange })
       this.#noteWaiting([...found.warnings, ...found.waiting])
       const isNew = ({ stream }: TableFacts): boolean => !streams.has(stream) && !known.has(stream)
-      came.push(...found.ready.filter(isNew).map(({ stream }) => stream))
+      // They wait for a copy that would have to begin from empty again.
+      const ready = this.#beside.isLostAtEnd ? [] : found.ready
+      came.push(...ready.filter(isNew).map(({ stream }) => stream))
     }
     if (this.#reader === null) return
     await this.#lookForUntold(tables.filter((table) => this.#isFollowed(table)))

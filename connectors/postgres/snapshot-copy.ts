@@ -12,6 +12,8 @@ import { parseLsn } from './lsn.ts'
 import { RunningCopy } from './running-copy.ts'
 import type { PostgresSettings } from './spec.ts'
 
+const LOCK_NOT_AVAILABLE = '55P03'
+
 /** A snapshot that another connection may read under, as long as this one stays as it is. */
 export interface ExportedSnapshot {
   /** Transactions whose commit record lies before this position are visible, no others. */
@@ -46,26 +48,37 @@ export async function createSlot(
   }
 }
 
+/** What the lines of rows are: those of a copy beside the stream are `b`. */
+export type RowOp = 'r' | 'b'
+
+/** What a reader is opened with. */
+export interface SnapshotRequest {
+  readonly settings: PostgresSettings
+  readonly context: SourceContext
+  readonly snapshot: ExportedSnapshot
+  readonly signal?: AbortSignal
+  /** Default `r`. */
+  readonly op?: RowOp
+}
+
 /** A connection in a transaction that sees the database as of `position`. */
 export class SnapshotReader implements AsyncDisposable {
   readonly position: SourcePosition
   /** When the snapshot was taken by the server's clock, epoch micros. */
   readonly timeMicros: bigint
   readonly #connection: Connection
+  readonly #op: RowOp
 
-  constructor(connection: Connection, position: SourcePosition, timeMicros: bigint) {
+  constructor(connection: Connection, op: RowOp, position: SourcePosition, timeMicros: bigint) {
     this.#connection = connection
+    this.#op = op
     this.position = position
     this.timeMicros = timeMicros
   }
 
   /** Opens a connection under the snapshot. */
-  static async open(
-    settings: PostgresSettings,
-    context: SourceContext,
-    snapshot: ExportedSnapshot,
-    signal?: AbortSignal,
-  ): Promise<SnapshotReader> {
+  static async open(request: SnapshotRequest): Promise<SnapshotReader> {
+    const { settings, context, snapshot, signal, op = 'r' } = request
     const connection = await connect({
       settings,
       context,
@@ -78,7 +91,7 @@ export class SnapshotReader implements AsyncDisposable {
       const rows = await connection.query<{ micros: string }>(
         'SELECT (extract(epoch FROM now()) * 1000000)::int8::text AS micros',
       )
-      return new SnapshotReader(connection, snapshot.position, BigInt(rows[0]!.micros))
+      return new SnapshotReader(connection, op, snapshot.position, BigInt(rows[0]!.micros))
     } catch (error) {
       await connection.close()
       throw postgresError(error, 'opening the exported snapshot')
@@ -111,6 +124,23 @@ export class SnapshotReader implements AsyncDisposable {
     })
   }
 
+  /**
+   * Has the locks of another reader too, which keeps them: else a statement that waits for that one
+   * would keep this one waiting in turn. False where such a statement is there already; the reader
+   * is of no use then.
+   */
+  async tryLock(tables: readonly TableFacts[]): Promise<boolean> {
+    const names = tables.map(quotedTable).join(', ')
+    try {
+      await this.#connection.query(`LOCK TABLE ${names} IN ACCESS SHARE MODE NOWAIT`)
+      return true
+    } catch (error) {
+      const refused = postgresError(error, 'locking tables')
+      if (refused.context.sqlState !== LOCK_NOT_AVAILABLE) throw refused
+      return false
+    }
+  }
+
   /** Starts to read rows of a table: all of them, or those of a chunk. One at a time. */
   startRows(
     rows: { readonly table: TableFacts; readonly schema: StreamSchema },
@@ -119,7 +149,11 @@ export class SnapshotReader implements AsyncDisposable {
   ): RunningCopy {
     const { position, timeMicros } = this
     const from = chunk === null ? tableFrom(rows.table) : chunkFrom(rows.table, chunk)
-    return this.#start(copySql(rows.schema, from, position, timeMicros), rows.schema, bytesMax)
+    return this.#start(
+      copySql(rows.schema, from, position, timeMicros, this.#op),
+      rows.schema,
+      bytesMax,
+    )
   }
 
   /** The rows of a table as parts of about 1 MiB; whole lines. Ends after the last row. */
@@ -132,15 +166,16 @@ export class SnapshotReader implements AsyncDisposable {
     for (let part = await copy.next(); part !== null; part = await copy.next()) yield part
   }
 
-  /** The rows of these keys; keys without a row are left out. */
+  /** The rows of these keys; keys without a row are left out. Buffers so much. */
   async *rowsOf(
     table: TableFacts,
     schema: StreamSchema,
     keys: readonly (readonly string[])[],
+    bytesMax: number = Number.POSITIVE_INFINITY,
   ): AsyncGenerator<BlockPart, void> {
     const from = `${tableFrom(table)} WHERE ${keysCondition(schema.key, keys)}`
-    const sql = copySql(schema, from, this.position, this.timeMicros)
-    await using copy = this.#start(sql, schema, Number.POSITIVE_INFINITY)
+    const sql = copySql(schema, from, this.position, this.timeMicros, this.#op)
+    await using copy = this.#start(sql, schema, bytesMax)
     for (let part = await copy.next(); part !== null; part = await copy.next()) yield part
   }
 
@@ -162,9 +197,10 @@ export function copySql(
   from: string,
   position: SourcePosition,
   timeMicros: bigint,
+  op: RowOp = 'r',
 ): string {
   const columns = schema.columns.map((column) => `, ${quote(column.name)}`).join('')
-  return `COPY (SELECT 'r', '${position}', '${timeMicros}'${columns} FROM ${from}) TO STDOUT`
+  return `COPY (SELECT '${op}', '${position}', '${timeMicros}'${columns} FROM ${from}) TO STDOUT`
 }
 
 /**

@@ -119,7 +119,7 @@ export class PostgresSource implements Source {
     const context = this.#context
     await using replication = await connect({ settings, context, replication: true })
     const snapshot = await createSlot(replication, temporarySlotName(context), true)
-    const reader = await SnapshotReader.open(settings, context, snapshot)
+    const reader = await SnapshotReader.open({ settings, context, snapshot })
     try {
       const types = await readTypes(reader.connection)
       const tables = await requireTables(reader.connection, streams)

@@ -87,6 +87,17 @@ export class UntoldWatch {
     return this.#inTurn(async () => this.#accept(await this.#read(tables)))
   }
 
+  /** The streams of those tables that do not lie as they did when they were settled last. */
+  changed(tables: readonly TableFacts[]): Promise<ReadonlySet<string>> {
+    return this.#inTurn(async () => {
+      const changed = new Set<string>()
+      for (const [table, layout] of await this.#read(tables)) {
+        if ((await this.#changes(table, layout)).length > 0) changed.add(table.stream)
+      }
+      return changed
+    })
+  }
+
   #inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
     const done = this.#tail.then(work)
     this.#tail = done.catch(() => undefined)

@@ -21,8 +21,9 @@ import type { Telemetry } from './telemetry.ts'
  * BS, FF, VT
  *   are escaped as COPY does (`\\ \t \n \r \b \f \v`). Valid UTF-8. Values are PostgreSQL's text
  * output.
- *   `op` is one of: `r` row of the initial copy · `i` insert · `u` update · `d` delete (only key
- * columns set) ·
+ *   `op` is one of: `r` row of the initial copy · `b` row of a copy that runs beside the stream: it
+ *   counts only where nothing is known of its key, neither a row nor a delete · `i` insert ·
+ *   `u` update · `d` delete (only key columns set) ·
  *   `m` insert after a key change: the line before it is the `d` of the old key, whose row supplies
  * the
  *   columns marked `\U` · `t` truncate (no column set).
@@ -154,6 +155,11 @@ export interface CopyProgress {
    * Stored in the cursor as `identity.copied`, beside `identity.copyAttempt`.
    */
   readonly place: JsonObject | null
+  /**
+   * True when blocks of the stream come meanwhile. Rows are `b` lines then, and none is wrong once
+   * the table holds the stream up to `nextPosition` of the block or further.
+   */
+  readonly beside?: boolean
 }
 
 /**
@@ -249,6 +255,8 @@ export interface SourceStart {
    * not published for a while, is copied again instead of ending the pipeline.
    */
   readonly matched?: ReadonlySet<string>
+  /** Streams whose records are added to a table that never meets a row again. */
+  readonly appended?: ReadonlySet<string>
   /** What chose them. Streams of `known` were seen, and are not read for another reason. */
   readonly selection?: {
     readonly patterns: readonly string[]
@@ -283,6 +291,14 @@ export interface SourceSession extends AsyncDisposable {
    * `fenced`, `invalid-config`, `bad-data`.
    */
   blocks(): AsyncIterable<SourceBlock>
+  /**
+   * The blocks of copies that run beside the stream, once; taken at a pace of their own, so that
+   * neither waits for the other. A copy from empty begins with a block without rows among
+   * `blocks()`. Every block here comes after one of `blocks()` that ended a transaction at its
+   * `nextPosition` or further was taken. Ends as `blocks()` does; that does not end before a copy
+   * is complete unless it must. None when absent.
+   */
+  copyBlocks?(): AsyncIterable<SourceBlock>
   /**
    * Everything before the position is durable in every table: a hint the source may free what lies
    * before.

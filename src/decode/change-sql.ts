@@ -79,7 +79,8 @@ function copyTextSql(query: ChangeQuery): string {
     new_line = '\\n', strict_mode = true, max_line_size = ${bufferBytes},
     buffer_size = ${bufferBytes})`
   const select = [
-    `(CASE op WHEN 'u' THEN 1 WHEN 'd' THEN 2 WHEN 'm' THEN 3 WHEN 't' THEN 4 ELSE 0 END)::UTINYINT
+    `(CASE op WHEN 'u' THEN 1 WHEN 'd' THEN 2 WHEN 'm' THEN 3 WHEN 't' THEN 4
+      WHEN 'b' THEN 6 ELSE 0 END)::UTINYINT
       AS ${CHANGE_OP}`,
     `position AS ${CHANGE_POSITION}`,
     `time AS ${CHANGE_TIME}`,

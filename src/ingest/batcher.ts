@@ -60,18 +60,25 @@ export interface Batcher {
   discard(): Promise<void>
 }
 
-/** Makes a batcher that spools into `folder`. */
-export function createBatcher(
-  folder: string,
-  limits: CommitSettings,
-  clock: Clock,
-  failpoints: Failpoints,
-): Batcher {
-  let number = 0n
+/** What a batcher works with. */
+export interface BatcherRequest {
+  /** Where it spools. */
+  readonly folder: string
+  readonly limits: CommitSettings
+  readonly clock: Clock
+  readonly failpoints: Failpoints
+  /** Numbers batches: no two of one folder alike. */
+  readonly nextNumber: () => bigint
+}
+
+/** Makes a batcher. */
+export function createBatcher(request: BatcherRequest): Batcher {
+  const { folder, limits, clock, failpoints } = request
   let open: OpenCommit | null = null
   const openPart = (): OpenPart => {
+    const number = request.nextNumber()
     const spool = createBatchSpool(folder, number)
-    return { number: number++, spool, recordCount: 0, byteCount: 0 }
+    return { number, spool, recordCount: 0, byteCount: 0 }
   }
   return {
     separates: (block) => open !== null && isOfAnotherKind(open, block),
@@ -90,8 +97,7 @@ export function createBatcher(
       if (!open.last.endsTransaction) return isFullPart(open.part, limits)
       const isFull = open.recordCount >= limits.rowsMax || open.byteCount >= limits.bytesMax
       const isDue = clock.monotonicMs() - open.openedAtMs >= limits.intervalMs
-      // The end of a copy is worth a commit of its own: the table is complete from then on.
-      return isFull || isDue || open.last.copy?.complete === true
+      return isFull || isDue || endsAlone(open.last.copy)
     },
     get canSeal() {
       return open?.last.endsTransaction === true
@@ -167,6 +173,14 @@ function bringsNewShape(schemaIds: ReadonlyMap<string, number>, block: SourceBlo
     const known = schemaIds.get(stream)
     return known !== undefined && known !== schemaId
   })
+}
+
+/**
+ * The end of a copy is worth a commit of its own: the table is complete from then on. So is the
+ * begin of one beside the stream, since changes may be next.
+ */
+function endsAlone(copy: CopyProgress | null): boolean {
+  return copy?.complete === true || (copy?.first === true && copy.beside === true)
 }
 
 /** Blocks of a copy share a batch only with blocks of the same attempt of the same stream. */

@@ -21,8 +21,10 @@ export interface FloorRequest {
 
 /** Writes the floor and acknowledges, never beyond what is durable. */
 export interface Floor {
-  /** Every table is complete up to here. */
+  /** Every table holds all changes up to here, but for those that are not copied yet. */
   reached(split: string, position: SourcePosition): Promise<void>
+  /** A table that is copied beside the stream moved on. */
+  copied(): void
   /** Writes the newest floor whatever the time. */
   settle(): Promise<void>
   /**
@@ -42,6 +44,20 @@ export function lowestComplete(cursors: readonly (Cursor | null)[]): SourcePosit
   return positions.reduce((left, right) => (left < right ? left : right))
 }
 
+/** The position from which on some table still needs the stream; null when none needs any. */
+function lowestNeeded(
+  lanes: readonly Lane[],
+  floor: SourcePosition | undefined,
+): SourcePosition | null {
+  let lowest: SourcePosition | null = null
+  for (const { durableCursor, neededPosition } of lanes) {
+    const effective = durableCursor?.phase === 'stream' && effectiveCursor(durableCursor, floor)
+    const needed = effective ? effective.nextPosition : neededPosition
+    if (needed !== null && (lowest === null || needed < lowest)) lowest = needed
+  }
+  return lowest
+}
+
 /** Makes the floor of one session. */
 export function createFloor(request: FloorRequest, session: SourceSession): Floor {
   const { log, lanes, clock, board, failpoints } = request
@@ -59,8 +75,7 @@ export function createFloor(request: FloorRequest, session: SourceSession): Floo
   }
 
   function acknowledge(split: string): void {
-    const floor = log.notes.floors.get(split)
-    const lowest = lowestComplete(lanes.map((lane) => effectiveCursor(lane.durableCursor, floor)))
+    const lowest = lowestNeeded(lanes, log.notes.floors.get(split))
     if (lowest === null) return
     failpoints.hit('before-acknowledge')
     session.acknowledge(lowest)
@@ -68,19 +83,21 @@ export function createFloor(request: FloorRequest, session: SourceSession): Floo
     failpoints.hit('acknowledged')
   }
 
+  // Of a table that is not copied yet the floor says nothing.
   const isBehind = (position: SourcePosition): boolean =>
-    lanes.some((lane) => (lane.durableCursor as Cursor).nextPosition < position)
+    lanes.some(
+      ({ durableCursor: cursor }) => cursor?.phase === 'stream' && cursor.nextPosition < position,
+    )
 
   return {
     reached: async (split, position) => {
-      const isCopying = lanes.some(
-        (lane) => lane.durableCursor === null || lane.durableCursor.phase === 'copy',
-      )
-      if (isCopying) return
       newest = { split, position }
       const isDue = clock.monotonicMs() - lastWriteMs >= FLOOR_INTERVAL_MS
       if (isBehind(position) && isDue) await write(split, position)
       acknowledge(split)
+    },
+    copied: () => {
+      if (newest !== null) acknowledge(newest.split)
     },
     settle: async () => {
       if (newest === null) return

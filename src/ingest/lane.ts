@@ -48,6 +48,11 @@ export interface Lane {
   readonly context: LaneContext
   /** The cursor that is durable in the table; null before its first commit. */
   readonly durableCursor: Cursor | null
+  /**
+   * Changes of the stream from here on are needed when it is read again; null when the table will
+   * be copied from empty then.
+   */
+  readonly neededPosition: SourcePosition | null
   /** The columns of the stream that the table has, those that are gone left out. */
   readonly origins: readonly ColumnOrigin[]
   readonly status: LaneStatus
@@ -76,12 +81,18 @@ interface Planned {
   growsMidCommit: boolean
   /** Of the columns that came in one of them. */
   initials: Initials
+  /** A copy began from empty, and no record has come since: the next ones bring the columns. */
+  takesShape: boolean
+  /** Changes came since the copy began. */
+  isChanged: boolean
 }
 
 /** Where the commits of a lane have come to. */
 interface Committed {
   latest: Snapshot
   durableCursor: Cursor | null
+  /** The end of the first commit of this run, from when it is on its way. */
+  firstEnd: SourcePosition | null
   commits: number
   rowsApplied: number
   rowsRejected: number
@@ -91,7 +102,7 @@ interface Committed {
 export function createLane(context: LaneContext, snapshot: Snapshot): Lane {
   const durableCursor = ownCursor(context, snapshot)
   const counters = { commits: 0, rowsApplied: 0, rowsRejected: 0 }
-  const state: Committed = { latest: snapshot, durableCursor, ...counters }
+  const state: Committed = { latest: snapshot, durableCursor, firstEnd: null, ...counters }
   const planned = plannedFrom(snapshot, durableCursor)
   const staging = createStaging(context)
   const parts = createCommitParts()
@@ -119,6 +130,9 @@ export function createLane(context: LaneContext, snapshot: Snapshot): Lane {
     get durableCursor() {
       return state.durableCursor
     },
+    get neededPosition() {
+      return neededFrom(state)
+    },
     get origins() {
       return originsOf(planned.schema)
     },
@@ -140,6 +154,7 @@ export function createLane(context: LaneContext, snapshot: Snapshot): Lane {
         return broken
       }
       const { rewrite, unit, grows } = units
+      if (own.endsCommit) state.firstEnd ??= unit.to.nextPosition
       if (rewrite !== null) {
         const base = commitTail.then(() => state.latest)
         commitTail = commit(commitTail, staging.rewrite(rewrite, base))
@@ -189,7 +204,12 @@ async function commitNext(
   context.failpoints.hit('committed')
 }
 
-function statusOf({ latest, durableCursor, ...counts }: Committed): LaneStatus {
+function neededFrom({ durableCursor, firstEnd }: Committed): SourcePosition | null {
+  const isAnew = durableCursor === null || isCopyRequested(durableCursor)
+  return isAnew ? firstEnd : durableCursor.nextPosition
+}
+
+function statusOf({ latest, durableCursor, firstEnd: _, ...counts }: Committed): LaneStatus {
   return {
     version: latest.version,
     rowCount: latest.rowCount,
@@ -203,8 +223,8 @@ function statusOf({ latest, durableCursor, ...counts }: Committed): LaneStatus {
 function plannedFrom(snapshot: Snapshot, cursor: Cursor | null): Planned {
   const { schema, fileCount } = snapshot
   const isEmpty = fileCount === 0
-  const initials: Initials = new Map()
-  return { schema, cursor, isEmpty, isMidCommit: false, growsMidCommit: false, initials }
+  const begun = { isMidCommit: false, growsMidCommit: false, takesShape: false, isChanged: true }
+  return { schema, cursor, isEmpty, initials: new Map(), ...begun }
 }
 
 /** A unit, and what must be committed before it: the rows there are, in wider types. */
@@ -225,8 +245,7 @@ interface FollowedUnit {
 }
 
 function followSegments(
-  { planned, context, restartsCopy }: PlanRequest,
-  header: BatchHeader,
+  { planned, context }: PlanRequest,
   landed: readonly LandedSegment[],
 ): FollowedUnit {
   let schema = planned.schema
@@ -237,7 +256,7 @@ function followSegments(
       stream: segment.schema,
       target: context.target,
       position: segment.firstPosition,
-      isEmptied: restartsCopy || (header.copy?.first === true && planned.isEmpty),
+      isEmptied: planned.takesShape,
     })
     schema = followed.schema
     schemaChanges.push(...followed.changes)
@@ -269,9 +288,12 @@ function planUnit(
   landed: readonly LandedSegment[],
 ): PlannedUnits {
   const { planned, restartsCopy } = lane
-  const { schema, schemaChanges, segments, initials: own } = followSegments(lane, header, landed)
+  const { copy } = header
+  if (copy?.first === true) planned.isChanged = false
+  planned.takesShape ||= restartsCopy || (copy?.first === true && planned.isEmpty)
+  const { schema, schemaChanges, segments, initials: own } = followSegments(lane, landed)
   const isWider = schemaChanges.some(({ kind }) => kind === 'widen')
-  const rewritesRows = (isWider || own.size > 0) && !restartsCopy
+  const rewritesRows = (isWider || own.size > 0) && !planned.takesShape
   const cursor = planned.cursor
   let rewrite: Unit | null = null
   planned.growsMidCommit ||= rewritesRows && (planned.isMidCommit || !header.endsCommit)
@@ -288,6 +310,7 @@ function planUnit(
       header: alone,
       segments: [],
       isCopying: cursor.phase === 'copy',
+      meetsRows: false,
       recordCount: 0,
       ...moved,
       rewrites: true,
@@ -303,6 +326,7 @@ function planUnit(
     from: planned.cursor,
     to: nextCursor(planned.cursor, header),
     isCopying: planned.cursor?.phase === 'copy',
+    meetsRows: copy !== null && segments.length > 0 && (copy.resumed || planned.isChanged),
     schema,
     schemaChanged: schema !== planned.schema,
     schemaChanges: rewrite === null ? schemaChanges : [],
@@ -316,6 +340,8 @@ function planUnit(
   planned.growsMidCommit &&= !header.endsCommit
   planned.initials = header.endsCommit ? new Map() : initials
   planned.isEmpty = false
+  if (segments.length > 0) planned.takesShape = false
+  planned.isChanged ||= copy === null && segments.length > 0
   return { rewrite, unit, grows }
 }
 

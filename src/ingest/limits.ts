@@ -6,6 +6,12 @@
  */
 export const BATCHES_IN_WORK_MAX = 3
 
+/**
+ * Batches of copies beside the stream being worked on at once: less than those of the stream, which
+ * shares the engine with them.
+ */
+export const COPY_BATCHES_IN_WORK_MAX = 2
+
 /** First wait after a transient failure; doubles up to `RETRY_DELAY_MS_MAX`. */
 export const RETRY_DELAY_MS_MIN = 250
 

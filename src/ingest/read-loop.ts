@@ -56,6 +56,11 @@ export async function readAll(request: ReadRequest): Promise<ReadEnd> {
   await using session = await source.start({
     streams,
     matched: new Set(matched.map(({ context }) => context.target.stream)),
+    appended: new Set(
+      lanes
+        .filter(({ context }) => context.target.mode === 'append')
+        .map(({ context }) => context.target.stream),
+    ),
     ...(settings.selection && {
       selection: { patterns: settings.selection.patterns, known: request.refused },
     }),
@@ -76,13 +81,18 @@ export async function readAll(request: ReadRequest): Promise<ReadEnd> {
   const reached = copiesAgain.size > 0 ? null : lowestComplete([...streams.values()])
   if (reached !== null) board.floor(reached)
   const worker = createWorker(request, session)
+  const copying = pumpCopies(session, worker)
   try {
     const end = await pump(request, session, worker)
     if (end !== 'outdated') board.event('drain')
+    worker.endCopies()
+    await copying
     await worker.drain()
     return end
   } finally {
     stop.abort()
+    worker.endCopies()
+    await copying
     await worker.discard()
   }
 }
@@ -114,6 +124,17 @@ function sourceMemory(log: PipelineLog): SourceMemory {
   return {
     read: async () => log.notes.sourceMemory,
     write: (notes: JsonObject) => log.write({ sourceMemory: notes }),
+  }
+}
+
+/** Takes the blocks of copies beside the stream, if there are any, at their own pace. */
+async function pumpCopies(session: SourceSession, worker: Worker): Promise<void> {
+  try {
+    for await (const block of session.copyBlocks?.() ?? []) {
+      if (!(await worker.takeCopied(block))) return
+    }
+  } catch (error) {
+    worker.fail(error)
   }
 }
 

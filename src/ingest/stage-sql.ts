@@ -60,6 +60,14 @@ export function insertsOnlySql(): string {
     (max(rowid) FILTER (${CHANGE_OP} = ${truncate}))::VARCHAR FROM ${CHANGE_TABLE}`
 }
 
+/** Position of the last truncate and of the copied rows, as text; NULL: none. */
+export function copyAgeSql(): string {
+  const { truncate, copied } = OP_CODES
+  return `SELECT
+    (max(${CHANGE_POSITION}) FILTER (${CHANGE_OP} = ${truncate}))::VARCHAR,
+    (min(${CHANGE_POSITION}) FILTER (${CHANGE_OP} = ${copied}))::VARCHAR FROM ${CHANGE_TABLE}`
+}
+
 /** What the rows of a file are written from. */
 export interface WriteQuery {
   readonly schema: TableSchema

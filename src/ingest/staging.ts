@@ -1,16 +1,17 @@
 /** Puts the units of a lane to work: what of them overlaps, and what goes in batch order. */
 
 import type { Snapshot } from '../contracts/index.ts'
-import { KeyGroups } from '../merge/index.ts'
 import { stageAppend } from './append-unit.ts'
 import type { LaneContext } from './lane-context.ts'
 import { stageRewrite } from './rewrite-unit.ts'
 import { emptyStagedUnit, type StagedUnit, type Unit } from './unit.ts'
 import {
+  createMergeState,
   type DecodedUnit,
   decodeUnit,
   hasPlainFile,
   type MergedUnit,
+  type MergeState,
   mergeUnit,
   writeUnit,
 } from './upsert-unit.ts'
@@ -30,7 +31,7 @@ export interface Staging {
  * nothing of each other.
  */
 export function createStaging(context: LaneContext): Staging {
-  const groups = new KeyGroups()
+  const state = createMergeState()
   /** Settles when the index knows every row of the units so far. */
   let placed: Promise<unknown> = Promise.resolve()
   /** Settles when the files of the units so far are written. */
@@ -56,7 +57,7 @@ export function createStaging(context: LaneContext): Staging {
       return staged
     }
     const decoding = decodeUnit(context, unit)
-    const merging = mergeDecoded(context, decoding, groups, before)
+    const merging = mergeDecoded(context, decoding, state, before)
     const staged = writeMerged(context, decoding, merging, written)
     placed = hasPlainFile(unit) ? merging : staged
     written = afterBoth(written, staged)
@@ -72,17 +73,17 @@ export function createStaging(context: LaneContext): Staging {
 }
 
 /** True when no row of the unit can be in the table: a copy from empty, or no row at all. */
-function bringsOnlyNewRows({ header: { copy }, segments }: Unit): boolean {
-  return copy !== null && (!copy.resumed || segments.length === 0)
+function bringsOnlyNewRows({ header: { copy }, meetsRows }: Unit): boolean {
+  return copy !== null && !meetsRows
 }
 
 async function mergeDecoded(
   context: LaneContext,
   decoding: Promise<DecodedUnit>,
-  groups: KeyGroups,
+  state: MergeState,
   placed: Promise<unknown>,
 ): Promise<MergedUnit> {
-  return mergeUnit(context, await afterBoth(placed, decoding), groups)
+  return mergeUnit(context, await afterBoth(placed, decoding), state)
 }
 
 /** Writes when merged; in any case waits for what runs and lets the session go. */

@@ -149,7 +149,7 @@ function tablesOf(facts: Facts): readonly TableStatus[] {
       fileCount: status.fileCount,
       sizeBytes: status.sizeBytes,
       copy:
-        copy === undefined || copy.complete
+        copy === undefined || (copy.complete && lane.durableCursor?.phase === 'stream')
           ? null
           : { rowsCopied: copy.rowsCopied, rowsExpected: copy.rowsExpected },
       commits: status.commits,

@@ -54,6 +54,8 @@ export interface Unit {
    * about, and the copy may bring rows that are there.
    */
   readonly isCopying: boolean
+  /** Rows of a copy, and something may be known of their keys. */
+  readonly meetsRows: boolean
   /** The schema this unit writes with. */
   readonly schema: TableSchema
   readonly schemaChanged: boolean

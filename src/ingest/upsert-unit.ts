@@ -3,7 +3,7 @@
 import { NO_FILE, TOMBSTONE_FILE } from '../contracts/index.ts'
 import { CHANGE_POSITION, changeSql, maskColumn, maybeMissing, OP_CODES } from '../decode/index.ts'
 import type { Session } from '../engine/index.ts'
-import { type KeyGroups, type MergePlan, planMerge, setKeys } from '../merge/index.ts'
+import { KeyGroups, type MergePlan, planMerge, setKeys } from '../merge/index.ts'
 import {
   assert,
   type RowDeletes,
@@ -19,6 +19,7 @@ import { landedBytes, patchedBytes, rowGroupRows } from './row-groups.ts'
 import {
   CHANGE_TABLE,
   changeKeysSql,
+  copyAgeSql,
   KEEP_TABLE,
   keyKind,
   NULL_KEY_FLAG,
@@ -117,21 +118,34 @@ export function hasPlainFile(unit: Unit): boolean {
   return unit.schema.partitionBy.length === 0
 }
 
+/** What the merges of one lane share. */
+export interface MergeState {
+  readonly groups: KeyGroups
+  /** The newest truncate while a copy was not complete: copied rows from before it are gone. */
+  truncatedAt: bigint | null
+}
+
+/** The state of a lane that has merged nothing. */
+export function createMergeState(): MergeState {
+  return { groups: new KeyGroups(), truncatedAt: null }
+}
+
 /** Merges the decoded changes into the table's rows. In batch order per table. */
 export async function mergeUnit(
   context: LaneContext,
   decoded: DecodedUnit,
-  groups: KeyGroups,
+  state: MergeState,
 ): Promise<MergedUnit> {
   const { unit } = decoded
+  const { groups } = state
   const uniqueName = context.clock.uuid()
   const merged = await timed(context.clock, unit.timingsMs, 'merge', async () => {
-    const { plan, keys, orderings } = await merge(context, decoded, groups)
+    const { plan, keys, orderings } = await merge(context, decoded, state)
     const deletes = plan.truncates
       ? []
       : groupDeletes(plan.deleteFiles, plan.deleteRows, context.ordinals)
     if (plan.truncates) await context.index.clear()
-    await forgetGone(context, groups, plan)
+    await forgetGone(context, unit, groups, plan)
     const expectedKeys = hasPlainFile(unit)
       ? await placeRows(context, { plan, keys, orderings }, uniqueName)
       : null
@@ -258,9 +272,10 @@ interface PlannedChanges {
 async function merge(
   context: LaneContext,
   decoded: DecodedUnit,
-  groups: KeyGroups,
+  state: MergeState,
 ): Promise<PlannedChanges> {
   const { unit, session } = decoded
+  const { groups } = state
   const count = decoded.changeCount
   const { scratch } = context
   const hashes = scratch.hashes('changes', count)
@@ -281,6 +296,7 @@ async function merge(
   )
   assert(read === count, 'SLU-ING-4003', `${count} records landed, ${read} changes decoded`)
   checkKeys(context, unit, ops)
+  const copyIsStale = await isCopyStale(decoded, ops, state)
   const masks = decoded.withMasks ? await readMasks(session, unit, count) : []
   groups.group(hashes, count)
   const oldRows = scratch.locations('groups', groups.groupCount)
@@ -291,9 +307,27 @@ async function merge(
     oldRows,
     // The order of the source decides until the table is complete: the rows of the copy are older
     // and newer than the changes around them.
-    { byOrdering: ordering !== null && !unit.isCopying, mayLack: unit.isCopying },
+    {
+      byOrdering: ordering !== null && !unit.isCopying,
+      mayLack: unit.isCopying,
+      copyIsStale,
+    },
   )
   return { plan, keys: hashes, orderings }
+}
+
+/** True when rows of a copy beside the stream are older than a truncate that came before them. */
+async function isCopyStale(
+  { unit, session }: DecodedUnit,
+  ops: Uint8Array,
+  state: MergeState,
+): Promise<boolean> {
+  const truncates = unit.isCopying && ops.includes(OP_CODES.truncate)
+  const hasCopied = ops.includes(OP_CODES.copied)
+  if (!truncates && (!hasCopied || state.truncatedAt === null)) return false
+  const [truncated = null, copied = null] = (await session.query(copyAgeSql())).rows[0] ?? []
+  if (truncates) state.truncatedAt = BigInt(truncated as string)
+  return copied !== null && BigInt(copied as string) < (state.truncatedAt as bigint)
 }
 
 /** Refuses changes without a key, except those of no row, whose flag is taken off. */
@@ -358,21 +392,41 @@ async function writeKept(
 }
 
 /**
- * Keys that end in a delete leave the index, or stay as tombstones where late changes are possible.
+ * Keys that end in a delete leave the index, or stay as tombstones where late changes or rows of a
+ * copy are possible.
  */
-async function forgetGone(context: LaneContext, groups: KeyGroups, plan: MergePlan): Promise<void> {
+async function forgetGone(
+  context: LaneContext,
+  unit: Unit,
+  groups: KeyGroups,
+  plan: MergePlan,
+): Promise<void> {
+  await forgetUnknown(context, groups, plan.forgottenGroups)
   const count = plan.goneGroups.length
   if (count === 0) return
-  const hashes = goneHashes(groups, plan)
+  const hashes = hashesOf(groups, plan.goneGroups)
   const locations = context.scratch.locations('gone', count)
-  locations.files.fill(context.target.orderingColumn === null ? NO_FILE : TOMBSTONE_FILE)
+  const isRemembered = unit.isCopying || context.target.orderingColumn !== null
+  locations.files.fill(isRemembered ? TOMBSTONE_FILE : NO_FILE)
   locations.orderings.set(plan.goneOrderings)
   await context.index.put(hashes, count, locations)
 }
 
-function goneHashes(groups: KeyGroups, plan: MergePlan): Uint32Array {
-  const hashes = new Uint32Array(plan.goneGroups.length * 4)
-  for (const [at, group] of plan.goneGroups.entries()) {
+/** Keys of which another row will come leave the index. */
+async function forgetUnknown(
+  { index, scratch }: LaneContext,
+  groups: KeyGroups,
+  unknown: Uint32Array,
+): Promise<void> {
+  if (unknown.length === 0) return
+  const locations = scratch.locations('gone', unknown.length)
+  locations.files.fill(NO_FILE)
+  await index.put(hashesOf(groups, unknown), unknown.length, locations)
+}
+
+function hashesOf(groups: KeyGroups, wanted: Uint32Array): Uint32Array {
+  const hashes = new Uint32Array(wanted.length * 4)
+  for (const [at, group] of wanted.entries()) {
     hashes.set(groups.groupHashes.subarray(group * 4, group * 4 + 4), at * 4)
   }
   return hashes
@@ -384,7 +438,7 @@ function tombstoneBytes(
   plan: MergePlan,
 ): Uint8Array | null {
   if (context.target.orderingColumn === null || plan.goneGroups.length === 0) return null
-  return encodeTombstones(goneHashes(groups, plan), plan.goneOrderings)
+  return encodeTombstones(hashesOf(groups, plan.goneGroups), plan.goneOrderings)
 }
 
 async function stageTombstones(

@@ -8,9 +8,17 @@ import type {
   Telemetry,
 } from '../contracts/index.ts'
 import { assert } from '../model/index.ts'
-import { createBatcher, type SealedBatch } from './batcher.ts'
+import { type BatchLine, createBatchLine } from './batch-line.ts'
+import { type Batcher, createBatcher, type SealedBatch } from './batcher.ts'
+import {
+  type BatchEnd,
+  type CopyWorker,
+  createCopyWorker,
+  createStreamTurn,
+  type StreamTurn,
+} from './copy-worker.ts'
 import type { Failpoints } from './failpoints.ts'
-import { createFloor } from './floor.ts'
+import { createFloor, type Floor } from './floor.ts'
 import { byteLengthOf } from './lander.ts'
 import type { Lane } from './lane.ts'
 import { BATCHES_IN_WORK_MAX } from './limits.ts'
@@ -36,6 +44,12 @@ export interface Worker {
   throwIfFailed(): void
   dueInMs(): number | null
   take(block: SourceBlock): Promise<void>
+  /** Takes a block of a copy beside the stream; false when no more are wanted. */
+  takeCopied(block: SourceBlock): Promise<boolean>
+  /** No more blocks of copies are wanted; those that wait for the stream are let go. */
+  endCopies(): void
+  /** Makes `throwIfFailed` throw. */
+  fail(error: unknown): void
   sealIfReady(): Promise<void>
   /** Seals what may be sealed and waits until every batch is committed and acknowledged. */
   drain(): Promise<void>
@@ -44,49 +58,39 @@ export interface Worker {
 
 /** Makes the worker of one session. */
 export function createWorker(request: WorkerRequest, session: SourceSession): Worker {
-  const { settings, clock, board, failpoints } = request
-  const batcher = createBatcher(request.spoolFolder, settings.commit, clock, failpoints)
   const floor = createFloor(request, session)
-  const laneOf = new Map(request.lanes.map((lane) => [lane.context.target.stream, lane]))
-  const line = createLine()
-  let isSettling = false
   let changed = (): void => undefined
-
-  async function finish(batch: SealedBatch, previous: Promise<void>): Promise<void> {
-    const tableCount = await commitBatch(batch, laneOf)
-    await previous
-    const { copy, split, nextPosition, endsCommit } = batch.header
-    if (!endsCommit) return
-    if (tableCount > 0) board.committed(batch.recordCount)
-    // A copy is complete for its own stream only: the others may still need what lies below.
-    if (copy === null) await floor.reached(split, nextPosition)
-    if (floor.dueInMs() !== null) changed()
-  }
-
-  /** In its turn: the log of the pipeline is written by one at a time. */
-  function settleFloor(): void {
-    isSettling = true
-    line.join(async (previous) => {
-      await previous
-      await floor.settle()
-      isSettling = false
-    })
-  }
+  const end = endOfBatches(request, floor, () => changed())
+  const line = createBatchLine(BATCHES_IN_WORK_MAX)
+  const turn = createStreamTurn()
+  const { batcher, copies } = batchersOf(request, turn, end.copied)
+  const settling = settleInTurn(floor, line)
+  let failure: unknown = null
 
   async function seal(): Promise<void> {
     const batch = await batcher.seal()
     await line.hasRoom()
-    line.join((previous) => finish(batch, previous))
+    line.join((previous) => end.streamed(batch, previous))
+    turn.note(batch.header)
   }
 
   return {
     onChange: (callback) => {
       changed = callback
       line.onFailure(callback)
+      copies.onFailure(callback)
     },
-    throwIfFailed: () => line.throwIfFailed(),
+    throwIfFailed: () => {
+      line.throwIfFailed()
+      copies.throwIfFailed()
+      if (failure !== null) throw failure
+    },
+    fail: (error) => {
+      failure ??= error
+      changed()
+    },
     dueInMs: () => {
-      const floorInMs = isSettling ? null : floor.dueInMs()
+      const floorInMs = settling.dueInMs()
       const batchInMs = batcher.dueInMs()
       if (floorInMs === null || batchInMs === null) return floorInMs ?? batchInMs
       return Math.min(floorInMs, batchInMs)
@@ -97,64 +101,89 @@ export function createWorker(request: WorkerRequest, session: SourceSession): Wo
       await batcher.add(block)
       if (batcher.isReady()) await seal()
     },
+    takeCopied: async (block) => {
+      countBlock(request, block)
+      return await copies.take(block)
+    },
+    endCopies: () => copies.end(),
     sealIfReady: async () => {
       if (batcher.isReady()) await seal()
-      if (!isSettling && floor.dueInMs() === 0) settleFloor()
+      settling.settleIfDue()
     },
     drain: async () => {
       if (batcher.canSeal) await seal()
+      await copies.drain()
       await line.end()
       await floor.settle()
     },
     discard: async () => {
       await line.settled()
       await batcher.discard()
+      await copies.discard()
     },
   }
 }
 
-/** Work that overlaps, and whose ends come in the order in which it joined. */
-interface Line {
-  join(work: (previous: Promise<void>) => Promise<void>): void
-  /** Waits while as much is in work as may be. */
-  hasRoom(): Promise<void>
-  /** Resolves or rejects with the last of it. */
-  end(): Promise<void>
-  settled(): Promise<void>
-  onFailure(callback: () => void): void
-  throwIfFailed(): void
+/** Writes the floor in its turn: the log of the pipeline is written by one at a time. */
+function settleInTurn(
+  floor: Floor,
+  line: BatchLine,
+): { dueInMs(): number | null; settleIfDue(): void } {
+  let isSettling = false
+  return {
+    dueInMs: () => (isSettling ? null : floor.dueInMs()),
+    settleIfDue: () => {
+      if (isSettling || floor.dueInMs() !== 0) return
+      isSettling = true
+      line.join(async (previous) => {
+        await previous
+        await floor.settle()
+        isSettling = false
+      })
+    },
+  }
 }
 
-function createLine(): Line {
-  const inWork = new Set<Promise<void>>()
-  let tail: Promise<void> = Promise.resolve()
-  let failure: unknown = null
-  let failed = (): void => undefined
+/** The batches of the stream, and those of copies beside it; no two have one number. */
+function batchersOf(
+  { spoolFolder, settings, clock, failpoints }: WorkerRequest,
+  turn: StreamTurn,
+  finish: BatchEnd,
+): { readonly batcher: Batcher; readonly copies: CopyWorker } {
+  let number = 0n
+  const nextNumber = (): bigint => number++
+  const limits = settings.commit
+  const making = { folder: spoolFolder, limits, clock, failpoints, nextNumber }
   return {
-    join: (work) => {
-      const joined = work(tail)
-      tail = joined
-      inWork.add(joined)
-      joined.then(
-        () => inWork.delete(joined),
-        (error: unknown) => {
-          failure ??= error
-          failed()
-        },
-      )
+    batcher: createBatcher(making),
+    copies: createCopyWorker({ batcher: createBatcher(making), turn, finish }),
+  }
+}
+
+/** What follows when a batch is in its tables. */
+function endOfBatches(
+  { lanes, board }: WorkerRequest,
+  floor: Floor,
+  changed: () => void,
+): { readonly streamed: BatchEnd; readonly copied: BatchEnd } {
+  const laneOf = new Map(lanes.map((lane) => [lane.context.target.stream, lane]))
+  return {
+    streamed: async (batch, previous) => {
+      const tableCount = await commitBatch(batch, laneOf)
+      await previous
+      const { copy, split, nextPosition, endsCommit } = batch.header
+      if (!endsCommit) return
+      if (tableCount > 0) board.committed(batch.recordCount)
+      // A copy is complete for its own stream only: the others may still need what lies below.
+      if (copy === null) await floor.reached(split, nextPosition)
+      if (floor.dueInMs() !== null) changed()
     },
-    hasRoom: async () => {
-      while (inWork.size >= BATCHES_IN_WORK_MAX) await Promise.race(inWork)
-    },
-    end: () => tail,
-    settled: async () => {
-      await Promise.allSettled(inWork)
-    },
-    onFailure: (callback) => {
-      failed = callback
-    },
-    throwIfFailed: () => {
-      if (failure !== null) throw failure
+    copied: async (batch, previous) => {
+      await commitBatch(batch, laneOf)
+      await previous
+      board.committed(batch.recordCount)
+      floor.copied()
+      changed()
     },
   }
 }
@@ -183,12 +212,19 @@ async function commitBatch(batch: SealedBatch, laneOf: ReadonlyMap<string, Lane>
   return touched.size
 }
 
-function noteBlock({ board, settings, telemetry }: WorkerRequest, block: SourceBlock): void {
+/** Counts what a block brings; returns its records. */
+function countBlock({ board, settings, telemetry }: WorkerRequest, block: SourceBlock): number {
   const recordCount = block.parts.reduce((sum, part) => sum + part.recordCount, 0)
   const byteCount = block.parts.reduce((sum, part) => sum + byteLengthOf(part), 0)
   board.read(recordCount)
   telemetry.count('sluice_read_bytes_total', byteCount, { pipeline: settings.name })
-  if (block.copy !== null) board.event('copy-block')
+  return recordCount
+}
+
+function noteBlock(request: WorkerRequest, block: SourceBlock): void {
+  const recordCount = countBlock(request, block)
+  const { board } = request
+  if (block.copy !== null && block.copy.beside !== true) board.event('copy-block')
   else if (recordCount > 0) board.event('stream-block')
   else board.event('caught-up')
 }

@@ -12,7 +12,7 @@ export interface ChangeColumns {
   readonly count: number
   /**
    * `OP` numbers: 0 insert, 1 update, 2 delete, 3 insert after a key change, 4 truncate, 5 nothing:
-   * a record that tells of no row.
+   * a record that tells of no row, 6 row of a copy that runs beside the stream.
    */
   readonly ops: Uint8Array
   readonly orderings: BigInt64Array
@@ -60,6 +60,8 @@ export interface MergePlan {
   /** Groups that end in a delete: index entries to replace. Parallel. */
   readonly goneGroups: Uint32Array
   readonly goneOrderings: BigInt64Array
+  /** Groups of which nothing is known any more: index entries to forget. */
+  readonly forgottenGroups: Uint32Array
   /** A truncate stood in the batch: every row of the table before it goes. */
   readonly truncates: boolean
   readonly patches: readonly ValuePatch[]
@@ -76,6 +78,7 @@ const OP_DELETE = 2
 const OP_MOVED = 3
 const OP_TRUNCATE = 4
 const OP_NONE = 5
+const OP_COPIED = 6
 
 /**
  * Row number after the last truncate; changes before it are superseded and old rows do not count.
@@ -98,18 +101,60 @@ export interface MergeRules {
    * as a whole. Else that is an error.
    */
   readonly mayLack: boolean
+  /** Rows of a copy beside the stream are older than a truncate that was applied. */
+  readonly copyIsStale: boolean
 }
 
-/** Plans a batch. `oldRows` must hold what the key index says of each group. */
+/**
+ * Plans a batch. `oldRows` must hold what the key index says of each group. A copied row is as old
+ * as its snapshot: it counts only where nothing is known of its key, neither a row nor a delete.
+ */
 export function planMerge(
+  given: ChangeColumns,
+  groups: KeyGroups,
+  oldRows: OldRows,
+  { byOrdering, mayLack, copyIsStale }: MergeRules,
+): MergePlan {
+  const start = firstAfterTruncate(given.ops, given.count)
+  const outdated = outdatedCopies(given, groups, oldRows, { start, copyIsStale })
+  const changes: KnownChanges = { ...given, outdated }
+  const winners = pickWinners(changes, groups, start, byOrdering)
+  if (mayLack) dropLacking(winners, changes, groups, oldRows, start)
+  const decided = decideGroups(winners, changes, groups, oldRows, { start, byOrdering })
+  const { keepFlags, deletes, gone, forgotten, counts } = decided
+  const truncates = start > 0
+  const applied =
+    counts.inserted + counts.updated + counts.deleted + counts.noops + (truncates ? 1 : 0)
+  const filtered = countNone(changes)
+  const keep = collect(keepFlags, counts.kept)
+  return {
+    keep,
+    keepFlags,
+    keepAll: counts.kept === changes.count,
+    deleteFiles: deletes.files.subarray(0, counts.deletes),
+    deleteRows: deletes.rows.subarray(0, counts.deletes),
+    goneGroups: gone.groups.subarray(0, counts.gone),
+    goneOrderings: gone.orderings.subarray(0, counts.gone),
+    forgottenGroups: Uint32Array.from(forgotten),
+    truncates,
+    patches: changes.masks.length === 0 ? [] : planPatches(changes, groups, oldRows, keep, start),
+    applied,
+    superseded: changes.count - applied - filtered,
+    filtered,
+    inserted: counts.inserted,
+    updated: counts.updated,
+    deleted: counts.deleted,
+  }
+}
+
+/** What becomes of each group: its old row, its index entry, its winner. */
+function decideGroups(
+  winners: Int32Array,
   changes: ChangeColumns,
   groups: KeyGroups,
   oldRows: OldRows,
-  { byOrdering, mayLack }: MergeRules,
-): MergePlan {
-  const start = firstAfterTruncate(changes.ops, changes.count)
-  const winners = pickWinners(changes, groups, start, byOrdering)
-  if (mayLack) dropLacking(winners, changes, groups, oldRows, start)
+  { start, byOrdering }: { readonly start: number; readonly byOrdering: boolean },
+) {
   const keepFlags = new Uint8Array(changes.count)
   const deletes = {
     files: new Uint32Array(groups.groupCount),
@@ -119,11 +164,22 @@ export function planMerge(
     groups: new Uint32Array(groups.groupCount),
     orderings: new BigInt64Array(groups.groupCount),
   }
+  const forgotten: number[] = []
   const counts = { inserted: 0, updated: 0, deleted: 0, deletes: 0, gone: 0, kept: 0, noops: 0 }
   for (let group = 0; group < groups.groupCount; group++) {
     const row = winners[group] as number
-    if (row < 0) continue
+    if (row === NO_CHANGE) continue
     const file = start > 0 ? NO_FILE : (oldRows.files[group] as number)
+    if (row === LACKING) {
+      // Whatever it was before, it is another row by now, which follows as a whole.
+      if (file !== NO_FILE) forgotten.push(group)
+      if (file >= TOMBSTONE_FILE) continue
+      deletes.files[counts.deletes] = file
+      deletes.rows[counts.deletes] = oldRows.rows[group] as number
+      counts.deletes++
+      counts.deleted++
+      continue
+    }
     if (byOrdering && file !== NO_FILE) {
       const stored = oldRows.orderings[group] as bigint
       if ((changes.orderings[row] as bigint) < stored) continue
@@ -147,41 +203,72 @@ export function planMerge(
       else counts.inserted++
     }
   }
-  const truncates = start > 0
-  const applied =
-    counts.inserted + counts.updated + counts.deleted + counts.noops + (truncates ? 1 : 0)
-  const filtered = countNone(changes)
-  const keep = collect(keepFlags, counts.kept)
-  return {
-    keep,
-    keepFlags,
-    keepAll: counts.kept === changes.count,
-    deleteFiles: deletes.files.subarray(0, counts.deletes),
-    deleteRows: deletes.rows.subarray(0, counts.deletes),
-    goneGroups: gone.groups.subarray(0, counts.gone),
-    goneOrderings: gone.orderings.subarray(0, counts.gone),
-    truncates,
-    patches: changes.masks.length === 0 ? [] : planPatches(changes, groups, oldRows, keep, start),
-    applied,
-    superseded: changes.count - applied - filtered,
-    filtered,
-    inserted: counts.inserted,
-    updated: counts.updated,
-    deleted: counts.deleted,
-  }
+  return { keepFlags, deletes, gone, forgotten, counts }
 }
 
-/** Per group the change that survives the batch, or -1 when all of them lie before a truncate. */
-function pickWinners(
+/** Changes of which is known which copied rows do not count. */
+interface KnownChanges extends ChangeColumns {
+  /** Per change 1 for a copied row whose key is known; null when there is none. */
+  readonly outdated: Uint8Array | null
+}
+
+/** Instead of a winner: the group has no change that counts. */
+const NO_CHANGE = -1
+/** Instead of a winner: it leaves values out that nothing has. */
+const LACKING = -2
+
+const UNKNOWN = 0
+const DELETED = 1
+const PRESENT = 2
+
+/** Goes through the changes in order: what is known of a key where its copied row comes. */
+function outdatedCopies(
   changes: ChangeColumns,
+  groups: KeyGroups,
+  oldRows: OldRows,
+  { start, copyIsStale }: { readonly start: number; readonly copyIsStale: boolean },
+): Uint8Array | null {
+  const { ops, masks, count } = changes
+  if (!ops.subarray(0, count).includes(OP_COPIED)) return null
+  const outdated = new Uint8Array(count)
+  const known = new Uint8Array(groups.groupCount)
+  if (start === 0) {
+    for (let group = 0; group < groups.groupCount; group++) {
+      const file = oldRows.files[group] as number
+      if (file !== NO_FILE) known[group] = file === TOMBSTONE_FILE ? DELETED : PRESENT
+    }
+  }
+  let before = UNKNOWN
+  for (let row = start; row < count; row++) {
+    const op = ops[row] as number
+    if (op === OP_TRUNCATE || op === OP_NONE) continue
+    const group = groups.groupOf[row] as number
+    const base = op === OP_MOVED ? before : (known[group] as number)
+    before = known[group] as number
+    if (op === OP_COPIED) {
+      if (copyIsStale || base !== UNKNOWN) outdated[row] = 1
+      else known[group] = PRESENT
+    } else if (op === OP_DELETE) known[group] = DELETED
+    // One that lacks what nothing has is dropped, and makes nothing known.
+    else known[group] = base === PRESENT || !isPartial(masks, row) ? PRESENT : UNKNOWN
+  }
+  return outdated
+}
+
+const isPartial = (masks: readonly Uint32Array[], row: number): boolean =>
+  masks.some((mask) => mask[row] !== 0)
+
+/** Per group the change that survives; `NO_CHANGE` when all of them lie before a truncate. */
+function pickWinners(
+  changes: KnownChanges,
   groups: KeyGroups,
   start: number,
   byOrdering: boolean,
 ): Int32Array {
-  const { orderings, ops, count } = changes
-  const winners = new Int32Array(groups.groupCount).fill(-1)
+  const { orderings, ops, count, outdated } = changes
+  const winners = new Int32Array(groups.groupCount).fill(NO_CHANGE)
   for (let row = start; row < count; row++) {
-    if (ops[row] === OP_TRUNCATE || ops[row] === OP_NONE) continue
+    if (ops[row] === OP_TRUNCATE || ops[row] === OP_NONE || outdated?.[row] === 1) continue
     const group = groups.groupOf[row] as number
     const current = winners[group] as number
     if (byOrdering && current >= 0 && (orderings[row] as bigint) < (orderings[current] as bigint)) {
@@ -198,10 +285,10 @@ function countNone({ ops, count }: ChangeColumns): number {
   return none
 }
 
-/** Takes out the winners whose missing values are nowhere; their groups stay as they are. */
+/** Takes out the winners whose missing values are nowhere. */
 function dropLacking(
   winners: Int32Array,
-  changes: ChangeColumns,
+  changes: KnownChanges,
   groups: KeyGroups,
   oldRows: OldRows,
   start: number,
@@ -215,7 +302,7 @@ function dropLacking(
       if (row < 0 || ((mask[row] as number) & bit) === 0) continue
       const origin = origins[row] as number
       const file = origin >= 0 || start > 0 ? NO_FILE : (oldRows.files[-1 - origin] as number)
-      if (origin < 0 && file >= TOMBSTONE_FILE) winners[group] = -1
+      if (origin < 0 && file >= TOMBSTONE_FILE) winners[group] = LACKING
     }
   }
 }
@@ -233,7 +320,7 @@ function collect(flags: Uint8Array, count: number): Uint32Array {
  * the delete of the old key, stands for.
  */
 function planPatches(
-  changes: ChangeColumns,
+  changes: KnownChanges,
   groups: KeyGroups,
   oldRows: OldRows,
   keep: Uint32Array,
@@ -283,14 +370,14 @@ function planPatches(
 function originsOf(
   mask: Uint32Array,
   bit: number,
-  changes: ChangeColumns,
+  changes: KnownChanges,
   groups: KeyGroups,
   start: number,
 ): Int32Array {
   const origins = new Int32Array(changes.count)
   for (let row = start; row < changes.count; row++) {
     const op = changes.ops[row]
-    const hasValues = op !== OP_DELETE && op !== OP_NONE
+    const hasValues = op !== OP_DELETE && op !== OP_NONE && changes.outdated?.[row] !== 1
     if (hasValues && ((mask[row] as number) & bit) === 0) {
       origins[row] = row
       continue

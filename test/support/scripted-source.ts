@@ -3,7 +3,14 @@
  * simulations.
  */
 
-import type { BlockPart, Source, SourceBlock, SourceStart } from '../../src/contracts/index.ts'
+import type {
+  BlockPart,
+  CopyProgress,
+  Source,
+  SourceBlock,
+  SourceSession,
+  SourceStart,
+} from '../../src/contracts/index.ts'
 import type { Cursor, StreamSchema } from '../../src/model/index.ts'
 
 /** A change of one stream. `text` undefined is not sent (unchanged). */
@@ -74,6 +81,10 @@ export interface Delivered {
   transactionCount: number
   /** Copies that went on where they were. */
   resumedCopies: number
+  /** Copies that ran beside the stream. */
+  copiesBeside?: number
+  /** What was acknowledged: the source has nothing of before any more. */
+  acknowledged?: bigint
 }
 
 /** What a scripted source is made of. */
@@ -97,14 +108,34 @@ export function createScriptedSource(script: Script): Source {
     check: async () => [],
     discover: async () => script.streams.map(scriptedSchema),
     start: async (request) => ({
-      blocks: () => replay(script, request),
-      acknowledge: (nextPosition) => script.onAcknowledge(nextPosition),
+      ...readOf(script, request),
+      acknowledge: (nextPosition) => {
+        script.delivered.acknowledged = nextPosition
+        script.onAcknowledge(nextPosition)
+      },
       progress: () => ({ endPosition: null, copies: [] }),
       [Symbol.asyncDispose]: async () => undefined,
     }),
     readBack: null,
     [Symbol.asyncDispose]: async () => undefined,
   }
+}
+
+/** Copies run beside the stream where some table follows it already, else come first. */
+function readOf(
+  script: Script,
+  request: SourceStart,
+): Pick<SourceSession, 'blocks' | 'copyBlocks'> {
+  const { acknowledged = 0n } = script.delivered
+  const cursors = [...request.streams.values()]
+  for (const cursor of cursors) {
+    if (cursor?.phase !== 'stream' || cursor.nextPosition >= acknowledged) continue
+    throw new Error(`changes from ${cursor.nextPosition} on are gone: ${acknowledged}`)
+  }
+  const isFollowing = cursors.some((cursor) => cursor?.phase === 'stream')
+  const isCopying = cursors.some((cursor) => cursor?.phase !== 'stream')
+  if (isFollowing && isCopying) return replayBeside(script, request)
+  return { blocks: () => replay(script, request) }
 }
 
 async function* replay(script: Script, request: SourceStart): AsyncIterable<SourceBlock> {
@@ -158,6 +189,9 @@ function* changeBlocks(
     readonly from: number
     readonly to: number
     readonly broken: ReadonlyMap<string, Cursor> | null
+    /** Copies beside, and the number of their snapshot. */
+    readonly copies?: ReadonlyMap<string, BesideCopy>
+    readonly snapshot?: number
   },
 ): Iterable<SourceBlock> {
   const open = new Map<string, OpenChange[]>()
@@ -173,13 +207,27 @@ function* changeBlocks(
         if (row !== undefined) open.get(stream)?.push({ stream, op: 'r', id, ...row })
       }
     }
+    for (const { stream, partialIds } of run.copies?.values() ?? []) {
+      const changes = open.get(stream) ?? []
+      const { own, needed } = partialKeys(changes)
+      for (const id of own) partialIds.add(id)
+      // Behind the snapshot the rows that changes in part are about come before them.
+      if (run.from < (run.snapshot as number)) continue
+      const rows = foldScript(script.history, stream, positionOf(run.snapshot as number))
+      const lines = needed.flatMap((id): OpenChange[] => {
+        const row = rows.get(id)
+        return row === undefined ? [] : [{ stream, op: 'b', id, ...row }]
+      })
+      if (lines.length > 0) open.set(stream, [...lines, ...changes])
+    }
     return drainBlock(open, position, isEnd)
   }
   for (let number = run.from; number < run.to; number++) {
     const position = positionOf(number)
     script.delivered.transactionCount = Math.max(script.delivered.transactionCount, number + 1)
     for (const change of script.history[number] as ScriptedTransaction) {
-      if ((resume.get(change.stream) as bigint) > position) continue
+      const wanted = resume.get(change.stream)
+      if (wanted === undefined || wanted > position) continue
       const changes = open.get(change.stream) ?? []
       open.set(change.stream, changes)
       changes.push(change)
@@ -189,6 +237,18 @@ function* changeBlocks(
     if (script.random() < 0.5) yield drain(position, true)
   }
   yield drain(snapshot - 1n, true)
+}
+
+/** Keys of changes in part, and those whose rows they need: of a move that of before. */
+function partialKeys(changes: readonly OpenChange[]): { own: number[]; needed: number[] } {
+  const own: number[] = []
+  const needed: number[] = []
+  for (const [at, { op, id, text }] of changes.entries()) {
+    if (text !== undefined || (op !== 'u' && op !== 'm')) continue
+    own.push(id)
+    needed.push(op === 'm' ? (changes[at - 1] as OpenChange).id : id)
+  }
+  return { own, needed }
 }
 
 /** Rows in the order of their ids; the place is the id below which all chunks are delivered. */
@@ -225,9 +285,121 @@ function* copyBlocks(
   } while (at < rows.length)
 }
 
-/** A change on its way into a block; `r` are rows of a snapshot. */
+/** A copy beside the stream. */
+interface BesideCopy {
+  readonly stream: string
+  readonly attempt: string
+  /** Where it goes on; null when it began from empty in this session. */
+  readonly interrupted: Cursor | null
+  /** Keys that changed in part before the snapshot: their rows may stand before the place. */
+  readonly partialIds: Set<number>
+}
+
+function replayBeside(
+  script: Script,
+  request: SourceStart,
+): Required<Pick<SourceSession, 'blocks' | 'copyBlocks'>> {
+  const { delivered, history, random } = script
+  const registered = snapshotNumber(script)
+  const snapshot = registered + Math.floor(random() * (history.length + 1 - registered))
+  const resume = new Map<string, bigint>()
+  const copies = new Map<string, BesideCopy>()
+  for (const [stream, cursor] of request.streams) {
+    if (cursor?.phase === 'stream') resume.set(stream, cursor.nextPosition)
+    else {
+      const isResumable =
+        cursor?.identity.copied !== undefined &&
+        cursor.nextPosition >= (delivered.acknowledged ?? 0n)
+      const interrupted = isResumable && random() < 0.9 ? cursor : null
+      if (interrupted !== null) delivered.resumedCopies++
+      delivered.copiesBeside = (delivered.copiesBeside ?? 0) + 1
+      const known = interrupted?.identity.copyAttempt as string | undefined
+      const attempt = known ?? `attempt-${random()}`
+      copies.set(stream, { stream, attempt, interrupted, partialIds: new Set() })
+      resume.set(stream, interrupted?.nextPosition ?? positionOf(registered))
+    }
+  }
+  const passed = Promise.withResolvers<void>()
+  const done = Promise.withResolvers<void>()
+  request.signal.addEventListener('abort', () => {
+    passed.resolve()
+    done.resolve()
+  })
+
+  async function* blocks(): AsyncIterable<SourceBlock> {
+    for (const copy of copies.values()) {
+      if (copy.interrupted !== null) continue
+      yield block([], positionOf(registered), true, progressOf(copy, { first: true }))
+    }
+    const run = { from: 0, to: snapshot, broken: null, copies, snapshot }
+    yield* changeBlocks(script, resume, run)
+    passed.resolve()
+    for (const one of changeBlocks(script, resume, {
+      ...run,
+      from: snapshot,
+      to: history.length,
+    })) {
+      yield one
+      // So that chunks come between the changes.
+      if (random() < 0.5) await new Promise((resolve) => setImmediate(resolve))
+    }
+    await done.promise
+  }
+
+  async function* copyBlocks(): AsyncIterable<SourceBlock> {
+    await passed.promise
+    for (const copy of copies.values()) {
+      if (request.signal.aborted) return
+      yield* besideBlocks(script, copy, positionOf(snapshot))
+    }
+    done.resolve()
+  }
+  return { blocks, copyBlocks }
+}
+
+function progressOf(copy: BesideCopy, more: Partial<CopyProgress>): CopyProgress {
+  const { stream, attempt, interrupted } = copy
+  return {
+    stream,
+    attempt,
+    first: false,
+    complete: false,
+    rowsCopied: 0,
+    resumed: interrupted !== null,
+    place: (interrupted?.identity.copied as { readonly below: number } | undefined) ?? null,
+    beside: true,
+    ...more,
+  }
+}
+
+/** First the rows that may have moved before the place, then those behind it. */
+function* besideBlocks(script: Script, copy: BesideCopy, position: bigint): Iterable<SourceBlock> {
+  const { stream, interrupted, partialIds } = copy
+  const rows = foldScript(script.history, stream, position)
+  const part = (ids: readonly number[]): BlockPart[] => {
+    const lines = ids.flatMap((id) => {
+      const row = rows.get(id)
+      return row === undefined ? [] : [{ stream, op: 'b', id, ...row }]
+    })
+    return lines.length === 0 ? [] : [partOf(stream, lines, position)]
+  }
+  if (interrupted !== null) yield block(part([...partialIds]), position, true, progressOf(copy, {}))
+  const { below: from } = (interrupted?.identity.copied ?? { below: 0 }) as { below: number }
+  const ids = [...rows.keys()].filter((id) => id >= from).sort((left, right) => left - right)
+  let at = 0
+  do {
+    const slice = ids.slice(at, at + 1 + Math.floor(script.random() * 5))
+    at += slice.length
+    yield block(part(slice), position, true, {
+      ...progressOf(copy, { complete: at >= ids.length, rowsCopied: at }),
+      place: { below: ids[at] ?? Number.MAX_SAFE_INTEGER },
+    })
+  } while (at < ids.length)
+}
+
+/** A change on its way into a block; `r` and `b` are rows of a snapshot. */
 type OpenChange = Omit<ScriptedChange, 'op' | 'text'> & {
-  readonly op: ScriptedChange['op'] | 'r'
+  readonly op: ScriptedChange['op'] | 'r' | 'b'
   readonly text: string | null | undefined
 }
 

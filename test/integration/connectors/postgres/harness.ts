@@ -150,6 +150,8 @@ export class StreamModel {
   /** The copy of the session goes on with that of an earlier one. */
   resumed = false
   copies: CopyProgress[] = []
+  /** Keys deleted before the copy is complete: rows of a copy beside the stream are older. */
+  readonly deleted = new Set<string>()
   identity: JsonObject = {}
 
   apply(part: BlockPart): void {
@@ -188,11 +190,21 @@ export class StreamModel {
       if (removed === null && !isCopying)
         throw new Error(`delete of a row that is not there: ${id}`)
       this.rows.delete(id)
+      if (isCopying) this.deleted.add(id)
       return removed
+    }
+    if (op === 'b') {
+      const isKnown = this.rows.has(id) || this.deleted.has(id) || !isCopying
+      if (!isKnown) this.rows.set(id, sent)
+      return null
     }
     const known = op === 'm' ? previous : (this.rows.get(id) ?? null)
     // Until the copy is complete rows may be missing, and rows may come that are there.
-    if (isCopying && known === null && fields.includes('\\U')) return null
+    this.deleted.delete(id)
+    if (isCopying && known === null && fields.includes('\\U')) {
+      this.rows.delete(id)
+      return null
+    }
     if (isCopying && (op !== 'r' || this.resumed)) {
       this.rows.set(id, { ...known, ...sent })
       return null
@@ -218,6 +230,19 @@ function unescapeField(field: string): string {
   return field.replaceAll(/\\(.)/gs, (_, letter: string) => letters[letter] ?? `?${letter}`)
 }
 
+/** Frees the bytes as ingest does: the source must not touch them any more. */
+function release({ parts }: SourceBlock): void {
+  for (const { bytes } of parts) {
+    const { buffer } = bytes
+    if (buffer instanceof ArrayBuffer && buffer.byteLength === bytes.byteLength) buffer.transfer(0)
+  }
+}
+
+interface Arrived {
+  readonly result: IteratorResult<SourceBlock>
+  readonly isCopy: boolean
+}
+
 /** Reads a session into models, one a stream, as ingest would into tables. */
 export class Reader {
   readonly streams = new Map<string, StreamModel>()
@@ -226,8 +251,13 @@ export class Reader {
   /** Last position at which the whole source was complete. */
   nextPosition = 0n
   session: SourceSession | null = null
+  /** Leaves the blocks of copies beside the stream where they are. */
+  holdsCopies = false
   readonly spoolFolder = mkdtempSync(path.join(tmpdir(), 'sluice-spool-'))
   #iterator: AsyncIterator<SourceBlock> | null = null
+  #copies: AsyncIterator<SourceBlock> | null = null
+  #waiting: Promise<Arrived> | null = null
+  #waitingCopy: Promise<Arrived> | null = null
   #abort = new AbortController()
 
   constructor(streams: readonly string[], memory = createMemory()) {
@@ -266,21 +296,39 @@ export class Reader {
     this.nextPosition = 0n
     this.session = await source.start({
       streams: this.cursors(),
+      matched: new Set(this.streams.keys()),
       memory: this.memory,
       bufferBytesMax,
       spoolFolder: this.spoolFolder,
       signal: this.#abort.signal,
     })
     this.#iterator = this.session.blocks()[Symbol.asyncIterator]()
+    this.#copies = this.session.copyBlocks?.()[Symbol.asyncIterator]() ?? null
+    this.#waiting = null
+    this.#waitingCopy = null
   }
 
   /** Takes and applies one block; null at the end. */
   async step(): Promise<SourceBlock | null> {
-    const result = await this.#iterator!.next()
+    this.#waiting ??= this.#iterator!.next().then((result) => ({ result, isCopy: false }))
+    if (this.#copies !== null && !this.holdsCopies) {
+      this.#waitingCopy ??= this.#copies.next().then((result) => ({ result, isCopy: true }))
+    }
+    const copied = this.holdsCopies ? null : this.#waitingCopy
+    const { result, isCopy } = await Promise.race(
+      [this.#waiting, copied].filter((one) => one !== null),
+    )
+    if (isCopy) this.#waitingCopy = null
+    else this.#waiting = null
+    if (result.done && isCopy) {
+      this.#copies = null
+      return this.step()
+    }
     if (result.done) return null
     const block = result.value
     this.blocks.push(block)
     this.#apply(block)
+    release(block)
     return block
   }
 
@@ -312,7 +360,10 @@ export class Reader {
       model.resumed = block.copy.resumed
       for (const part of block.parts) model.apply(part)
       model.copies.push(block.copy)
-      model.nextPosition = block.nextPosition
+      const isBeside = block.copy.beside === true && !block.copy.first
+      model.nextPosition = isBeside ? this.nextPosition : block.nextPosition
+      if (isBeside && this.nextPosition < block.nextPosition) throw new Error('rows came too soon')
+      if (block.copy.complete) model.deleted.clear()
       model.identity = copyIdentity(block.identity, block.copy)
       model.phase = block.copy.complete ? 'stream' : 'copy'
       return

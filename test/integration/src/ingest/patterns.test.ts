@@ -1,5 +1,6 @@
 /** Tables that patterns choose: at the start, while the pipeline runs, and when they go. */
 
+import pg from 'pg'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createLivePipeline } from '../../../support/postgres/live-pipeline.ts'
 import {
@@ -135,6 +136,33 @@ test('a table that is made while the pipeline runs is copied and followed', asyn
   await life.reach(() => life.table('b')?.rowCount === 999n && life.table('b')?.copy === null)
   await life.catchUp(await currentPosition(server))
   expect(life.status().tables.map(({ table }) => table)).toEqual(['a', 'b'])
+  expect(await live.differences('a')).toBe(0n)
+  expect(await live.differences('b')).toBe(0n)
+  await life.drain()
+})
+
+test('the others commit while a table is copied', async () => {
+  await server.sql('CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a VALUES (0)')
+  await using live = createLivePipeline(server.url, "tables: ['public.*']", SOON)
+  const life = await live.start()
+  await life.catchUp(await currentPosition(server))
+  // The snapshot of the copy waits for this transaction.
+  const client = new pg.Client({ connectionString: server.url })
+  await client.connect()
+  await client.query('BEGIN; INSERT INTO a VALUES (1000)')
+  await server.sql(`
+    CREATE TABLE b (id int PRIMARY KEY, note text);
+    INSERT INTO b SELECT i, 'copied' FROM generate_series(1, 10000) i`)
+  await life.reach(() => life.table('b')?.copy !== undefined)
+  for (const id of [1n, 2n, 3n]) {
+    await server.sql(`INSERT INTO a VALUES (${id}); UPDATE b SET note = '${id}' WHERE id = ${id}`)
+    await life.reach(() => life.table('a')?.rowCount === id + 1n)
+    expect(life.table('b')?.copy, 'not complete').toMatchObject({ rowsCopied: 0 })
+  }
+  await client.query('COMMIT')
+  await client.end()
+  await life.reach(() => life.table('b')?.copy === null)
+  await life.catchUp(await currentPosition(server))
   expect(await live.differences('a')).toBe(0n)
   expect(await live.differences('b')).toBe(0n)
   await life.drain()

@@ -4,12 +4,17 @@
 
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { createRowLocations, NO_FILE, TOMBSTONE_FILE } from '../../../../src/contracts/index.ts'
+import {
+  createRowLocations,
+  NO_FILE,
+  type RowLocations,
+  TOMBSTONE_FILE,
+} from '../../../../src/contracts/index.ts'
 import { FROM_OLD_ROW, KeyGroups, planMerge } from '../../../../src/merge/index.ts'
 
 /** A change of the model: `text` undefined means "not sent". */
 interface Change {
-  readonly op: 'insert' | 'update' | 'delete' | 'move' | 'truncate' | 'none'
+  readonly op: 'insert' | 'update' | 'delete' | 'move' | 'truncate' | 'none' | 'copied'
   readonly key: number
   readonly from: number
   readonly value: number
@@ -78,7 +83,7 @@ class ModelTable {
   readonly index = new Map<number, { file: number; row: number; ordering: bigint }>()
   private readonly groups = new KeyGroups()
 
-  apply(changes: readonly Change[]): void {
+  apply(changes: readonly Change[], isCopying = false, copyIsStale = false): void {
     // A move lands as the delete of the old key and the line after it, at times with a record of no
     // row between them, whose key looks like another's.
     const lines = changes.flatMap((change) => {
@@ -92,7 +97,7 @@ class ModelTable {
     const ops = new Uint8Array(count)
     const masks = new Uint32Array(count)
     const orderings = new BigInt64Array(count)
-    const codes = { insert: 0, update: 1, delete: 2, move: 3, truncate: 4, none: 5 }
+    const codes = { insert: 0, update: 1, delete: 2, move: 3, truncate: 4, none: 5, copied: 6 }
     for (const [at, line] of lines.entries()) {
       if (line.op !== 'truncate') hashes.set([line.key, 7, 0, line.key * 31], at * 4)
       ops[at] = codes[line.op]
@@ -100,18 +105,12 @@ class ModelTable {
       if (line.text === undefined && (line.op === 'update' || line.op === 'move')) masks[at] = 1
     }
     this.groups.group(hashes, count)
-    const old = createRowLocations(this.groups.groupCount)
-    for (let group = 0; group < this.groups.groupCount; group++) {
-      const found = this.index.get(this.groups.groupHashes[group * 4] as number)
-      old.files[group] = found?.file ?? NO_FILE
-      old.rows[group] = found?.row ?? 0
-      old.orderings[group] = found?.ordering ?? 0n
-    }
+    const old = this.lookUp()
     const plan = planMerge(
       { count, ops, orderings, masks: [masks], partialColumnCount: 1 },
       this.groups,
       old,
-      { byOrdering: false, mayLack: false },
+      { byOrdering: false, mayLack: isCopying, copyIsStale },
     )
     expect(plan.applied + plan.superseded + plan.filtered).toBe(count)
     expect(plan.filtered).toBe(lines.filter(({ op }) => op === 'none').length)
@@ -137,8 +136,14 @@ class ModelTable {
         deleted.add(row)
       }
     }
-    for (const group of plan.goneGroups)
+    for (const group of plan.goneGroups) {
+      const key = this.groups.groupHashes[group * 4] as number
+      if (isCopying) this.index.set(key, { file: TOMBSTONE_FILE, row: 0, ordering: 0n })
+      else this.index.delete(key)
+    }
+    for (const group of plan.forgottenGroups) {
       this.index.delete(this.groups.groupHashes[group * 4] as number)
+    }
     const rows = [...plan.keep].map((row) => {
       const { key, value } = lines[row] as Change
       return { key, value, text: texts[row] as string }
@@ -147,6 +152,17 @@ class ModelTable {
       this.index.set(key, { file: this.files.length, row, ordering: 0n })
     }
     this.files.push({ rows, deleted: new Set() })
+  }
+
+  private lookUp(): RowLocations {
+    const old = createRowLocations(this.groups.groupCount)
+    for (let group = 0; group < this.groups.groupCount; group++) {
+      const found = this.index.get(this.groups.groupHashes[group * 4] as number)
+      old.files[group] = found?.file ?? NO_FILE
+      old.rows[group] = found?.row ?? 0
+      old.orderings[group] = found?.ordering ?? 0n
+    }
+    return old
   }
 
   state(): Map<number, Row> {
@@ -167,7 +183,7 @@ const change: fc.Arbitrary<Change> = fc.record({
   key: fc.integer({ min: 1, max: 6 }),
   from: fc.integer({ min: 1, max: 6 }),
   value: fc.nat(),
-  text: fc.option(fc.string(), { nil: undefined }),
+  text: fc.option(fc.string(), { nil: undefined, freq: 1 }),
   ordering: fc.constant(0),
 })
 
@@ -194,6 +210,78 @@ describe('planMerge', () => {
   })
 })
 
+/** Cuts a list into pieces of the sizes, again and again. */
+function pieces<Item>(items: readonly Item[], sizes: readonly number[]): Item[][] {
+  const found: Item[][] = []
+  let from = 0
+  for (let number = 0; from < items.length; number++) {
+    const size = sizes[number % sizes.length] as number
+    found.push(items.slice(from, from + size))
+    from += size
+  }
+  return found
+}
+
+/** Keys whose rows a change needs that leaves its text out. */
+const lacking = ({ op, key, from, text }: Change): readonly number[] =>
+  text !== undefined || (op !== 'update' && op !== 'move') ? [] : [op === 'move' ? from : key]
+
+describe('planMerge of a copy beside the stream', () => {
+  it('makes the fold of the copied rows and the changes, however they come', () => {
+    const sizes = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 9 })
+    const count = fc.integer({ min: 0, max: 60 })
+    fc.assert(
+      fc.property(
+        fc.array(change, { minLength: 20, maxLength: 80 }),
+        ...([count, count, sizes, sizes, fc.array(fc.boolean(), { minLength: 60 })] as const),
+        (raw, unseen, known, batchSizes, chunkSizes, turns) => {
+          const changes = consistent(raw)
+          const begin = Math.min(unseen, changes.length)
+          const snapshot = Math.min(begin + known, changes.length)
+          const copied = (key: number, { value, text }: Row): Change => ({
+            ...{ op: 'copied', key, from: key, value, text, ordering: 0 },
+          })
+          const atSnapshot = fold(changes.slice(0, snapshot))
+          // The rows that later changes need come before them, in the same batch.
+          const later = pieces(changes.slice(snapshot), batchSizes).map((batch) => {
+            const rows = batch.flatMap(lacking).flatMap((key) => {
+              const row = atSnapshot.get(key)
+              return row === undefined ? [] : [copied(key, row)]
+            })
+            return { batch, lines: [...rows, ...batch] }
+          })
+          const chunks = pieces([...atSnapshot], chunkSizes)
+          const table = new ModelTable()
+          // The first batch holds changes of before the snapshot, and the first of after it.
+          const first = changes.slice(begin, snapshot)
+          const joined = later.shift() ?? { batch: [], lines: [] }
+          const [last = [], ...others] = pieces(first, batchSizes).toReversed()
+          for (const batch of others.toReversed()) table.apply(batch, true)
+          table.apply([...last, ...joined.lines], true)
+          let at = snapshot + joined.batch.length
+          let truncated = joined.batch.some(({ op }) => op === 'truncate')
+          for (let turn = 0; later.length + chunks.length > 0; turn++) {
+            const isChunk = chunks.length > 0 && (later.length === 0 || turns[turn % turns.length])
+            if (isChunk) {
+              const rows = (chunks.shift() ?? []).map(([key, row]) => copied(key, row))
+              table.apply(rows, true, truncated)
+            } else {
+              const next = later.shift() ?? { batch: [], lines: [] }
+              truncated ||= next.batch.some(({ op }) => op === 'truncate')
+              table.apply(next.lines, true, truncated)
+              at += next.batch.length
+            }
+            const now = fold(changes.slice(0, at))
+            for (const [key, row] of table.state()) expect(row, `row ${key}`).toEqual(now.get(key))
+          }
+          expect(table.state()).toEqual(fold(changes))
+        },
+      ),
+      { numRuns: 3000 },
+    )
+  })
+})
+
 describe('planMerge by ordering', () => {
   it('keeps the highest ordering of a key and lets nothing late bring back a deleted one', () => {
     const groups = new KeyGroups()
@@ -213,7 +301,7 @@ describe('planMerge by ordering', () => {
       },
       groups,
       old,
-      { byOrdering: true, mayLack: false },
+      { byOrdering: true, mayLack: false, copyIsStale: false },
     )
     expect([...plan.keep]).toEqual([0, 3])
     expect([...plan.deleteFiles]).toEqual([5])
@@ -235,10 +323,11 @@ describe('planMerge by ordering', () => {
       masks: [new Uint32Array([1, 1, 0, 1])],
       partialColumnCount: 1,
     }
-    const plan = planMerge(changes, groups, old, { byOrdering: false, mayLack: true })
+    const rules = { byOrdering: false, mayLack: true, copyIsStale: false }
+    const plan = planMerge(changes, groups, old, rules)
     expect([...plan.keep]).toEqual([0, 3])
     expect(plan).toMatchObject({ applied: 2, superseded: 2, inserted: 1, updated: 1 })
-    expect(() => planMerge(changes, groups, old, { byOrdering: false, mayLack: false })).toThrow(
+    expect(() => planMerge(changes, groups, old, { ...rules, mayLack: false })).toThrow(
       expect.objectContaining({ code: 'SLU-ING-4004' }),
     )
   })
