@@ -17,8 +17,15 @@
 
 import type { BlockPart, SourceBlock, SourceProgress } from '../../src/contracts/index.ts'
 import { isSluiceError, SluiceError, type SourcePosition } from '../../src/model/index.ts'
-import { readFlushLsn, readSlot, requireTables, type TableFacts } from './catalog.ts'
+import {
+  readCopyRelations,
+  readFlushLsn,
+  readSlot,
+  requireTables,
+  type TableFacts,
+} from './catalog.ts'
 import { connect } from './connection.ts'
+import { filesOf } from './copy-plan.ts'
 import { type CopyHost, KEYS_PER_QUERY } from './first-copy.ts'
 import { parseLsn } from './lsn.ts'
 import { needsCopy, type Opening, type SessionOptions } from './opening.ts'
@@ -75,7 +82,7 @@ interface OpenSnapshot extends AsyncDisposable {
   readonly position: SourcePosition
   /** Read chunks. */
   readonly readers: readonly SnapshotReader[]
-  /** Reads single rows. */
+  /** Reads the rows that changes need. */
   readonly rows: SnapshotReader
 }
 
@@ -144,12 +151,14 @@ export class BesideCopy {
 
   /** Registers each table, with a block of its own where it begins from empty. */
   async *begin(): AsyncGenerator<SourceBlock, void> {
-    this.#registeredAt = parseLsn(await readFlushLsn(this.#work.opening.connection))
+    const { connection } = this.#work.opening
+    await this.#host.settle(this.#tables())
+    this.#registeredAt = parseLsn(await readFlushLsn(connection))
     await this.#nudge()
     const at = { position: this.#registeredAt, timeMicros: null }
-    const changed = await this.#host.settle(this.#tables())
     for (const [stream, { copy }] of this.#streams) {
-      takeUp(this.#work, copy, changed)
+      const relations = await readCopyRelations(connection, this.#work.tableOf(stream))
+      takeUp(this.#work, copy, filesOf(relations))
       this.#host.resumeAt(stream, copy.interrupted?.nextPosition ?? this.#registeredAt)
       if (copy.interrupted !== null) continue
       copy.complete = !copiesRows(this.#work)
@@ -195,7 +204,7 @@ export class BesideCopy {
   /** The block, after the rows as of the snapshot that its changes need. */
   async *#behind(block: SourceBlock, snapshot: OpenSnapshot): AsyncGenerator<SourceBlock, void> {
     for (const part of this.#partials(block)) {
-      const found = this.#rowsOf(part.schema.stream, neededKeys(part), snapshot)
+      const found = this.#rowsOf(part.schema.stream, neededKeys(part), snapshot.rows)
       for await (const row of found) yield { ...block, parts: [row], endsTransaction: false }
     }
     yield* this.#noted(block, block)
@@ -316,7 +325,9 @@ export class BesideCopy {
     keys: ReadonlyMap<string, RowKey>,
     snapshot: OpenSnapshot,
   ): AsyncGenerator<SourceBlock, void> {
-    for await (const row of this.#rowsOf(copy.stream, [...keys.values()], snapshot)) {
+    // Changes may need the other connection meanwhile.
+    const reader = snapshot.readers[0] as SnapshotReader
+    for await (const row of this.#rowsOf(copy.stream, [...keys.values()], reader)) {
       yield copyBlock(this.#work, copy, [row], snapshot.rows)
     }
   }
@@ -324,12 +335,12 @@ export class BesideCopy {
   async *#rowsOf(
     stream: string,
     keys: readonly RowKey[],
-    { rows }: OpenSnapshot,
+    reader: SnapshotReader,
   ): AsyncGenerator<BlockPart, void> {
     const [table, schema] = [this.#work.tableOf(stream), schemaOf(this.#work, stream)]
     for (let from = 0; from < keys.length; from += KEYS_PER_QUERY) {
       const some = keys.slice(from, from + KEYS_PER_QUERY)
-      yield* rows.rowsOf(table, schema, some, ROWS_BYTES_MAX)
+      yield* reader.rowsOf(table, schema, some, ROWS_BYTES_MAX)
     }
   }
 

@@ -54,6 +54,8 @@ export interface ResumeFacts {
   readonly confirmedPosition: SourcePosition | null
   readonly tableOid: number
   readonly schema: StreamSchema
+  /** What the table consists of now, where that must be the same; null where it need not. */
+  readonly files: string | null
 }
 
 /** Postgres reads a run of blocks without looking at the others since this version. */
@@ -65,10 +67,15 @@ const ROWS_PER_BLOCK_GUESS = 60
 export function placeToJson(
   place: CopyPlace,
   rowsCopied: number,
-  table: TableFacts,
-  schema: StreamSchema,
+  facts: {
+    readonly table: TableFacts
+    readonly schema: StreamSchema
+    readonly relations: readonly CopyRelation[]
+  },
 ): JsonObject {
-  return { table: table.oid, shape: shapeOf(schema), ...place, rowsCopied }
+  const { table, schema, relations } = facts
+  const must = { table: table.oid, shape: shapeOf(schema), files: filesOf(relations) }
+  return { ...must, ...place, rowsCopied }
 }
 
 /**
@@ -86,6 +93,7 @@ export function interruptedCopy(cursor: Cursor | null, facts: ResumeFacts): Inte
   if (!isSameSource || typeof copyAttempt !== 'string' || !isObject(copied)) return null
   const { table, shape, relation, file, block, rowsCopied } = copied
   if (table !== facts.tableOid || shape !== shapeOf(facts.schema)) return null
+  if (facts.files !== null && copied.files !== facts.files) return null
   if (typeof relation !== 'number' || typeof file !== 'number') return null
   if (block !== null && typeof block !== 'number') return null
   return {
@@ -177,9 +185,16 @@ export function chunkWhere(chunk: CopyChunk): string {
 /** Columns and key as a short text: rows of one shape must not meet rows of another. */
 function shapeOf(schema: StreamSchema): string {
   const columns = schema.columns.map(({ name, sourceType, type }) => [name, sourceType, type])
-  const text = JSON.stringify([columns, schema.key])
-  return createHash('sha256').update(text).digest('hex').slice(0, 16)
+  return digest([columns, schema.key])
 }
+
+/** The files of a table as a short text: another one once partitions come or go, or a rewrite. */
+export function filesOf(relations: readonly CopyRelation[]): string {
+  return digest(relations.map(({ oid, fileNode }) => [oid, fileNode]))
+}
+
+const digest = (value: JsonValue): string =>
+  createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 16)
 
 function isObject(value: JsonValue | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)

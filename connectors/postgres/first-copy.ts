@@ -35,11 +35,8 @@ export interface CopyHost {
   tableOf(stream: string): TableFacts
   /** The table as it is now; it keeps its shape until it is copied. */
   refresh(table: TableFacts): void
-  /**
-   * The tables are copied as they lie now. Returns the streams of those that do not lie as they did
-   * when an earlier copy began: it cannot go on.
-   */
-  settle(tables: readonly TableFacts[]): Promise<ReadonlySet<string>>
+  /** The tables are copied as they lie now. */
+  settle(tables: readonly TableFacts[]): Promise<void>
   /** The streams of those that do not lie any more as they did when they were settled. */
   unsettled(tables: readonly TableFacts[]): Promise<ReadonlySet<string>>
   schemaOf(table: TableFacts): StreamSchema
@@ -114,8 +111,8 @@ export class FirstCopy {
       const openReader = async (): Promise<SnapshotReader> =>
         open.use(await SnapshotReader.open({ settings, context, snapshot, signal: request.signal }))
       const first = await openReader()
-      const changed = await this.#lockTables(first)
-      await this.#planCopies(first, changed)
+      await this.#lockTables(first)
+      await this.#planCopies(first)
       const readers = [first]
       const chunks = chunksOf(this.#work, this.#copies.values())
       chunks.next()
@@ -146,16 +143,13 @@ export class FirstCopy {
     }
   }
 
-  /**
-   * From here on the tables keep their shape until the last is copied; so now it is read again.
-   * Returns the streams whose copy cannot go on.
-   */
-  async #lockTables(reader: SnapshotReader): Promise<ReadonlySet<string>> {
+  /** From here on the tables keep their shape until the last is copied; so now it is read again. */
+  async #lockTables(reader: SnapshotReader): Promise<void> {
     await reader.lock(this.#tables())
     const { connection, tables } = this.#work.opening
     const streams = tables.map((table) => table.stream)
     for (const table of await requireTables(connection, streams)) this.#host.refresh(table)
-    return await this.#host.settle(this.#tables())
+    await this.#host.settle(this.#tables())
   }
 
   #tables(): readonly TableFacts[] {
@@ -163,10 +157,10 @@ export class FirstCopy {
   }
 
   /** Decides for each copy whether it goes on, and from where its changes are wanted. */
-  async #planCopies(reader: SnapshotReader, changed: ReadonlySet<string>): Promise<void> {
+  async #planCopies(reader: SnapshotReader): Promise<void> {
     for (const copy of this.#copies.values()) {
       if (copiesRows(this.#work)) await readRelations(this.#work, copy, reader)
-      takeUp(this.#work, copy, changed)
+      takeUp(this.#work, copy, null)
       this.#host.resumeAt(copy.stream, copy.interrupted?.nextPosition ?? reader.position)
     }
   }

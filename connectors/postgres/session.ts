@@ -112,9 +112,7 @@ class PostgresSession implements SourceSession {
       resumeAt: (stream, position) => this.#resume.set(stream, position),
       settle: async (tables) => {
         await this.#knowTypes(tables.flatMap(({ columns }) => columns))
-        const changed = await opening.untold.changed(tables)
         await opening.untold.settle(tables)
-        return changed
       },
       unsettled: (tables) => opening.untold.changed(tables),
       schemaOf: (table) => options.schemas.fromTable(table, this.#types),

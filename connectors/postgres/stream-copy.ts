@@ -69,18 +69,19 @@ export function schemaOf(work: CopyWork, stream: string): StreamSchema {
 }
 
 /**
- * Decides whether a copy goes on where it was, or begins from empty: so it must where Postgres
- * changed rows since and told no record of it (`changed`).
+ * Decides whether a copy goes on where it was, or begins from empty; so it does where the table
+ * must consist of the same files (`ResumeFacts.files`) and does not.
  */
-export function takeUp(work: CopyWork, copy: StreamCopy, changed: ReadonlySet<string>): void {
+export function takeUp(work: CopyWork, copy: StreamCopy, files: string | null): void {
   const { identity, publishedStreams, snapshot, confirmedPosition, streams } = work.opening
   const { stream } = copy
-  const mayGoOn = copiesRows(work) && publishedStreams.has(stream) && !changed.has(stream)
+  const mayGoOn = copiesRows(work) && publishedStreams.has(stream)
   copy.interrupted = interruptedCopy(mayGoOn ? (streams.get(stream) ?? null) : null, {
     identity,
     confirmedPosition: snapshot === null ? confirmedPosition : null,
     tableOid: work.tableOf(stream).oid,
     schema: schemaOf(work, stream),
+    files,
   })
   copy.attempt = copy.interrupted?.attempt ?? copy.attempt
   copy.rowsCopied = copy.interrupted?.rowsCopied ?? 0
@@ -172,11 +173,12 @@ export function copyBlock(
   at: { readonly position: SourcePosition; readonly timeMicros: bigint | null },
 ): SourceBlock {
   for (const part of parts) copy.rowsCopied += part.recordCount
-  const { stream, attempt, place, complete, rowsCopied } = copy
+  const { stream, attempt, place, complete, rowsCopied, relations } = copy
   const resumed = copy.interrupted !== null
   const first = !resumed && !copy.isBegun
   copy.isBegun = true
-  const json = place && placeToJson(place, rowsCopied, work.tableOf(stream), schemaOf(work, stream))
+  const facts = { table: work.tableOf(stream), schema: schemaOf(work, stream), relations }
+  const json = place && placeToJson(place, rowsCopied, facts)
   const progress = { stream, attempt, first, complete, rowsCopied, resumed, place: json }
   return {
     split: SPLIT,

@@ -49,6 +49,10 @@ describe('real processes killed under a write load', () => {
     expect(Object.keys(caseOf('failpoints').hit as object).sort()).toEqual([...FAILPOINTS].sort())
   })
 
+  it('die while a table that came later is copied beside the others', () => {
+    expect(problemsOf('newcomers')).toBe('')
+  })
+
   it('are fenced when two of them run one pipeline', () => {
     expect(problemsOf('fencing')).toBe('')
     expect(caseOf('fencing').exitCodes).toContain(5)

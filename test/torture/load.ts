@@ -14,6 +14,8 @@ export interface LoadOptions {
   readonly connections: number
   /** Longest pause between two transactions of a connection. */
   readonly pauseMsMax: number
+  /** Tables of documents that are there by now. */
+  readonly documentTables: () => readonly string[]
 }
 
 /** The load while it runs. */
@@ -24,7 +26,8 @@ export interface Load {
   stop(): Promise<void>
 }
 
-type Deed = (client: pg.Client, dice: Dice) => Promise<void>
+/** `documents` is the table of documents of the transaction. */
+type Deed = (client: pg.Client, dice: Dice, documents: string) => Promise<void>
 
 /** Deeds with their share in thousandths. */
 const DEEDS: readonly (readonly [string, number, Deed])[] = [
@@ -59,7 +62,7 @@ export async function startLoad(options: LoadOptions): Promise<Load> {
       const [name, , deed] = chooseDeed(dice)
       try {
         await client.query('BEGIN')
-        await deed(client, dice)
+        await deed(client, dice, dice.pick(options.documentTables()))
         await client.query('COMMIT')
         counts[name] = (counts[name] ?? 0) + 1
       } catch (error) {
@@ -107,9 +110,13 @@ async function someAccounts(client: pg.Client, dice: Dice, count: number): Promi
   return result.rows.map((row: { id: number }) => row.id)
 }
 
-async function someDocument(client: pg.Client, dice: Dice): Promise<[string, number] | null> {
+async function someDocument(
+  client: pg.Client,
+  dice: Dice,
+  documents: string,
+): Promise<[string, number] | null> {
   const result = await client.query(
-    'SELECT tenant, number FROM documents WHERE tenant = $1 AND number >= $2 ORDER BY 2 LIMIT 1',
+    `SELECT tenant, number FROM ${documents} WHERE tenant = $1 AND number >= $2 ORDER BY 2 LIMIT 1`,
     [`t${dice.roll(7)}`, dice.roll(5_000)],
   )
   const row = result.rows[0] as { tenant: string; number: number } | undefined
@@ -131,44 +138,44 @@ async function transfer(client: pg.Client, dice: Dice): Promise<void> {
   await client.query(move, [to, amount])
 }
 
-async function insertDocument(client: pg.Client, dice: Dice): Promise<void> {
+async function insertDocument(client: pg.Client, dice: Dice, documents: string): Promise<void> {
   await client.query(
-    `INSERT INTO documents (${DOCUMENT_COLUMNS}) SELECT $1, n, ${DOCUMENT_VALUES}
+    `INSERT INTO ${documents} (${DOCUMENT_COLUMNS}) SELECT $1, n, ${DOCUMENT_VALUES}
      FROM generate_series($2::int, $2::int + $3::int) n ON CONFLICT DO NOTHING`,
     [`t${dice.roll(7)}`, dice.roll(100_000), dice.roll(4)],
   )
 }
 
-async function touchDocument(client: pg.Client, dice: Dice): Promise<void> {
-  const key = await someDocument(client, dice)
+async function touchDocument(client: pg.Client, dice: Dice, documents: string): Promise<void> {
+  const key = await someDocument(client, dice, documents)
   if (!key) return
   await client.query(
-    `UPDATE documents SET score = $3, flag = NOT flag, at = clock_timestamp()
+    `UPDATE ${documents} SET score = $3, flag = NOT flag, at = clock_timestamp()
      WHERE tenant = $1 AND number = $2`,
     [...key, dice.roll(800) / 8],
   )
 }
 
-async function rewriteBody(client: pg.Client, dice: Dice): Promise<void> {
-  const key = await someDocument(client, dice)
+async function rewriteBody(client: pg.Client, dice: Dice, documents: string): Promise<void> {
+  const key = await someDocument(client, dice, documents)
   if (!key) return
-  await client.query('UPDATE documents SET body = $3 WHERE tenant = $1 AND number = $2', [
+  await client.query(`UPDATE ${documents} SET body = $3 WHERE tenant = $1 AND number = $2`, [
     ...key,
     dice.pick([null, '', 'short', `${dice.next()} `.repeat(200)]),
   ])
 }
 
-async function deleteDocument(client: pg.Client, dice: Dice): Promise<void> {
-  const key = await someDocument(client, dice)
-  if (key) await client.query('DELETE FROM documents WHERE tenant = $1 AND number = $2', key)
+async function deleteDocument(client: pg.Client, dice: Dice, documents: string): Promise<void> {
+  const key = await someDocument(client, dice, documents)
+  if (key) await client.query(`DELETE FROM ${documents} WHERE tenant = $1 AND number = $2`, key)
 }
 
 /** The long text is not sent again: the new key's row must take it from the old key's row. */
-async function renameDocument(client: pg.Client, dice: Dice): Promise<void> {
-  const key = await someDocument(client, dice)
+async function renameDocument(client: pg.Client, dice: Dice, documents: string): Promise<void> {
+  const key = await someDocument(client, dice, documents)
   if (!key) return
   await client.query(
-    'UPDATE documents SET tenant = $3, number = $4 WHERE tenant = $1 AND number = $2',
+    `UPDATE ${documents} SET tenant = $3, number = $4 WHERE tenant = $1 AND number = $2`,
     [...key, `t${dice.roll(7)}`, dice.roll(200_000)],
   )
 }
@@ -199,38 +206,37 @@ async function replaceAccount(client: pg.Client, dice: Dice): Promise<void> {
   ])
 }
 
-async function manyStepsOfOneKey(client: pg.Client, dice: Dice): Promise<void> {
+async function manyStepsOfOneKey(client: pg.Client, dice: Dice, documents: string): Promise<void> {
   const tenant = `t${dice.roll(7)}`
   const number = dice.between(300_000, 300_050)
-  await client.query('DELETE FROM documents WHERE tenant = $1 AND number = $2', [tenant, number])
-  await client.query('INSERT INTO documents (tenant, number, body, score) VALUES ($1, $2, $3, 1)', [
-    tenant,
-    number,
-    `${dice.next()};`.repeat(200),
-  ])
-  await client.query('UPDATE documents SET score = score + 1 WHERE tenant = $1 AND number = $2', [
-    tenant,
-    number,
-  ])
+  await client.query(`DELETE FROM ${documents} WHERE tenant = $1 AND number = $2`, [tenant, number])
+  await client.query(
+    `INSERT INTO ${documents} (tenant, number, body, score) VALUES ($1, $2, $3, 1)`,
+    [tenant, number, `${dice.next()};`.repeat(200)],
+  )
+  await client.query(
+    `UPDATE ${documents} SET score = score + 1 WHERE tenant = $1 AND number = $2`,
+    [tenant, number],
+  )
   if (dice.roll(2) === 0) return
   const moved = dice.between(400_000, 500_000)
   await client.query(
-    'UPDATE documents SET number = $3, flag = true WHERE tenant = $1 AND number = $2',
+    `UPDATE ${documents} SET number = $3, flag = true WHERE tenant = $1 AND number = $2`,
     [tenant, number, moved],
   )
-  await client.query('UPDATE documents SET day = now() WHERE tenant = $1 AND number = $2', [
+  await client.query(`UPDATE ${documents} SET day = now() WHERE tenant = $1 AND number = $2`, [
     tenant,
     moved,
   ])
 }
 
 /** A savepoint that is rolled back inside a transaction that commits. */
-async function rolledBack(client: pg.Client, dice: Dice): Promise<void> {
+async function rolledBack(client: pg.Client, dice: Dice, documents: string): Promise<void> {
   await client.query('SAVEPOINT s')
   await transfer(client, dice)
-  await client.query('DELETE FROM documents WHERE number < 100')
+  await client.query(`DELETE FROM ${documents} WHERE number < 100`)
   await client.query('ROLLBACK TO SAVEPOINT s')
-  await touchDocument(client, dice)
+  await touchDocument(client, dice, documents)
 }
 
 async function changeScratch(client: pg.Client, dice: Dice): Promise<void> {
@@ -249,9 +255,9 @@ async function truncateScratch(client: pg.Client, dice: Dice): Promise<void> {
   ])
 }
 
-async function sweepDocuments(client: pg.Client, dice: Dice): Promise<void> {
+async function sweepDocuments(client: pg.Client, dice: Dice, documents: string): Promise<void> {
   await client.query(
-    'UPDATE documents SET amount = amount + 1 WHERE tenant = $1 AND number % 3 = $2',
+    `UPDATE ${documents} SET amount = amount + 1 WHERE tenant = $1 AND number % 3 = $2`,
     [`t${dice.roll(7)}`, dice.roll(3)],
   )
 }

@@ -18,11 +18,14 @@ import { startLoad } from './load.ts'
 import { newestFloor } from './pipeline-floor.ts'
 import { type SluiceProcess, startSluice } from './sluice-process.ts'
 import {
+  createNewcomer,
   createTables,
+  NEWCOMER_PATTERN,
   postgresLines,
   START_BALANCE,
   TORTURE_TABLES,
   type TortureSize,
+  type TortureTable,
 } from './tables.ts'
 
 /** How hard and where. */
@@ -45,9 +48,19 @@ export interface TortureCase {
 }
 
 /** Rows of the long run: the first copy lasts some seconds, so that kills hit it. */
-export const LONG_SIZE: TortureSize = { accounts: 2_000, ledger: 400_000, documents: 20_000 }
+export const LONG_SIZE: TortureSize = {
+  accounts: 2_000,
+  ledger: 400_000,
+  documents: 20_000,
+  newcomer: 20_000,
+}
 /** Rows of the short run. */
-export const SHORT_SIZE: TortureSize = { accounts: 500, ledger: 60_000, documents: 3_000 }
+export const SHORT_SIZE: TortureSize = {
+  accounts: 500,
+  ledger: 60_000,
+  documents: 3_000,
+  newcomer: 3_000,
+}
 
 const PIPELINE = 'torture'
 /** Failpoints that the first copy passes too; they are hit once more while it runs. */
@@ -66,6 +79,10 @@ interface World {
   readonly configFile: string
   readonly storeFolder: string
   readonly problems: string[]
+  /** Those of the beginning, and those that came since. */
+  readonly tables: TortureTable[]
+  /** Ends of the process while a table was copied beside the others. */
+  killsBeside: number
 }
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
@@ -90,6 +107,7 @@ export async function runPostgresTorture(options: TortureOptions): Promise<reado
       seed: options.seed,
       connections: 3,
       pauseMsMax: 40,
+      documentTables: () => ['documents', ...newcomersOf(world).map(({ name }) => name)],
     })
     const failpoints = { hit: {} as Record<string, number>, missed: [] as string[] }
     const killCounts = { killed: 0, duringCopy: 0, duringStream: 0, beforeFirstCommit: 0 }
@@ -97,9 +115,15 @@ export async function runPostgresTorture(options: TortureOptions): Promise<reado
     await killDuringCopy(world, killCounts)
     await finishCopy(world)
     for (const name of FAILPOINTS) {
+      await nextNewcomer(world)
       await killAtFailpoint(world, name, occurrenceOf(world, name), failpoints)
+      noteKill(world)
     }
-    while (killCounts.killed < options.kills) await killAtRandom(world, killCounts)
+    while (killCounts.killed < options.kills) {
+      await nextNewcomer(world)
+      await killAtRandom(world, killCounts)
+      noteKill(world)
+    }
     const killProblems = world.problems.splice(0)
     const fencing = [await fenceOneOfTwo(world)]
     if (options.hasZombie) fencing.push(await fenceZombie(world))
@@ -111,6 +135,7 @@ export async function runPostgresTorture(options: TortureOptions): Promise<reado
     return [
       { case: 'kills', ...killCounts, ...state.figures, problems },
       { case: 'failpoints', ...failpoints, problems: failpoints.missed },
+      newcomerCase(world),
       ...fencing,
       { case: 'load', ...load.counts(), problems: idleDeeds(load.counts()) },
     ]
@@ -133,14 +158,39 @@ function createWorld(options: TortureOptions, client: pg.Client, url: string): W
     'pipelines:',
     `  - name: ${PIPELINE}`,
     '    from: database',
-    `    tables: [${tables}]`,
+    `    tables: [${tables}, "${NEWCOMER_PATTERN}"]`,
     '    commit: { every: 200ms, maxRows: 20000, partRows: 100 }',
     '    memory: 256MiB',
     '    inFlight: 16MiB',
   ]
   writeFileSync(configFile, `${config.join('\n')}\n`)
   const dice = createDice(options.seed)
-  return { options, dice, client, configFile, storeFolder, problems: [] }
+  const counted = { problems: [], tables: [...TORTURE_TABLES], killsBeside: 0 }
+  return { options, dice, client, configFile, storeFolder, ...counted }
+}
+
+const newcomersOf = ({ tables }: World): readonly TortureTable[] =>
+  tables.slice(TORTURE_TABLES.length)
+
+/** Once the last table that came is copied, another one comes. */
+async function nextNewcomer(world: World): Promise<void> {
+  if (!isCopied(world)) return
+  const number = newcomersOf(world).length + 1
+  world.tables.push(await createNewcomer(world.client, number, world.options.size.newcomer))
+}
+
+/** Counts a kill that a table met while it was copied. */
+function noteKill(world: World): void {
+  const newest = newcomersOf(world).at(-1)
+  if (newest === undefined) return
+  if (newestCursor(path.join(world.storeFolder, newest.name))?.phase === 'copy') world.killsBeside++
+}
+
+function newcomerCase(world: World): TortureCase {
+  const { length } = newcomersOf(world)
+  const isMet = world.killsBeside > 0
+  const problems = isMet ? [] : ['no kill fell into the copy of a table that came later']
+  return { case: 'newcomers', tables: length, killsBeside: world.killsBeside, problems }
 }
 
 function startRun(world: World, variables: Readonly<Record<string, string>> = {}): SluiceProcess {
@@ -177,9 +227,9 @@ async function killAtFailpoint(
   if (!ending) await kill(world, sluice, `at failpoint ${name}`)
 }
 
-/** Recovery is passed once a run, everything else with each batch. */
+/** Recovery is passed once a run, everything else with each batch: of the stream, or of a copy. */
 function occurrenceOf(world: World, name: string): number {
-  return name === 'recovered' ? 1 : world.dice.between(1, 3)
+  return name === 'recovered' ? 1 : world.dice.between(1, 12)
 }
 
 /** A fifth of the kills falls into the first copy, as long as it lasts. */
@@ -290,14 +340,14 @@ async function catchUp(world: World): Promise<void> {
   const target = await walPosition(world.client)
   const isDone = await waitFor(CATCH_UP_WAIT_MS, () => {
     const floor = newestFloor(world.storeFolder, PIPELINE)
-    return sluice.ending() !== null || (floor !== null && floor >= target)
+    return sluice.ending() !== null || (isCopied(world) && floor !== null && floor >= target)
   })
   const floor = newestFloor(world.storeFolder, PIPELINE)
-  if (!isDone) world.problems.push(`the floor ${floor} did not reach ${target}`)
+  if (!isDone) world.problems.push(`${tableStates(world)}: floor ${floor}, wanted ${target}`)
   world.options.print(`caught up with ${target}`)
   // While it runs: the product compares at a position that the tables must still reach.
   const verified = await Promise.all(
-    TORTURE_TABLES.map((table) => verifyByCommand(world, table.name)),
+    world.tables.map((table) => verifyByCommand(world, table.name)),
   )
   world.problems.push(...verified.flat())
   world.options.print('sluice verify: done')
@@ -323,7 +373,7 @@ interface State {
 async function checkState(world: World): Promise<State> {
   const problems: string[] = []
   const figures = { wrongRows: 0, comparedRows: 0, versions: 0, vectorsRead: 0, rowsWritten: 0 }
-  for (const table of TORTURE_TABLES) {
+  for (const table of world.tables) {
     const root = path.join(world.storeFolder, table.name)
     const conserved =
       table.conservedColumn === null
@@ -387,20 +437,22 @@ function idleDeeds(counts: Readonly<Record<string, number>>): readonly string[] 
 }
 
 function isCopied(world: World): boolean {
-  return TORTURE_TABLES.every(
+  return world.tables.every(
     (table) => newestCursor(path.join(world.storeFolder, table.name))?.phase === 'stream',
   )
 }
 
 function tableStates(world: World): string {
-  return TORTURE_TABLES.map((table) => {
-    const cursor = newestCursor(path.join(world.storeFolder, table.name))
-    return `${table.name} ${cursor ? `${cursor.phase} ${cursor.batchNumber}` : 'none'}`
-  }).join(', ')
+  return world.tables
+    .map((table) => {
+      const cursor = newestCursor(path.join(world.storeFolder, table.name))
+      return `${table.name} ${cursor ? `${cursor.phase} ${cursor.batchNumber}` : 'none'}`
+    })
+    .join(', ')
 }
 
 function commitCount(world: World): number {
-  return TORTURE_TABLES.reduce((sum, table) => {
+  return world.tables.reduce((sum, table) => {
     const cursor = newestCursor(path.join(world.storeFolder, table.name))
     return sum + Number(cursor?.batchNumber ?? 0n)
   }, 0)

@@ -24,6 +24,8 @@ export interface TortureSize {
   readonly accounts: number
   readonly ledger: number
   readonly documents: number
+  /** Of each table that comes while the pipeline runs. */
+  readonly newcomer: number
 }
 
 /** Balance every account starts with; transfers keep the sum. */
@@ -61,7 +63,29 @@ export const column = (name: string, kind: Kind = 'text'): ComparedColumn => ({
   ...EXPRESSIONS[kind],
 })
 
-/** All tables: `scratch` is truncated now and then, `quiet` hardly ever changes. */
+const DOCUMENTS: TortureTable = {
+  name: 'documents',
+  key: ['tenant', 'number'],
+  columns: [
+    column('tenant'),
+    column('number'),
+    column('title'),
+    column('body'),
+    column('tags', 'list'),
+    column('attributes'),
+    column('score', 'float'),
+    column('blob', 'bytes'),
+    column('at', 'instant'),
+    column('local_at', 'instant'),
+    column('day', 'day'),
+    column('amount'),
+    column('flag'),
+    column('ref'),
+  ],
+  conservedColumn: null,
+}
+
+/** All tables of the beginning: `scratch` is truncated now and then, `quiet` hardly ever changes. */
 export const TORTURE_TABLES: readonly TortureTable[] = [
   {
     name: 'accounts',
@@ -75,27 +99,7 @@ export const TORTURE_TABLES: readonly TortureTable[] = [
     columns: [column('id'), column('account'), column('amount'), column('at', 'instant')],
     conservedColumn: null,
   },
-  {
-    name: 'documents',
-    key: ['tenant', 'number'],
-    columns: [
-      column('tenant'),
-      column('number'),
-      column('title'),
-      column('body'),
-      column('tags', 'list'),
-      column('attributes'),
-      column('score', 'float'),
-      column('blob', 'bytes'),
-      column('at', 'instant'),
-      column('local_at', 'instant'),
-      column('day', 'day'),
-      column('amount'),
-      column('flag'),
-      column('ref'),
-    ],
-    conservedColumn: null,
-  },
+  DOCUMENTS,
   { name: 'scratch', key: ['id'], columns: [column('id'), column('v')], conservedColumn: null },
   { name: 'quiet', key: ['id'], columns: [column('id'), column('v')], conservedColumn: null },
 ]
@@ -148,6 +152,25 @@ export async function createTables(client: pg.Client, size: TortureSize): Promis
   await client.query('INSERT INTO scratch SELECT n, 0 FROM generate_series(1, 500) n')
   await client.query('INSERT INTO quiet SELECT n, 0 FROM generate_series(1, 10) n')
   await client.query('ANALYZE')
+}
+
+/** Chooses every table that `createNewcomer` makes. */
+export const NEWCOMER_PATTERN = 'public.newcomer_*'
+
+/** Creates and fills one more table of documents, in one transaction. */
+export async function createNewcomer(
+  client: pg.Client,
+  number: number,
+  rows: number,
+): Promise<TortureTable> {
+  const name = `newcomer_${number}`
+  await client.query(`
+    BEGIN;
+    CREATE TABLE ${name} (LIKE documents INCLUDING ALL);
+    INSERT INTO ${name} (${DOCUMENT_COLUMNS}) SELECT 't' || n % 7, n, ${DOCUMENT_VALUES}
+    FROM generate_series(1, ${rows}) n;
+    COMMIT`)
+  return { ...DOCUMENTS, name }
 }
 
 /** Rows of a table in Postgres as canonical text lines, sorted as `liveLines` sorts. */

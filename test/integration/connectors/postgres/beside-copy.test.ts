@@ -50,6 +50,7 @@ async function followOrders(more = ''): Promise<Reader> {
       (SELECT string_agg(md5(i || ':' || part), '') FROM generate_series(1, 100) part) END, 0
     FROM generate_series(1, ${ROWS}) i; ANALYZE items;`)
   reader.streams.set(ITEMS, new StreamModel())
+  reader.matched.add(ITEMS)
   return reader
 }
 

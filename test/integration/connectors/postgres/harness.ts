@@ -247,6 +247,8 @@ interface Arrived {
 export class Reader {
   readonly streams = new Map<string, StreamModel>()
   readonly memory: ReturnType<typeof createMemory>
+  /** Streams that patterns chose. */
+  readonly matched = new Set<string>()
   blocks: SourceBlock[] = []
   /** Last position at which the whole source was complete. */
   nextPosition = 0n
@@ -296,7 +298,7 @@ export class Reader {
     this.nextPosition = 0n
     this.session = await source.start({
       streams: this.cursors(),
-      matched: new Set(this.streams.keys()),
+      matched: this.matched,
       memory: this.memory,
       bufferBytesMax,
       spoolFolder: this.spoolFolder,

@@ -168,6 +168,39 @@ test('the others commit while a table is copied', async () => {
   await life.drain()
 })
 
+test('tables that rows are only added to have each row once when they come later', async () => {
+  await server.sql('CREATE TABLE a (id int PRIMARY KEY); INSERT INTO a VALUES (0)')
+  const more = "overrides: { 'public.b': { mode: append } }"
+  await using live = createLivePipeline(server.url, `tables: ['public.*'], ${more}`, SOON)
+  const life = await live.start()
+  await life.catchUp(await currentPosition(server))
+  // The snapshot of the copies waits for this transaction.
+  const client = new pg.Client({ connectionString: server.url })
+  await client.connect()
+  await client.query('BEGIN; INSERT INTO a VALUES (1000)')
+  await server.sql(`
+    CREATE TABLE b (id int PRIMARY KEY); INSERT INTO b SELECT generate_series(1, 1000);
+    CREATE TABLE c (v int); ALTER TABLE c REPLICA IDENTITY FULL;
+    INSERT INTO c SELECT generate_series(1, 1000)`)
+  await life.reach(() => ['b', 'c'].every((table) => life.table(table)?.copy !== undefined))
+  for (const id of [1n, 2n, 3n]) {
+    await server.sql(
+      `INSERT INTO b VALUES (1000 + ${id}); INSERT INTO c VALUES (1); INSERT INTO a VALUES (${id})`,
+    )
+    await life.reach(() => life.table('a')?.rowCount === id + 1n)
+  }
+  await client.query('COMMIT')
+  await client.end()
+  await life.reach(() => ['b', 'c'].every((table) => life.table(table)?.copy === null))
+  await server.sql('INSERT INTO b VALUES (0); INSERT INTO c VALUES (2)')
+  await life.catchUp(await currentPosition(server))
+  for (const table of ['b', 'c']) {
+    expect(life.table(table)?.rowCount, table).toBe(1004n)
+    expect(await live.differences(table), table).toBe(0n)
+  }
+  await life.drain()
+})
+
 test('a table that is dropped stays as it was at the end, and the others go on', async () => {
   await server.sql('CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY)')
   await using live = createLivePipeline(server.url, "tables: ['public.*']", SOON)

@@ -4,6 +4,7 @@ import {
   type ChunkFacts,
   type CopyPlace,
   chunkWhere,
+  filesOf,
   interruptedCopy,
   placeToJson,
   planChunks,
@@ -104,17 +105,28 @@ describe('planChunks', () => {
 
 describe('interruptedCopy', () => {
   const place = { relation: 7, file: 70, block: 20 }
-  const copied = placeToJson(place, 500, table, schema)
+  const relations = [relation()]
+  const copied = placeToJson(place, 500, { table, schema, relations })
   const cursor: Cursor = {
     ...{ split: 'slot', splitNumber: 0, nextPosition: 100n, phase: 'copy', batchNumber: 3n },
     ...{ sourceTimeMicros: null, identity: { ...identity, copyAttempt: 'a', copied } },
   }
-  const facts = { identity, confirmedPosition: 100n, tableOid: 7, schema }
+  const facts = { identity, confirmedPosition: 100n, tableOid: 7, schema, files: null }
 
   it('gives back what was stored', () => {
-    expect(interruptedCopy(cursor, facts)).toEqual({
-      ...{ attempt: 'a', place, rowsCopied: 500, nextPosition: 100n },
-    })
+    for (const files of [null, filesOf(relations)]) {
+      expect(interruptedCopy(cursor, { ...facts, files })).toEqual({
+        ...{ attempt: 'a', place, rowsCopied: 500, nextPosition: 100n },
+      })
+    }
+  })
+
+  it('begins from empty over other files where they must be the same', () => {
+    const rewritten = filesOf([relation({ fileNode: 71 })])
+    const partitioned = filesOf([relation({ oid: 3, fileNode: 3 }), relation()])
+    for (const files of [rewritten, partitioned]) {
+      expect(interruptedCopy(cursor, { ...facts, files })).toBe(null)
+    }
   })
 
   it('begins from empty whenever changes or rows could be missing', () => {
