@@ -85,7 +85,7 @@ const DOCUMENTS: TortureTable = {
   conservedColumn: null,
 }
 
-/** All tables of the beginning: `scratch` is truncated now and then, `quiet` hardly ever changes. */
+/** Those of the beginning: `scratch` is truncated now and then, `quiet` hardly ever changes. */
 export const TORTURE_TABLES: readonly TortureTable[] = [
   {
     name: 'accounts',
