@@ -59,10 +59,12 @@ export const SHORT_SIZE: TortureSize = {
   accounts: 500,
   ledger: 60_000,
   documents: 3_000,
-  newcomer: 3_000,
+  newcomer: 8_000,
 }
 
 const PIPELINE = 'torture'
+/** Small, so that kills fall between the chunks of a copy. */
+const CHUNK_ROWS = 1_000
 /** Failpoints that the first copy passes too; they are hit once more while it runs. */
 const COPY_FAILPOINTS = ['block-landed', 'file-written', 'before-commit', 'committed'] as const
 const FAILPOINT_WAIT_MS = 60_000
@@ -154,7 +156,8 @@ function createWorld(options: TortureOptions, client: pg.Client, url: string): W
     'store: { url: ./lake }',
     'workFolder: ./work',
     'sources:',
-    `  database: { postgres: { url: "${url}", statusIntervalMs: 1000 } }`,
+    '  database:',
+    `    postgres: { url: "${url}", statusIntervalMs: 1000, snapshot: { chunkRows: ${CHUNK_ROWS} } }`,
     'pipelines:',
     `  - name: ${PIPELINE}`,
     '    from: database',
