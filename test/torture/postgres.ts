@@ -85,6 +85,8 @@ interface World {
   readonly tables: TortureTable[]
   /** Ends of the process while a table was copied beside the others. */
   killsBeside: number
+  /** Those of them after some chunk of it, so that the copy goes on from there. */
+  killsBetweenChunks: number
 }
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
@@ -168,7 +170,8 @@ function createWorld(options: TortureOptions, client: pg.Client, url: string): W
   ]
   writeFileSync(configFile, `${config.join('\n')}\n`)
   const dice = createDice(options.seed)
-  const counted = { problems: [], tables: [...TORTURE_TABLES], killsBeside: 0 }
+  const counts = { killsBeside: 0, killsBetweenChunks: 0 }
+  const counted = { problems: [], tables: [...TORTURE_TABLES], ...counts }
   return { options, dice, client, configFile, storeFolder, ...counted }
 }
 
@@ -186,14 +189,18 @@ async function nextNewcomer(world: World): Promise<void> {
 function noteKill(world: World): void {
   const newest = newcomersOf(world).at(-1)
   if (newest === undefined) return
-  if (newestCursor(path.join(world.storeFolder, newest.name))?.phase === 'copy') world.killsBeside++
+  const cursor = newestCursor(path.join(world.storeFolder, newest.name))
+  if (cursor?.phase !== 'copy') return
+  world.killsBeside++
+  if (cursor.identity.copied !== undefined) world.killsBetweenChunks++
 }
 
 function newcomerCase(world: World): TortureCase {
   const { length } = newcomersOf(world)
-  const isMet = world.killsBeside > 0
+  const { killsBeside, killsBetweenChunks } = world
+  const isMet = killsBeside > 0
   const problems = isMet ? [] : ['no kill fell into the copy of a table that came later']
-  return { case: 'newcomers', tables: length, killsBeside: world.killsBeside, problems }
+  return { case: 'newcomers', tables: length, killsBeside, killsBetweenChunks, problems }
 }
 
 function startRun(world: World, variables: Readonly<Record<string, string>> = {}): SluiceProcess {
@@ -232,7 +239,7 @@ async function killAtFailpoint(
 
 /** Recovery is passed once a run, everything else with each batch: of the stream, or of a copy. */
 function occurrenceOf(world: World, name: string): number {
-  return name === 'recovered' ? 1 : world.dice.between(1, 12)
+  return name === 'recovered' ? 1 : world.dice.between(1, 30)
 }
 
 /** A fifth of the kills falls into the first copy, as long as it lasts. */
