@@ -193,7 +193,7 @@ export function filesOf(relations: readonly CopyRelation[]): string {
   return digest(relations.map(({ oid, fileNode }) => [oid, fileNode]))
 }
 
-const digest = (value: JsonValue): string =>
+const digest = (value: unknown): string =>
   createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 16)
 
 function isObject(value: JsonValue | undefined): value is JsonObject {

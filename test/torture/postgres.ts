@@ -63,8 +63,8 @@ export const SHORT_SIZE: TortureSize = {
 }
 
 const PIPELINE = 'torture'
-/** Small, so that kills fall between the chunks of a copy. */
-const CHUNK_ROWS = 1_000
+/** Chunks are small, so that kills fall between those of a copy. */
+const SOURCE_SETTINGS = 'statusIntervalMs: 1000, snapshot: { chunkRows: 1000 }'
 /** Failpoints that the first copy passes too; they are hit once more while it runs. */
 const COPY_FAILPOINTS = ['block-landed', 'file-written', 'before-commit', 'committed'] as const
 const FAILPOINT_WAIT_MS = 60_000
@@ -158,8 +158,7 @@ function createWorld(options: TortureOptions, client: pg.Client, url: string): W
     'store: { url: ./lake }',
     'workFolder: ./work',
     'sources:',
-    '  database:',
-    `    postgres: { url: "${url}", statusIntervalMs: 1000, snapshot: { chunkRows: ${CHUNK_ROWS} } }`,
+    `  database: { postgres: { url: "${url}", ${SOURCE_SETTINGS} } }`,
     'pipelines:',
     `  - name: ${PIPELINE}`,
     '    from: database',
