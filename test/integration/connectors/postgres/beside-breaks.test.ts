@@ -215,6 +215,6 @@ test('a statement that waits for one reader of a copy does not hold up another',
   while ((await server.sql(WAITING)).length === 0) await server.sql('SELECT pg_sleep(0.01)')
   await finish(reader, [ITEMS])
   await reader.until(() => reader.model(things).phase === 'stream')
-  await altered
   await reader.close()
+  await altered
 })
