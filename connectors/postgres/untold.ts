@@ -92,7 +92,9 @@ export class UntoldWatch {
     return this.#inTurn(async () => {
       const changed = new Set<string>()
       for (const [table, layout] of await this.#read(tables)) {
-        if ((await this.#changes(table, layout)).length > 0) changed.add(table.stream)
+        const found = await this.#changesOf(table, layout)
+        // One that changes all the time is another one as well.
+        if (found === null || found.changes.length > 0) changed.add(table.stream)
       }
       return changed
     })
