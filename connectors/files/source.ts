@@ -15,9 +15,11 @@ import {
   assert,
   type Cursor,
   isSluiceError,
+  onlyCursor,
   SluiceError,
   type SourceColumn,
   type SourcePosition,
+  type SplitId,
 } from '../../src/model/index.ts'
 import { printColumnType } from './column-types.ts'
 import { csvFiles } from './csv-file.ts'
@@ -28,7 +30,7 @@ import { jsonFiles } from './json-file.ts'
 import { countNames, namesAfter } from './listing.ts'
 import { metadataColumns } from './metadata.ts'
 import { parquetFiles } from './parquet-file.ts'
-import type { FolderRead } from './parts.ts'
+import { FOLDER_SPLIT, type FolderRead } from './parts.ts'
 import { FOLDER_START, placeFromJson } from './place.ts'
 import { readFolder } from './reader.ts'
 import { createShape, knownColumns, type Shape } from './shape.ts'
@@ -194,7 +196,7 @@ async function startSession(
   const { folder, stream, settings } = reading
   assertOnlyStream(request.streams.keys(), stream)
   const shape = await startShape(reading, request)
-  const cursor = request.streams.get(stream) ?? null
+  const cursor = onlyCursor(request.streams.get(stream))
   const closing = new AbortController()
   const signal = AbortSignal.any([request.signal, closing.signal])
   let endPosition: SourcePosition | null = null
@@ -205,7 +207,7 @@ async function startSession(
     format: formatOf(reading),
     shape,
     refusesUnknown: addsColumns(reading),
-    unknownBefore: request.unknownBefore?.get(stream) ?? null,
+    unknownBefore: lastUnknown(request, stream),
     // Two parts at a time: one is read ahead while the other is taken.
     partBytesMax: clamp(request.bufferBytesMax / 2, PART_BYTES_MIN, PART_BYTES_MAX),
     keepsUnreadable: request.keepsUnreadable?.has(shape.current.stream) === true,
@@ -225,7 +227,7 @@ async function startSession(
     blocks: () => ahead,
     // Files are the user's: nothing is freed when the table has them.
     acknowledge: () => {},
-    progress: () => ({ endPosition, copies: [] }),
+    progress: () => ({ ends: endsAt(endPosition), copies: [] }),
     [Symbol.asyncDispose]: async () => {
       closing.abort()
       await ahead.return(undefined)
@@ -253,6 +255,15 @@ function tellIgnored(
 function startOf(cursor: Cursor | null): Pick<FolderRead, 'place' | 'position'> {
   if (cursor === null) return { place: FOLDER_START, position: 0n }
   return { place: placeFromJson(cursor.identity), position: cursor.nextPosition }
+}
+
+function endsAt(position: SourcePosition | null): ReadonlyMap<SplitId, SourcePosition> {
+  return new Map(position === null ? [] : [[FOLDER_SPLIT, position]])
+}
+
+/** Where the last record is that has members without a column; null when there is none. */
+function lastUnknown({ unknownBefore }: SourceStart, stream: string): SourcePosition | null {
+  return unknownBefore?.get(stream)?.get(FOLDER_SPLIT) ?? null
 }
 
 function clamp(value: number, min: number, max: number): number {

@@ -8,6 +8,7 @@ import {
   type Cursor,
   isSluiceError,
   type JsonObject,
+  onlyCursor,
   SluiceError,
   type SourcePosition,
 } from '../../src/model/index.ts'
@@ -44,13 +45,24 @@ import type { PostgresSettings } from './spec.ts'
 import type { TypeCatalog } from './types.ts'
 import { UntoldWatch } from './untold.ts'
 
+/** What a session starts from: a slot is one split, so a table has one cursor, or none yet. */
+export interface SlotStart extends Omit<SourceStart, 'streams'> {
+  readonly streams: ReadonlyMap<string, Cursor | null>
+}
+
+/** The request of a session, with the one cursor of each table. */
+export function slotStart(request: SourceStart): SlotStart {
+  const cursors = [...request.streams].map(([stream, all]) => [stream, onlyCursor(all)] as const)
+  return { ...request, streams: new Map(cursors) }
+}
+
 /** What a session is opened with. */
 export interface SessionOptions {
   readonly settings: PostgresSettings
   readonly context: SourceContext
   readonly names: { readonly slot: string; readonly publication: string }
   readonly schemas: SchemaRegistry
-  readonly request: SourceStart
+  readonly request: SlotStart
   /** False when an earlier session found that the spool cannot hold what is in progress. */
   readonly mayStream: boolean
   readonly onSpoolFull: () => void
@@ -377,7 +389,7 @@ async function readDepartures(
 }
 
 /** Streams whose copy is not complete. */
-export function copyStreams(streams: SourceStart['streams']): string[] {
+export function copyStreams(streams: SlotStart['streams']): string[] {
   return [...streams].filter(([, cursor]) => needsCopy(cursor)).map(([stream]) => stream)
 }
 

@@ -9,7 +9,12 @@ import type {
   SourceSession,
   SourceWarning,
 } from '../../src/contracts/index.ts'
-import { isSluiceError, SluiceError, type SourcePosition } from '../../src/model/index.ts'
+import {
+  isSluiceError,
+  SluiceError,
+  type SourcePosition,
+  type SplitId,
+} from '../../src/model/index.ts'
 import { BesideCopy } from './beside-copy.ts'
 import {
   quote,
@@ -37,7 +42,7 @@ import type { RelationMessage, ResolvedRelation } from './pgoutput.ts'
 import { findStrays, strayError } from './publication.ts'
 import { selectTables } from './selection.ts'
 import { requireNotMoved } from './slot.ts'
-import { StreamReader } from './stream-reader.ts'
+import { SPLIT, StreamReader } from './stream-reader.ts'
 import type { TypeCatalog } from './types.ts'
 import { walWarning } from './wal-budget.ts'
 
@@ -180,7 +185,7 @@ class PostgresSession implements SourceSession {
     return this.#isOutdated
   }
 
-  acknowledge(nextPosition: SourcePosition): void {
+  acknowledge(_split: SplitId, nextPosition: SourcePosition): void {
     if (nextPosition > this.#acknowledged) this.#acknowledged = nextPosition
     this.#reader?.acknowledge(nextPosition)
   }
@@ -188,8 +193,9 @@ class PostgresSession implements SourceSession {
   progress(): SourceProgress {
     const streamEnd = this.#reader?.serverEnd ?? null
     const polled = this.#endPosition
+    const end = streamEnd === null || (polled ?? 0n) > streamEnd ? polled : streamEnd
     return {
-      endPosition: streamEnd === null || (polled ?? 0n) > streamEnd ? polled : streamEnd,
+      ends: new Map(end === null ? [] : [[SPLIT, end]]),
       copies: [...this.#copy.progress(), ...this.#beside.progress()],
       warnings: [...(this.#warning === null ? [] : [this.#warning]), ...this.#waiting],
     }

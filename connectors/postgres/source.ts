@@ -16,6 +16,7 @@ import { readAllTables, readPublishesGenerated, readTypes, requireTables } from 
 import { checkSource } from './check.ts'
 import { connect } from './connection.ts'
 import { postgresError } from './errors.ts'
+import { slotStart } from './opening.ts'
 import { SchemaRegistry } from './schemas.ts'
 import { selectTables } from './selection.ts'
 import { openSession } from './session.ts'
@@ -91,7 +92,7 @@ export class PostgresSource implements Source {
         publication: this.#publication,
       },
       schemas: this.#schemas,
-      request,
+      request: slotStart(request),
       mayStream: this.#mayStream,
       onSpoolFull: () => {
         this.#mayStream = false

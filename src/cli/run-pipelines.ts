@@ -3,7 +3,7 @@
  */
 
 import { type DeathWish, type Runtime, runPipeline } from '../compose.ts'
-import type { PipelineSettings, PipelineStatus } from '../contracts/index.ts'
+import type { PipelineSettings, PipelineStatus, SplitStatus } from '../contracts/index.ts'
 import type { SluiceError } from '../model/index.ts'
 import { asSluiceError } from './errors.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
@@ -47,11 +47,11 @@ async function runOne(request: RunRequest, settings: PipelineSettings): Promise<
   const caughtUp = new AbortController()
   const signal = AbortSignal.any([request.signal, caughtUp.signal])
   let last: PipelineStatus | null = null
-  let goal: bigint | null = null
+  let goal: readonly SplitStatus[] = []
   const watch = (status: PipelineStatus): void => {
     last = status
     onStatus(status)
-    goal ??= status.endPosition
+    if (goal.length === 0) goal = status.splits.filter(({ endPosition }) => endPosition !== null)
     if (request.once && hasCaughtUp(status, goal)) caughtUp.abort()
   }
   try {
@@ -72,10 +72,14 @@ async function runOne(request: RunRequest, settings: PipelineSettings): Promise<
 }
 
 /**
- * True when everything before `goal`, the end of the source when the run began, is in every table.
+ * True when everything before `goal`, the ends of the source when the run began, is in every table.
  */
-export function hasCaughtUp(status: PipelineStatus, goal: bigint | null): boolean {
+export function hasCaughtUp(status: PipelineStatus, goal: readonly SplitStatus[]): boolean {
   const isCopying = status.tables.some((table) => table.copy !== null)
-  if (goal === null || status.floorPosition === null || isCopying) return false
-  return status.floorPosition >= goal
+  if (goal.length === 0 || isCopying) return false
+  const floors = new Map(status.splits.map(({ split, floorPosition }) => [split, floorPosition]))
+  return goal.every(({ split, endPosition }) => {
+    const floor = floors.get(split) ?? null
+    return endPosition !== null && floor !== null && floor >= endPosition
+  })
 }

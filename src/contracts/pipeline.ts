@@ -3,7 +3,7 @@
  * second.
  */
 
-import type { PIPELINE_STATES, SourcePosition } from '../model/index.ts'
+import type { PIPELINE_STATES, SourcePosition, SplitId } from '../model/index.ts'
 import type { SourceWarning } from './source.ts'
 
 /** How changes are written. */
@@ -149,6 +149,15 @@ export interface TableStatus {
   readonly rowsRejected: number
 }
 
+/** How far a split is read. */
+export interface SplitStatus {
+  readonly split: SplitId
+  /** Everything before this position is in every table; null when not known yet. */
+  readonly floorPosition: SourcePosition | null
+  /** Newest position that the source could deliver; null when unknown. */
+  readonly endPosition: SourcePosition | null
+}
+
 /** What a pipeline tells about itself; equal to what is true, unknown is null. */
 export interface PipelineStatus {
   readonly pipeline: string
@@ -156,9 +165,8 @@ export interface PipelineStatus {
   readonly startedAtMs: number
   readonly observedAtMs: number
   readonly tables: readonly TableStatus[]
-  /** Everything before this position is in every table. */
-  readonly floorPosition: SourcePosition | null
-  readonly endPosition: SourcePosition | null
+  /** Where the splits of the source stand, by name. */
+  readonly splits: readonly SplitStatus[]
   /**
    * Now minus the source time of the newest committed change while behind, else 0; null when
    * unknown.

@@ -113,6 +113,21 @@ export interface BlockPart {
   readonly metadata?: Uint8Array
   /** Given where records may be rejected and the source has files. */
   readonly place?: RecordPlace
+  /** Of sources whose records do not follow each other, or that know more of each. */
+  readonly marks?: RecordMarks
+}
+
+/** What a source knows of each record of a part, beside its bytes. Arrays are parallel to them. */
+export interface RecordMarks {
+  /** Ascending; where marks are given they count, not `firstPosition + i`. */
+  readonly positions: BigInt64Array
+  /** Source time, epoch micros; null when not known of any. */
+  readonly timesMicros: BigInt64Array | null
+  /**
+   * True (1) where the record deletes its key; its line holds the key columns only. Null when none
+   * does.
+   */
+  readonly deletes: Uint8Array | null
 }
 
 /** Records of a part that its source itself finds to be none, for a receiver that rejects them. */
@@ -163,7 +178,8 @@ export interface CopyProgress {
 }
 
 /**
- * A run of records of one split.
+ * A run of records of one split. Blocks of several splits come between each other as they like; a
+ * copy is of a source that has one split.
  * A copy's position is never below one that was delivered before: the floor of the pipeline stays
  * true for it.
  * Order: blocks come in source order; records of one stream keep their order inside the parts, and
@@ -220,8 +236,8 @@ export interface SelectedStreams {
 
 /** How far the source is, as last seen. */
 export interface SourceProgress {
-  /** End of the source (newest position it could deliver); null when unknown. */
-  readonly endPosition: SourcePosition | null
+  /** Split → its end (newest position it could deliver), as far as known. */
+  readonly ends: ReadonlyMap<SplitId, SourcePosition>
   readonly copies: readonly {
     readonly stream: string
     readonly rowsCopied: number
@@ -243,13 +259,14 @@ export interface SourceMemory {
 /** What a session starts from. */
 export interface SourceStart {
   /**
-   * Streams to read → the effective cursor of the table behind it: null was never read,
-   * `copy` has an incomplete copy, `stream` continues at `nextPosition`. A source may go on with an
-   * incomplete copy whose cursor has `identity.copied`: it then yields the stream's changes from
-   * `nextPosition` on, up to the position of the rows that it copies next, and again the row of
-   * every key that changed in part. It may as well begin from empty, with a new attempt.
+   * Streams to read → the effective cursors of the table behind it, one per split: a split without
+   * one was never read, `copy` has an incomplete copy, `stream` continues at `nextPosition`. A
+   * source may go on with an incomplete copy whose cursor has `identity.copied`: it then yields the
+   * stream's changes from `nextPosition` on, up to the position of the rows that it copies next, and
+   * again the row of every key that changed in part. It may as well begin from empty, with a new
+   * attempt.
    */
-  readonly streams: ReadonlyMap<string, Cursor | null>
+  readonly streams: ReadonlyMap<string, readonly Cursor[]>
   /**
    * Streams of `streams` that patterns chose, not names: one that is not the same any more, or was
    * not published for a while, is copied again instead of ending the pipeline.
@@ -270,10 +287,11 @@ export interface SourceStart {
    */
   readonly keepsUnreadable?: ReadonlySet<string>
   /**
-   * Stream → a position before which a record has members that no column of its schema had: the
-   * source looks for them there, and yields such records under a schema that has a column for each.
+   * Stream → split → a position before which a record has members that no column of its schema
+   * had: the source looks for them there, and yields such records under a schema that has a column
+   * for each.
    */
-  readonly unknownBefore?: ReadonlyMap<string, SourcePosition>
+  readonly unknownBefore?: ReadonlyMap<string, ReadonlyMap<SplitId, SourcePosition>>
   readonly memory: SourceMemory
   /** Upper bound of bytes read and not yet taken through `blocks()`. */
   readonly bufferBytesMax: number
@@ -300,10 +318,10 @@ export interface SourceSession extends AsyncDisposable {
    */
   copyBlocks?(): AsyncIterable<SourceBlock>
   /**
-   * Everything before the position is durable in every table: a hint the source may free what lies
-   * before.
+   * Everything of the split before the position is durable in every table: a hint the source may
+   * free what lies before.
    */
-  acknowledge(nextPosition: SourcePosition): void
+  acknowledge(split: SplitId, nextPosition: SourcePosition): void
   progress(): SourceProgress
   /**
    * True after `blocks` ended because the patterns choose other streams by now, or one that they

@@ -4,8 +4,9 @@ import { duckType, identifier, literal } from '../engine/index.ts'
 import { assert, type ColumnType, type SourceColumn, type TableColumn } from '../model/index.ts'
 import { copyTextFieldType, copyTextValue, initialValue } from './copy-text.ts'
 import { debeziumSql } from './debezium.ts'
+import { markSql, ROW_NUMBER } from './marks.ts'
 import { OP_CODES } from './op-codes.ts'
-import { ROW_NUMBER, type RowSource, rowSource } from './row-source.ts'
+import { type RowSource, rowSource } from './row-source.ts'
 import type { LandedSegment } from './segment.ts'
 
 /** Column of the change relation: what happened, as a number of `OP_CODES`. UTINYINT. */
@@ -14,6 +15,9 @@ export const CHANGE_OP = '__sluice_op'
 export const CHANGE_POSITION = '__sluice_position'
 /** Column of the change relation: source time in epoch micros, or NULL. BIGINT. */
 export const CHANGE_TIME = '__sluice_time'
+
+/** Column of the change relation, where splits differ: number of the split. INTEGER. */
+export const CHANGE_SPLIT = '__sluice_split_number'
 
 /** What to make of a segment. */
 export interface ChangeQuery {
@@ -26,6 +30,8 @@ export interface ChangeQuery {
   readonly initials?: ReadonlyMap<number, SourceColumn>
   /** Adds `maskColumn(n)` columns that tell which `maybeMissing` columns were not sent. */
   readonly withMasks: boolean
+  /** The split of all records; null adds `CHANGE_SPLIT`, as their marks say. */
+  readonly split?: number | null
   readonly deleteWhen: { readonly column: string; readonly equals: string } | null
   /**
    * Columns of the table by which a delete names its row: the key, and what orders its changes.
@@ -137,10 +143,13 @@ function debeziumRows(query: ChangeQuery): RowSource {
 function rowsSql(query: ChangeQuery, source: RowSource): string {
   const { segment, columns, places } = query
   const { relation, value, isMissing = () => null } = source
+  const marked = segment.marks && markSql(segment.marks)
   const select = [
     `(${rowOp(query, source)})::UTINYINT AS ${CHANGE_OP}`,
-    `${segment.firstPosition}::BIGINT + ${ROW_NUMBER} AS ${CHANGE_POSITION}`,
-    `NULL::BIGINT AS ${CHANGE_TIME}`,
+    `${marked?.position ?? `${segment.firstPosition}::BIGINT + ${ROW_NUMBER}`}
+      AS ${CHANGE_POSITION}`,
+    `${marked?.time ?? 'NULL::BIGINT'} AS ${CHANGE_TIME}`,
+    ...splitSql(query),
     ...columns.map((column) => {
       const found = segment.schema.columns[places.get(column.fieldId) ?? -1]
       const decoded = castTo(found === undefined ? 'NULL' : value(found), column.type)
@@ -151,7 +160,21 @@ function rowsSql(query: ChangeQuery, source: RowSource): string {
   return `SELECT ${select.join(',\n  ')}\nFROM ${relation}`
 }
 
-function rowOp(
+/** The split of every record, when it is asked for. */
+function splitSql({ segment: { marks }, split }: ChangeQuery): readonly string[] {
+  if (split !== null) return []
+  assert(marks !== undefined, 'SLU-BUG-9001', 'records of several splits without marks')
+  return [`${markSql(marks).split} AS ${CHANGE_SPLIT}`]
+}
+
+function rowOp(query: ChangeQuery, source: RowSource): string {
+  const { marks } = query.segment
+  const isDelete = marks === undefined ? null : markSql(marks).isDelete
+  const op = toldOp(query, source)
+  return isDelete === null ? op : `CASE WHEN ${isDelete} THEN ${OP_CODES.delete} ELSE ${op} END`
+}
+
+function toldOp(
   { segment, deleteWhen }: ChangeQuery,
   { value, op = String(OP_CODES.insert) }: RowSource,
 ): string {

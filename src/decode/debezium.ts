@@ -14,8 +14,9 @@ import {
   unavailableForms,
 } from '../model/index.ts'
 import { debeziumReadType, debeziumValue, isUnavailable, memberType } from './debezium-values.ts'
+import { markedRelation, ROW_NUMBER } from './marks.ts'
 import { OP_CODES } from './op-codes.ts'
-import { ROW_NUMBER, type RowSource } from './row-source.ts'
+import type { RowSource } from './row-source.ts'
 import type { LandedSegment } from './segment.ts'
 
 /** Small enough to stay in the processor's cache. */
@@ -51,9 +52,12 @@ export function debeziumSql(asked: DebeziumQuery): RowSource {
   const columns = [...members].map(([name, type]) => `${identifier(name)}: ${literal(type)}`)
   const read = `read_json(${literal(segment.path)}, format = 'newline_delimited',
     columns = {${columns.join(', ')}}, maximum_object_size = ${objectBytesMax})`
-  const windows = [`row_number() OVER () - 1 AS ${ROW_NUMBER}`, ...(withMasks ? lags(layout) : [])]
+  const { marks } = segment
+  const number = marks === undefined ? [`row_number() OVER () - 1 AS ${ROW_NUMBER}`] : []
+  const windows = [...number, ...(withMasks ? lags(layout) : [])]
+  const rows = marks === undefined ? read : `${markedRelation(marks, read)} AS marked`
   return {
-    relation: `(SELECT *, ${windows.join(', ')} FROM ${read}) AS record`,
+    relation: `(SELECT ${['*', ...windows].join(', ')} FROM ${rows}) AS record`,
     op: isEnvelope ? envelopeOp(query, forms) : flatOp(query, forms),
     value: (column) => columnValue(query, column, forms),
     isMissing: (column) => missing(query, column, forms),

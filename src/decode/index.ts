@@ -8,6 +8,7 @@
 export {
   CHANGE_OP,
   CHANGE_POSITION,
+  CHANGE_SPLIT,
   CHANGE_TIME,
   type ChangeQuery,
   changeSql,
@@ -16,8 +17,15 @@ export {
 } from './change-sql.ts'
 export { initialValue } from './copy-text.ts'
 export { jsonLinesShape, unknownMembersSql } from './json-lines.ts'
+export { createMarksSql, marksColumns, marksPlacesSql, NO_TIME } from './marks.ts'
 export { columnPlaces, matchColumns } from './match-columns.ts'
 export { OP_CODES } from './op-codes.ts'
 export { rowsAsJsonSql } from './parquet.ts'
-export type { FileRows, LandedSegment, RecordRun } from './segment.ts'
+export {
+  type FileRows,
+  type LandedSegment,
+  positionAt,
+  type RecordRun,
+  type SegmentMarks,
+} from './segment.ts'
 export { type VerdictQuery, verdictSql } from './verdict-sql.ts'

@@ -1,7 +1,7 @@
 /** Columns whose values stand in no record: what is told of runs of records, as SQL. */
 
 import { identifier, literal } from '../engine/index.ts'
-import type { SourceColumn } from '../model/index.ts'
+import { assert, type SourceColumn } from '../model/index.ts'
 import type { Refusal } from './refusal.ts'
 import type { LandedSegment } from './segment.ts'
 
@@ -17,10 +17,11 @@ interface Rows {
 /** The rows with what is told of each; `rowNumber` is the column that numbers them from 0. */
 export function withMetadata<Given extends Rows>(
   rows: Given,
-  { schema, metadataPath, firstPosition }: LandedSegment,
+  { schema, metadataPath, firstPosition, marks }: LandedSegment,
   rowNumber: string,
 ): Given {
   if (metadataPath === undefined) return rows
+  assert(marks === undefined, 'SLU-BUG-9001', 'runs of records that are not consecutive')
   const told = schema.columns.filter(({ metadata }) => metadata !== undefined)
   const members = told.map(({ name, metadata }) => {
     return `${identifier(name)} ${metadata === 'counted' ? 'BIGINT' : 'VARCHAR'}`

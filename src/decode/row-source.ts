@@ -3,13 +3,11 @@
 import { assert, type SourceColumn } from '../model/index.ts'
 import { csvRelation, csvValue } from './csv.ts'
 import { jsonLineNumber, jsonLinesRelation, jsonLineValue } from './json-lines.ts'
+import { markedRelation, ROW_NUMBER } from './marks.ts'
 import { withMetadata } from './metadata.ts'
 import { parquetRelation, parquetValue } from './parquet.ts'
 import type { Refusal } from './refusal.ts'
 import type { LandedSegment } from './segment.ts'
-
-/** Number of a record in its segment, from 0. BIGINT. */
-export const ROW_NUMBER = '__sluice_row'
 
 /** As many rows as the segment has records, `passedOver` ones left out. */
 export interface RowSource {
@@ -33,13 +31,16 @@ function recordSource(segment: LandedSegment): RowSource {
   switch (format) {
     case 'json-lines':
       return {
-        relation: without(segment, numbered(jsonLinesRelation(segment), jsonLineNumber(segment))),
+        relation: without(
+          segment,
+          numbered(segment, jsonLinesRelation(segment), jsonLineNumber(segment)),
+        ),
         value: (column) => jsonLineValue(segment, column),
       }
     case 'csv':
       assert(csv !== undefined, 'SLU-BUG-9001', 'a CSV segment without its layout')
       return {
-        relation: without(segment, numbered(csvRelation(segment, csv))),
+        relation: without(segment, numbered(segment, csvRelation(segment, csv))),
         value: (column, refusal) => csvValue(csv, column, refusal),
       }
     case 'parquet': {
@@ -62,8 +63,14 @@ function recordSource(segment: LandedSegment): RowSource {
   }
 }
 
-const numbered = (relation: string, number = 'row_number() OVER () - 1'): string =>
-  `(SELECT *, ${number} AS ${ROW_NUMBER} FROM ${relation})`
+function numbered(
+  segment: LandedSegment,
+  relation: string,
+  number = 'row_number() OVER () - 1',
+): string {
+  if (segment.marks !== undefined) return markedRelation(segment.marks, relation)
+  return `(SELECT *, ${number} AS ${ROW_NUMBER} FROM ${relation})`
+}
 
 /** Taken out before any value is looked at: those of the others alone are cast. */
 function without({ passedOver }: LandedSegment, rows: string): string {

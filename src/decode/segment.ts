@@ -1,6 +1,7 @@
 /** What the lander leaves: a file of records and how they lie in it. */
 
 import type { BlockPart, RecordPlace } from '../contracts/index.ts'
+import type { SourcePosition } from '../model/index.ts'
 
 /** How the fields of CSV records are told apart. */
 export type CsvLayout = NonNullable<BlockPart['csv']>
@@ -34,6 +35,8 @@ export interface LandedSegment
   readonly lineBytesMax: number
   /** Where the records stand in the files of the source: a run of records each, in order. */
   readonly runs?: readonly RecordRun[]
+  /** Given where records do not follow each other in one split. */
+  readonly marks?: SegmentMarks
   /** SELECT of the numbers of records (`row`, from 0) that are to be left out; none when absent. */
   readonly passedOver?: string
 }
@@ -43,4 +46,25 @@ export interface RecordRun {
   /** Index of its first record in the segment. */
   readonly firstRow: number
   readonly place: RecordPlace
+}
+
+/** What is known of each record of a segment, beside its bytes. Arrays are parallel to them. */
+export interface SegmentMarks {
+  /** Temp table of the session that decodes, filled from the arrays before. */
+  readonly table: string
+  /** `Cursor.splitNumber` of the split that the record came from. */
+  readonly splits: Int32Array
+  readonly positions: BigInt64Array
+  /** Source time, epoch micros; `NO_TIME` where not known. */
+  readonly timesMicros: BigInt64Array
+  /** 1 where the record deletes its key; null when none does. */
+  readonly deletes: Uint8Array | null
+}
+
+/** The position of a record of a segment, by its number. */
+export function positionAt(
+  { marks, firstPosition }: Pick<LandedSegment, 'marks' | 'firstPosition'>,
+  row: number,
+): SourcePosition {
+  return marks === undefined ? firstPosition + BigInt(row) : (marks.positions[row] as bigint)
 }

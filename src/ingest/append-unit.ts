@@ -11,7 +11,13 @@ import { rejecting } from './rejecting.ts'
 import { landedBytes, rowGroupRows } from './row-groups.ts'
 import { CHANGE_TABLE, insertsOnlySql } from './stage-sql.ts'
 import { indexStaged, outputFolder, stageUnitRows } from './stager.ts'
-import type { PlacedSegment, StagedUnit, Unit } from './unit.ts'
+import {
+  onlySplitNumber,
+  type PlacedSegment,
+  type StagedUnit,
+  splitSql,
+  type Unit,
+} from './unit.ts'
 
 /**
  * Streams the landed records straight into Parquet; for keyed tables the index learns their places.
@@ -70,7 +76,7 @@ function writeRows(
 ): Promise<readonly StagedFile[]> {
   if (unit.segments.length === 0) return Promise.resolve([])
   return stageUnitRows(context, unit, session, {
-    split: String(unit.header.splitNumber),
+    split: splitSql(unit),
     from,
     rowGroupRows: rowGroupRows(context, {
       count: unit.recordCount,
@@ -90,7 +96,8 @@ const TELLS_OF_NO_ROW: ReadonlySet<RawFormat> = new Set(['copy-text', 'debezium-
  */
 function checkCount(context: LaneContext, unit: Unit, written: number, rejected: number): void {
   const isWhole = unit.segments.every(({ format }) => !TELLS_OF_NO_ROW.has(format))
-  const mayFilter = context.target.deleteWhen !== null
+  const hasDeletes = unit.segments.some(({ marks }) => (marks?.deletes ?? null) !== null)
+  const mayFilter = context.target.deleteWhen !== null || hasDeletes
   const wanted = unit.recordCount - rejected
   const fits = written === wanted || (written < wanted && mayFilter)
   assert(
@@ -162,6 +169,7 @@ function landedRelation(
       places: segment.places,
       initials: segment.initials,
       withMasks: false,
+      split: onlySplitNumber(unit),
       deleteWhen: context.target.deleteWhen,
     })
   })

@@ -5,9 +5,10 @@
 
 import type { Clock, CommitSettings, CopyProgress, SourceBlock } from '../contracts/index.ts'
 import type { LandedSegment } from '../decode/index.ts'
+import type { SplitId } from '../model/index.ts'
 import type { Failpoints } from './failpoints.ts'
 import { type BatchSpool, byteLengthOf, createBatchSpool } from './lander.ts'
-import type { BatchHeader } from './unit.ts'
+import type { BatchHeader, SplitEnd } from './unit.ts'
 
 /** A closed batch or part of one: landed, not yet decoded. */
 export interface SealedBatch {
@@ -17,6 +18,8 @@ export interface SealedBatch {
    * with no segments.
    */
   readonly segments: ReadonlyMap<string, readonly LandedSegment[]>
+  /** Stream → the splits that its records of the commit so far come from. */
+  readonly splitsOf: ReadonlyMap<string, ReadonlySet<SplitId>>
   /** Records of the commit so far, earlier parts included. */
   readonly recordCount: number
   readonly spool: BatchSpool
@@ -29,9 +32,12 @@ interface OpenCommit {
   last: SourceBlock
   recordCount: number
   byteCount: number
-  sourceTimeMicros: bigint | null
+  readonly splits: Map<SplitId, SplitEnd>
+  /** Splits that stand inside a transaction. */
+  readonly midTransaction: Set<SplitId>
   /** Streams of the parts that are closed already. */
   readonly streams: Set<string>
+  readonly splitsOf: Map<string, Set<SplitId>>
   /** Stream → schema of its newest records. */
   readonly schemaIds: Map<string, number>
   /** The part being filled; null when the last block ended one. */
@@ -89,23 +95,23 @@ export function createBatcher(request: BatcherRequest): Batcher {
       failpoints.hit('block-landed')
     },
     dueInMs: () => {
-      if (open === null || !open.last.endsTransaction) return null
+      if (open === null || !mayEnd(open)) return null
       return Math.max(0, open.openedAtMs + limits.intervalMs - clock.monotonicMs())
     },
     isReady: () => {
       if (open === null) return false
-      if (!open.last.endsTransaction) return isFullPart(open.part, limits)
+      if (!mayEnd(open)) return isFullPart(open.part, limits)
       const isFull = open.recordCount >= limits.rowsMax || open.byteCount >= limits.bytesMax
       const isDue = clock.monotonicMs() - open.openedAtMs >= limits.intervalMs
       return isFull || isDue || endsAlone(open.last.copy)
     },
     get canSeal() {
-      return open?.last.endsTransaction === true
+      return open !== null && mayEnd(open)
     },
     seal: async () => {
       const commit = open as OpenCommit
       const part = commit.part as OpenPart
-      const endsCommit = commit.last.endsTransaction
+      const endsCommit = mayEnd(commit)
       commit.part = null
       if (endsCommit) open = null
       const segments = new Map(await part.spool.seal())
@@ -114,8 +120,9 @@ export function createBatcher(request: BatcherRequest): Batcher {
       }
       for (const stream of segments.keys()) commit.streams.add(stream)
       failpoints.hit('batch-sealed')
-      const { recordCount } = commit
-      return { header: headerOf(commit, part.number), segments, recordCount, spool: part.spool }
+      const { recordCount, splitsOf } = commit
+      const header = headerOf(commit, part.number)
+      return { header, segments, splitsOf, recordCount, spool: part.spool }
     },
     discard: async () => {
       const part = open?.part
@@ -132,26 +139,38 @@ function openCommit(block: SourceBlock, openedAtMs: number): OpenCommit {
     last: block,
     recordCount: 0,
     byteCount: 0,
-    sourceTimeMicros: null,
+    splits: new Map(),
+    midTransaction: new Set(),
     streams: new Set(),
+    splitsOf: new Map(),
     schemaIds: new Map(),
     part: null,
   }
 }
 
+/** True when every split ends a transaction. */
+const mayEnd = ({ midTransaction }: OpenCommit): boolean => midTransaction.size === 0
+
 async function addBlock(commit: OpenCommit, part: OpenPart, block: SourceBlock): Promise<void> {
   for (const piece of block.parts) {
     const { recordCount } = piece
     const byteLength = byteLengthOf(piece)
-    await part.spool.append(piece)
-    commit.schemaIds.set(piece.schema.stream, piece.schema.schemaId)
+    await part.spool.append(piece, block.splitNumber)
+    const { stream } = piece.schema
+    commit.splitsOf.set(stream, (commit.splitsOf.get(stream) ?? new Set()).add(block.split))
+    commit.schemaIds.set(stream, piece.schema.schemaId)
     part.recordCount += recordCount
     part.byteCount += byteLength
     commit.recordCount += recordCount
     commit.byteCount += byteLength
   }
   commit.last = block
-  commit.sourceTimeMicros = block.sourceTimeMicros ?? commit.sourceTimeMicros
+  const { split, splitNumber, nextPosition, identity } = block
+  const before = commit.splits.get(split)?.sourceTimeMicros ?? null
+  const sourceTimeMicros = block.sourceTimeMicros ?? before
+  commit.splits.set(split, { splitNumber, nextPosition, identity, sourceTimeMicros })
+  if (block.endsTransaction) commit.midTransaction.delete(split)
+  else commit.midTransaction.add(split)
 }
 
 function isFullPart(part: OpenPart | null, limits: CommitSettings): boolean {
@@ -192,12 +211,8 @@ function headerOf(commit: OpenCommit, number: bigint): BatchHeader {
   const { first, last } = commit
   return {
     number,
-    split: last.split,
-    splitNumber: last.splitNumber,
-    nextPosition: last.nextPosition,
-    identity: last.identity,
-    sourceTimeMicros: commit.sourceTimeMicros,
+    splits: new Map(commit.splits),
     copy: last.copy === null ? null : { ...last.copy, first: first.copy?.first === true },
-    endsCommit: last.endsTransaction,
+    endsCommit: mayEnd(commit),
   }
 }

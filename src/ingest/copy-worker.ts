@@ -4,11 +4,11 @@
  */
 
 import type { SourceBlock } from '../contracts/index.ts'
-import type { SourcePosition } from '../model/index.ts'
+import { assert, type SourcePosition, type SplitId } from '../model/index.ts'
 import { createBatchLine } from './batch-line.ts'
 import type { Batcher, SealedBatch } from './batcher.ts'
 import { COPY_BATCHES_IN_WORK_MAX } from './limits.ts'
-import type { BatchHeader } from './unit.ts'
+import type { BatchHeader, SplitEnd } from './unit.ts'
 
 /** How far the stream was handed to the lanes, for those who must wait for it. */
 export interface StreamTurn {
@@ -39,10 +39,10 @@ export function createStreamTurn(): StreamTurn {
     get position() {
       return position
     },
-    note: ({ copy, endsCommit, nextPosition }) => {
+    note: ({ copy, endsCommit, splits }) => {
       if (copy !== null) return
       isMidCommit = !endsCommit
-      if (endsCommit) position = nextPosition
+      if (endsCommit) for (const { nextPosition } of splits.values()) position = nextPosition
       wake()
     },
     reached: async (wanted) => {
@@ -92,8 +92,10 @@ export function createCopyWorker(request: {
   async function seal(): Promise<void> {
     const batch = await batcher.seal()
     await line.hasRoom()
-    if (await turn.reached(batch.header.nextPosition)) {
-      const header = { ...batch.header, nextPosition: turn.position }
+    const [split, end] = onlySplit(batch.header)
+    if (await turn.reached(end.nextPosition)) {
+      const moved = { ...end, nextPosition: turn.position }
+      const header = { ...batch.header, splits: new Map([[split, moved]]) }
       line.join((previous) => request.finish({ ...batch, header }, previous))
     } else await batch.spool.discard()
   }
@@ -122,4 +124,11 @@ export function createCopyWorker(request: {
     onFailure: (callback) => line.onFailure(callback),
     throwIfFailed: () => line.throwIfFailed(),
   }
+}
+
+/** Sources that copy have one split. */
+function onlySplit({ splits }: BatchHeader): readonly [SplitId, SplitEnd] {
+  const [only, ...others] = splits
+  assert(only !== undefined && others.length === 0, 'SLU-BUG-9001', 'a copy of several splits')
+  return only
 }

@@ -8,7 +8,15 @@
  * the next life makes of the record.
  */
 
-import type { Clock, Snapshot, Table, TableFormat, TableTarget } from '../contracts/index.ts'
+import type {
+  Clock,
+  CursorMove,
+  Snapshot,
+  Table,
+  TableFormat,
+  TableTarget,
+} from '../contracts/index.ts'
+import { marksPlacesSql } from '../decode/index.ts'
 import { literal } from '../engine/index.ts'
 import {
   type Accounting,
@@ -18,11 +26,12 @@ import {
   msFromMicros,
   SluiceError,
 } from '../model/index.ts'
+import { ownCursors } from './cursors.ts'
 import type { Failpoints } from './failpoints.ts'
 import { REASON_SQL } from './isolate.ts'
 import { type DeadLetterStage, type DeadLetters, REJECTED_TABLE } from './rejects.ts'
 import { stageRows } from './stager.ts'
-import { NO_RECORDS, type StagedRejects } from './unit.ts'
+import { NO_RECORDS, onlySplitNumber, type StagedRejects, type Unit } from './unit.ts'
 
 /** What a dead-letter table belongs to. */
 export interface DeadLetterRequest {
@@ -36,7 +45,7 @@ export async function openDeadLetters(
   request: DeadLetterRequest & { readonly clock: Clock; readonly failpoints: Failpoints },
   main: Snapshot,
 ): Promise<DeadLetters> {
-  const { pipeline, target, clock, failpoints } = request
+  const { pipeline, clock, failpoints } = request
   let opened = await openDeadLetterTable(request)
   let latest = opened === null ? null : await settle(opened, main, pipeline)
   return {
@@ -47,7 +56,7 @@ export async function openDeadLetters(
         table: opened,
         session: stage.session,
         schema: DEAD_LETTER_SCHEMA,
-        split: String(stage.unit.header.splitNumber),
+        split: 'split_number',
         from: recordsSql(stage, clock),
         position: '"position"',
         compressionLevel: stage.compressionLevel,
@@ -59,18 +68,15 @@ export async function openDeadLetters(
     commit: async (unit, rejects) => {
       if (opened === null || latest === null) return
       failpoints.hit('before-dead-letters')
-      const from = cursorIn(latest, pipeline)
-      const to: Cursor = {
-        ...unit.to,
-        phase: 'stream',
-        batchNumber: (from?.batchNumber ?? 0n) + 1n,
-        identity: {
-          table: main.tableId,
-          batch: unit.to.batchNumber.toString(),
-          files: rejects.files.map(({ path }) => path),
-        },
-      }
-      latest = await commitTo(opened, latest, { pipeline, from, to, target }, rejects)
+      const known = ownCursors({ pipeline }, latest)
+      const files = rejects.files.map(({ path }) => path)
+      const cursors = unit.moves.map(({ to }) => {
+        const from = known.get(to.split) ?? null
+        const identity = { table: main.tableId, batch: to.batchNumber.toString(), files }
+        const batchNumber = (from?.batchNumber ?? 0n) + 1n
+        return { from, to: { ...to, phase: 'stream' as const, batchNumber, identity } }
+      })
+      latest = await commitTo(opened, latest, { pipeline, cursors }, rejects)
       failpoints.hit('dead-letters-committed')
     },
     [Symbol.asyncDispose]: async () => {
@@ -140,50 +146,58 @@ async function create({ format, pipeline, target }: DeadLetterRequest): Promise<
   })
 }
 
-function cursorIn(snapshot: Snapshot, pipeline: string): Cursor | null {
-  return snapshot.cursors(pipeline)[0]?.cursor ?? null
-}
-
 /**
- * When the newest dead letters are of a batch that is not in the table: deletes them. The cursor
- * then says that every record rejected before the table's cursor is here.
+ * When dead letters are of a batch that is not in the table: deletes them. The cursors then say
+ * that every record rejected before the table's cursors is here.
  */
 async function settle(table: Table, main: Snapshot, pipeline: string): Promise<Snapshot> {
   const snapshot = await table.latest()
-  const from = cursorIn(snapshot, pipeline)
-  const done = cursorIn(main, pipeline)
-  if (from === null) return snapshot
-  const { batch, files, table: tableId } = from.identity
-  const writtenFor = BigInt(String(batch))
-  const reached = done?.batchNumber ?? 0n
-  // A batch of that number that ends elsewhere is not the one: another writer moved the cursor.
-  const isOther = writtenFor === reached && from.nextPosition !== done?.nextPosition
-  if (tableId !== main.tableId || (writtenFor <= reached && !isOther)) return snapshot
-  const names = Array.isArray(files) ? files.map(String) : []
-  const live = names.flatMap((name) => snapshot.file(name) ?? [])
+  const done = ownCursors({ pipeline }, main)
+  const ahead = [...ownCursors({ pipeline }, snapshot).values()].filter((cursor) =>
+    isAhead(cursor, main.tableId, done.get(cursor.split)),
+  )
+  if (ahead.length === 0) return snapshot
+  const paths = new Set(
+    ahead.flatMap(({ identity: { files } }) => (Array.isArray(files) ? files.map(String) : [])),
+  )
+  const live = [...paths].flatMap((path) => snapshot.file(path) ?? [])
   const deletes = live.map(({ path, statistics }) => ({
     path,
     rows: Uint32Array.from({ length: statistics?.recordCount ?? 0 }, (_, row) => row),
   }))
-  const to: Cursor = {
-    ...from,
-    nextPosition: done?.nextPosition ?? 0n,
-    batchNumber: from.batchNumber + 1n,
-    identity: { table: main.tableId, batch: reached.toString(), files: [] },
-  }
-  const move = { pipeline, from, to, target: null }
-  return commitTo(table, snapshot, move, { files: [], count: 0, counts: [] }, deletes)
+  const cursors = ahead.map((from) => {
+    const reached = done.get(from.split)
+    const batch = (reached?.batchNumber ?? 0n).toString()
+    const to: Cursor = {
+      ...from,
+      nextPosition: reached?.nextPosition ?? 0n,
+      batchNumber: from.batchNumber + 1n,
+      identity: { table: main.tableId, batch, files: [] },
+    }
+    return { from, to }
+  })
+  return commitTo(table, snapshot, { pipeline, cursors }, NO_REJECTS, deletes)
+}
+
+const NO_REJECTS: StagedRejects = { files: [], count: 0, counts: [] }
+
+/** True when the dead letters of a split are of a batch that its table does not have. */
+function isAhead(
+  { identity: { batch, table }, nextPosition }: Cursor,
+  tableId: string,
+  done: Cursor | undefined,
+): boolean {
+  if (table !== tableId) return false
+  const writtenFor = BigInt(String(batch))
+  const reached = done?.batchNumber ?? 0n
+  // A batch of that number that ends elsewhere is not the one: another writer moved the cursor.
+  return writtenFor > reached || (writtenFor === reached && nextPosition !== done?.nextPosition)
 }
 
 async function commitTo(
   table: Table,
   base: Snapshot,
-  move: {
-    readonly pipeline: string
-    readonly from: Cursor | null
-    readonly to: Cursor
-    readonly target: TableTarget | null
-  },
+  move: { readonly pipeline: string; readonly cursors: readonly CursorMove[] },
   { files, count, counts }: StagedRejects,
   deletes: readonly { readonly path: string; readonly rows: Uint32Array }[] = [],
 ): Promise<Snapshot> {
@@ -192,7 +206,7 @@ async function commitTo(
     base,
     operation: 'ingest',
     pipeline: move.pipeline,
-    cursors: [{ from: move.from, to: move.to }],
+    cursors: move.cursors,
     add: files,
     deletes,
     removeAllFiles: false,
@@ -226,15 +240,30 @@ async function commitTo(
 
 /** The rejected records as rows of `DEAD_LETTER_SCHEMA`, in their order. */
 function recordsSql({ unit, isolation }: DeadLetterStage, clock: Clock): string {
-  const positions = unit.segments
+  const segments = unit.segments
     .map(({ firstPosition, format }, number) => `(${number}, ${firstPosition}, '${format}')`)
     .join(', ')
-  return `(SELECT ${literal(unit.header.split)} AS split, first + rejected."row" AS position,
+  const splits = unit.moves
+    .map(({ to }) => `(${to.splitNumber}, ${literal(to.split)}, ${to.batchNumber})`)
+    .join(', ')
+  return `(SELECT moved.split, coalesce(mark.position, first + rejected."row") AS position,
       file, line, code, column_name, ${REASON_SQL} AS reason,
-      raw, format, ${unit.to.batchNumber} AS batch,
-      make_timestamptz(${clock.nowMs()} * 1000) AS rejected_at
+      raw, format, batch, make_timestamptz(${clock.nowMs()} * 1000) AS rejected_at,
+      moved.split_number
     FROM ${REJECTED_TABLE} AS rejected
     JOIN (${isolation.recordsSql}) AS record USING (segment, "row")
-    JOIN (VALUES ${positions}) AS landed(segment, first, format) USING (segment)
+    JOIN (VALUES ${segments}) AS landed(segment, first, format) USING (segment)
+    LEFT JOIN (${placesSql(unit)}) AS mark USING (segment, "row")
+    JOIN (VALUES ${splits}) AS moved(split_number, split, batch)
+      ON moved.split_number = coalesce(mark.split_number, ${onlySplitNumber(unit) ?? -1})
     ORDER BY segment, rejected."row") AS records`
+}
+
+/** Where the records of marked segments stand; no rows for others. */
+function placesSql({ segments }: Unit): string {
+  const selects = segments.flatMap(({ marks }, number) =>
+    marks === undefined ? [] : [`SELECT ${number} AS segment, * FROM (${marksPlacesSql(marks)})`],
+  )
+  if (selects.length > 0) return selects.join(' UNION ALL ')
+  return `SELECT 0 AS segment, 0 AS "row", 0 AS split_number, 0::BIGINT AS position WHERE false`
 }

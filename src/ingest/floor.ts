@@ -3,12 +3,14 @@
  */
 
 import type { Clock, SourceSession } from '../contracts/index.ts'
-import type { Cursor, SourcePosition } from '../model/index.ts'
+import type { Cursor, SourcePosition, SplitId } from '../model/index.ts'
+import { effectiveCursor } from './cursors.ts'
 import type { Failpoints } from './failpoints.ts'
-import { effectiveCursor, type Lane } from './lane.ts'
+import type { Lane } from './lane.ts'
 import { FLOOR_INTERVAL_MS } from './limits.ts'
 import type { PipelineLog } from './pipeline-log.ts'
 import type { StatusBoard } from './status.ts'
+import type { BatchHeader } from './unit.ts'
 
 /** What the floor rests on. */
 export interface FloorRequest {
@@ -22,7 +24,7 @@ export interface FloorRequest {
 /** Writes the floor and acknowledges, never beyond what is durable. */
 export interface Floor {
   /** Every table holds all changes up to here, but for those that are not copied yet. */
-  reached(split: string, position: SourcePosition): Promise<void>
+  reached(splits: BatchHeader['splits']): Promise<void>
   /** A table that is copied beside the stream moved on. */
   copied(): void
   /** Writes the newest floor whatever the time. */
@@ -34,25 +36,40 @@ export interface Floor {
   dueInMs(): number | null
 }
 
-/** The position before which every table is complete; null while one is not copied yet. */
-export function lowestComplete(cursors: readonly (Cursor | null)[]): SourcePosition | null {
-  const positions: SourcePosition[] = []
-  for (const cursor of cursors) {
-    if (cursor?.phase !== 'stream') return null
-    positions.push(cursor.nextPosition)
+/**
+ * Per split the position before which every table that reads it is complete; null while one is not
+ * copied yet.
+ */
+export function lowestComplete(
+  cursors: Iterable<readonly Cursor[]>,
+): ReadonlyMap<SplitId, SourcePosition> | null {
+  const lowest = new Map<SplitId, SourcePosition>()
+  for (const ofTable of cursors) {
+    if (ofTable.length === 0) return null
+    for (const { split, phase, nextPosition } of ofTable) {
+      if (phase !== 'stream') return null
+      lower(lowest, split, nextPosition)
+    }
   }
-  return positions.reduce((left, right) => (left < right ? left : right))
+  return lowest
 }
 
-/** The position from which on some table still needs the stream; null when none needs any. */
+function lower(lowest: Map<SplitId, SourcePosition>, split: SplitId, to: SourcePosition): void {
+  const known = lowest.get(split)
+  if (known === undefined || to < known) lowest.set(split, to)
+}
+
+/** The position from which on some table still needs the split; null when none needs any. */
 function lowestNeeded(
   lanes: readonly Lane[],
+  split: SplitId,
   floor: SourcePosition | undefined,
 ): SourcePosition | null {
   let lowest: SourcePosition | null = null
-  for (const { durableCursor, neededPosition } of lanes) {
-    const effective = durableCursor?.phase === 'stream' && effectiveCursor(durableCursor, floor)
-    const needed = effective ? effective.nextPosition : neededPosition
+  for (const lane of lanes) {
+    const cursor = lane.cursors.get(split)
+    const effective = cursor?.phase === 'stream' && effectiveCursor(cursor, floor)
+    const needed = effective ? effective.nextPosition : lane.neededPosition(split)
     if (needed !== null && (lowest === null || needed < lowest)) lowest = needed
   }
   return lowest
@@ -62,53 +79,55 @@ function lowestNeeded(
 export function createFloor(request: FloorRequest, session: SourceSession): Floor {
   const { log, lanes, clock, board, failpoints } = request
   let lastWriteMs = clock.monotonicMs()
-  let newest: { readonly split: string; readonly position: SourcePosition } | null = null
+  const newest = new Map<SplitId, SourcePosition>()
 
-  async function write(split: string, position: SourcePosition): Promise<void> {
-    const written = log.notes.floors.get(split)
-    if (written !== undefined && written >= position) return
+  /** Splits of which the newest floor says more than the tables and the log. */
+  const unwritten = (): readonly (readonly [SplitId, SourcePosition])[] =>
+    [...newest].filter(([split, position]) => {
+      const written = log.notes.floors.get(split)
+      return isBehind(split, position) && (written === undefined || written < position)
+    })
+
+  // Of a table that is not copied yet the floor says nothing.
+  const isBehind = (split: SplitId, position: SourcePosition): boolean =>
+    lanes.some(({ cursors }) => {
+      const cursor = cursors.get(split)
+      return cursor?.phase === 'stream' && cursor.nextPosition < position
+    })
+
+  async function write(): Promise<void> {
+    const behind = unwritten()
+    if (behind.length === 0) return
     failpoints.hit('before-floor')
-    const floors = new Map(log.notes.floors).set(split, position)
-    await log.write({ floors })
+    await log.write({ floors: new Map([...log.notes.floors, ...behind]) })
     lastWriteMs = clock.monotonicMs()
     failpoints.hit('after-floor')
   }
 
-  function acknowledge(split: string): void {
-    const lowest = lowestNeeded(lanes, log.notes.floors.get(split))
-    if (lowest === null) return
-    failpoints.hit('before-acknowledge')
-    session.acknowledge(lowest)
-    board.floor(lowest)
-    failpoints.hit('acknowledged')
+  function acknowledge(splits: Iterable<SplitId>): void {
+    for (const split of splits) {
+      const lowest = lowestNeeded(lanes, split, log.notes.floors.get(split))
+      if (lowest === null) continue
+      failpoints.hit('before-acknowledge')
+      session.acknowledge(split, lowest)
+      board.floor(split, lowest)
+      failpoints.hit('acknowledged')
+    }
   }
 
-  // Of a table that is not copied yet the floor says nothing.
-  const isBehind = (position: SourcePosition): boolean =>
-    lanes.some(
-      ({ durableCursor: cursor }) => cursor?.phase === 'stream' && cursor.nextPosition < position,
-    )
-
   return {
-    reached: async (split, position) => {
-      newest = { split, position }
-      const isDue = clock.monotonicMs() - lastWriteMs >= FLOOR_INTERVAL_MS
-      if (isBehind(position) && isDue) await write(split, position)
-      acknowledge(split)
+    reached: async (splits) => {
+      for (const [split, { nextPosition }] of splits) newest.set(split, nextPosition)
+      if (clock.monotonicMs() - lastWriteMs >= FLOOR_INTERVAL_MS) await write()
+      acknowledge(splits.keys())
     },
-    copied: () => {
-      if (newest !== null) acknowledge(newest.split)
-    },
+    copied: () => acknowledge(newest.keys()),
     settle: async () => {
-      if (newest === null) return
-      const { split, position } = newest
-      if (isBehind(position)) await write(split, position)
-      acknowledge(split)
+      await write()
+      acknowledge(newest.keys())
     },
     dueInMs: () => {
-      if (newest === null || !isBehind(newest.position)) return null
-      const written = log.notes.floors.get(newest.split)
-      if (written !== undefined && written >= newest.position) return null
+      if (unwritten().length === 0) return null
       return Math.max(0, lastWriteMs + FLOOR_INTERVAL_MS - clock.monotonicMs())
     },
   }

@@ -5,7 +5,7 @@
  * of their own, the second in the transaction's.
  */
 
-import type { Snapshot } from '../contracts/index.ts'
+import type { CursorMove, Snapshot } from '../contracts/index.ts'
 import type { RowDeletes, StagedFile } from '../model/index.ts'
 import type { WholeCommit } from './commit-parts.ts'
 import type { LaneContext } from './lane-context.ts'
@@ -27,7 +27,7 @@ export interface Grown {
 export async function stageGrowth(
   context: LaneContext,
   { staged, narrowPaths }: WholeCommit,
-  base: Snapshot,
+  before: { readonly base: Snapshot; readonly moves: readonly CursorMove[] },
 ): Promise<Grown> {
   const { unit } = staged
   const add: StagedFile[] = []
@@ -43,20 +43,19 @@ export async function stageGrowth(
     if (context.target.mode === 'upsert') await indexStaged(context, unit.schema, session, again)
     add.push(...again)
   }
-  if (unit.from === null) return { rewrite: null, staged: { ...staged, add } }
-  const { kept, doomed } = await rewriteBase(context, staged, base)
-  const before: Unit = {
+  if (before.moves.length === 0) return { rewrite: null, staged: { ...staged, add } }
+  const { kept, doomed } = await rewriteBase(context, staged, before.base)
+  const alone: Unit = {
     ...unit,
     header: { ...unit.header, copy: null },
     segments: [],
     recordCount: 0,
-    from: { ...unit.from, batchNumber: unit.from.batchNumber - 1n },
-    to: unit.from,
+    moves: before.moves,
     schemaChanged: true,
     rewrites: true,
     timingsMs: {},
   }
-  const rewrite = { ...emptyStagedUnit(before), add: [...kept, ...doomed], removeAllFiles: true }
+  const rewrite = { ...emptyStagedUnit(alone), add: [...kept, ...doomed], removeAllFiles: true }
   return {
     rewrite,
     staged: {

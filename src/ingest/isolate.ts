@@ -6,7 +6,13 @@
 
 import { join } from 'node:path'
 import type { TableTarget } from '../contracts/index.ts'
-import { type FileRows, type LandedSegment, rowsAsJsonSql, verdictSql } from '../decode/index.ts'
+import {
+  type FileRows,
+  type LandedSegment,
+  positionAt,
+  rowsAsJsonSql,
+  verdictSql,
+} from '../decode/index.ts'
 import { literal, type Session } from '../engine/index.ts'
 import { assert, REJECT_CODE_NAMES, type RejectCode, userColumns } from '../model/index.ts'
 import { takeOut } from './record-lines.ts'
@@ -176,7 +182,7 @@ export async function rejectedRecords(
   return found.rows.map(([segmentNumber, row, code, column, value]) => {
     const segment = segments[Number(segmentNumber)]
     return {
-      position: (segment?.firstPosition ?? 0n) + BigInt(Number(row)),
+      position: segment === undefined ? 0n : positionAt(segment, Number(row)),
       place: segment === undefined ? null : placeOf(segment, Number(row)),
       code: code as RejectCode,
       column: column === null || column === undefined ? null : String(column),

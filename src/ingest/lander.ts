@@ -8,10 +8,12 @@ import { join } from 'node:path'
 import type { BlockPart, UnreadableRecords } from '../contracts/index.ts'
 import { jsonLinesShape, type LandedSegment, type RecordRun } from '../decode/index.ts'
 import { wrapError } from '../model/index.ts'
+import { joinMarks, type MarkedPart } from './record-marks.ts'
 
 /** The spool files of one batch. */
 export interface BatchSpool {
-  append(part: BlockPart): Promise<void>
+  /** The part's records are of the split of that number. */
+  append(part: BlockPart, splitNumber: number): Promise<void>
   /** Closes the files; segments per stream in the order their first record came. */
   seal(): Promise<ReadonlyMap<string, readonly LandedSegment[]>>
   /** Deletes the files. */
@@ -34,19 +36,21 @@ interface OpenSegment {
   /** With the first record of the part that they belong to. */
   readonly unreadable: { readonly firstRow: number; readonly records: UnreadableRecords }[]
   readonly runs: RecordRun[]
+  readonly marks: MarkedPart[]
 }
 
 /** Opens the spool of a batch; files are named `<batch>-<n>.landed` in `folder`. */
 export function createBatchSpool(folder: string, batch: bigint): BatchSpool {
   const segments: OpenSegment[] = []
   return {
-    append: async (part) => {
+    append: async (part, splitNumber) => {
       const last = segments.findLast((segment) => segment.part.schema.stream === part.schema.stream)
       const segment =
         last !== undefined && continues(last, part)
           ? last
           : await openSegment(join(folder, `${batch}-${segments.length}.landed`), part, segments)
       addFindings(segment, part)
+      if (part.marks !== undefined) segment.marks.push({ ...part.marks, splitNumber })
       segment.recordCount += part.recordCount
       segment.partialCount += part.partialCount
       segment.sizeBytes += byteLengthOf(part)
@@ -59,7 +63,7 @@ export function createBatchSpool(folder: string, batch: bigint): BatchSpool {
     },
     seal: async () => {
       const byStream = new Map<string, LandedSegment[]>()
-      for (const segment of segments) {
+      for (const [number, segment] of segments.entries()) {
         await segment.handle?.close()
         await segment.metadata?.handle.close()
         const { stream } = segment.part.schema
@@ -69,7 +73,8 @@ export function createBatchSpool(folder: string, batch: bigint): BatchSpool {
         const { sizeBytes, lineBytesMax, hasShortNumbers } = segment
         const counts = { recordCount, partialCount, sizeBytes, lineBytesMax, hasShortNumbers }
         const told = segment.metadata === null ? {} : { metadataPath: segment.metadata.path }
-        const beside = { ...shaped, ...told, ...findingsOf(segment) }
+        const marks = joinMarks(segment.marks, `marks_${number}`)
+        const beside = { ...shaped, ...told, ...findingsOf(segment), ...(marks && { marks }) }
         ofStream.push({ ...layoutOf(part), path, ...counts, ...beside })
       }
       return byStream
@@ -137,6 +142,9 @@ function continues(segment: OpenSegment, part: BlockPart): boolean {
   if (csv !== part.csv || debezium !== part.debezium) return false
   if ((segment.metadata === null) !== (part.metadata === undefined)) return false
   if (!continuesRows(segment, part)) return false
+  const isMarked = part.marks !== undefined
+  if (isMarked !== (segment.part.marks !== undefined)) return false
+  if (isMarked) return true
   // Lines of Postgres carry their positions; others are numbered from the first one on.
   return (
     format === 'copy-text' || firstPosition + BigInt(segment.recordCount) === part.firstPosition
@@ -211,7 +219,7 @@ async function openSegment(
   const counts = { recordCount: 0, partialCount: 0, sizeBytes: 0, lineBytesMax: 0 }
   const shaped = await landShape(part, path)
   const metadata = part.metadata === undefined ? null : await openMetadata(metadataPathOf(path))
-  const beside = { metadata, unreadable: [], runs: [] }
+  const beside = { metadata, unreadable: [], runs: [], marks: [] }
   const segment = { handle, part, path, shaped, ...counts, hasShortNumbers: true, ...beside }
   all.push(segment)
   return segment

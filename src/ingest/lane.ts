@@ -1,19 +1,22 @@
 /** One table of a pipeline: units go in, in batch order, and end as commits, in the same order. */
 
-import type { CopyProgress, Snapshot } from '../contracts/index.ts'
+import type { CursorMove, Snapshot } from '../contracts/index.ts'
 import type { LandedSegment } from '../decode/index.ts'
 import {
   type ColumnOrigin,
   type CommitOperation,
   type Cursor,
   type JsonObject,
+  onlyCursor,
   type SchemaChange,
   SluiceError,
   type SourceColumn,
   type SourcePosition,
+  type SplitId,
   type TableSchema,
 } from '../model/index.ts'
 import { createCommitParts } from './commit-parts.ts'
+import { countBatch, movesOf, ownCursors } from './cursors.ts'
 import { followSchema } from './follow-schema.ts'
 import { stageGrowth } from './growth.ts'
 import { type LaneContext, timed } from './lane-context.ts'
@@ -46,13 +49,13 @@ export interface LaneStatus {
 /** One table at work. */
 export interface Lane {
   readonly context: LaneContext
-  /** The cursor that is durable in the table; null before its first commit. */
-  readonly durableCursor: Cursor | null
+  /** The cursors that are durable in the table; none before its first commit. */
+  readonly cursors: ReadonlyMap<SplitId, Cursor>
   /**
-   * Changes of the stream from here on are needed when it is read again; null when the table will
-   * be copied from empty then.
+   * Changes of the split from here on are needed when it is read again; null when none is, or when
+   * the table will be copied from empty then.
    */
-  readonly neededPosition: SourcePosition | null
+  neededPosition(split: SplitId): SourcePosition | null
   /** The columns of the stream that the table has, those that are gone left out. */
   readonly origins: readonly ColumnOrigin[]
   readonly status: LaneStatus
@@ -70,7 +73,7 @@ export interface Lane {
 /** What the last submitted unit will have made of the table. */
 interface Planned {
   schema: TableSchema
-  cursor: Cursor | null
+  readonly cursors: Map<SplitId, Cursor>
   isEmpty: boolean
   /** Parts of the next commit are planned already. */
   isMidCommit: boolean
@@ -90,9 +93,9 @@ interface Planned {
 /** Where the commits of a lane have come to. */
 interface Committed {
   latest: Snapshot
-  durableCursor: Cursor | null
-  /** The end of the first commit of this run, from when it is on its way. */
-  firstEnd: SourcePosition | null
+  readonly cursors: Map<SplitId, Cursor>
+  /** Split → the end of its first commit of this run, from when it is on its way. */
+  readonly firstEnds: Map<SplitId, SourcePosition>
   commits: number
   rowsApplied: number
   rowsRejected: number
@@ -100,10 +103,10 @@ interface Committed {
 
 /** Makes a lane that goes on from `snapshot`, whose rows the index of the context already knows. */
 export function createLane(context: LaneContext, snapshot: Snapshot): Lane {
-  const durableCursor = ownCursor(context, snapshot)
+  const cursors = ownCursors(context, snapshot)
   const counters = { commits: 0, rowsApplied: 0, rowsRejected: 0 }
-  const state: Committed = { latest: snapshot, durableCursor, firstEnd: null, ...counters }
-  const planned = plannedFrom(snapshot, durableCursor)
+  const state: Committed = { latest: snapshot, cursors, firstEnds: new Map(), ...counters }
+  const planned = plannedFrom(snapshot, new Map(cursors))
   const staging = createStaging(context)
   const parts = createCommitParts()
   let commitTail: Promise<unknown> = Promise.resolve()
@@ -113,26 +116,23 @@ export function createLane(context: LaneContext, snapshot: Snapshot): Lane {
   async function commit(
     previous: Promise<unknown>,
     work: Promise<StagedUnit>,
-    grows = false,
+    growth: readonly CursorMove[] | null = null,
   ): Promise<void> {
     const whole = parts.take(await afterBoth(previous, work))
     if (whole === null) {
       context.failpoints.hit('part-staged')
       return
     }
-    const grown = grows ? await stageGrowth(context, whole, state.latest) : null
+    const base = state.latest
+    const grown = growth && (await stageGrowth(context, whole, { base, moves: growth }))
     if (grown?.rewrite) await commitNext(context, state, grown.rewrite)
     await commitNext(context, state, grown?.staged ?? whole.staged)
   }
 
   return {
     context,
-    get durableCursor() {
-      return state.durableCursor
-    },
-    get neededPosition() {
-      return neededFrom(state)
-    },
+    cursors,
+    neededPosition: (split) => neededFrom(state, split),
     get origins() {
       return originsOf(planned.schema)
     },
@@ -141,7 +141,7 @@ export function createLane(context: LaneContext, snapshot: Snapshot): Lane {
     },
     submit: (header, segments) => {
       const restartsCopy = header.copy?.first === true && !planned.isEmpty
-      isReplacing ||= restartsCopy && isCopyRequested(planned.cursor)
+      isReplacing ||= restartsCopy && [...planned.cursors.values()].some(isCopyRequested)
       const isHeld = isReplacing && header.copy?.complete !== true
       if (!isHeld) isReplacing = false
       const own = { ...header, endsCommit: header.endsCommit && !isHeld }
@@ -153,15 +153,15 @@ export function createLane(context: LaneContext, snapshot: Snapshot): Lane {
         commitTail = broken
         return broken
       }
-      const { rewrite, unit, grows } = units
-      if (own.endsCommit) state.firstEnd ??= unit.to.nextPosition
+      const { rewrite, unit, growth } = units
+      if (own.endsCommit) noteFirstEnds(state, unit)
       if (rewrite !== null) {
         const base = commitTail.then(() => state.latest)
         commitTail = commit(commitTail, staging.rewrite(rewrite, base))
         commitTail.catch(() => undefined)
       }
-      const committed = commit(commitTail, staging.stage(unit, restartsCopy), grows)
-      if (grows) staging.holdFor(committed)
+      const committed = commit(commitTail, staging.stage(unit, restartsCopy), growth)
+      if (growth !== null) staging.holdFor(committed)
       commitTail = committed
       committed.catch(() => undefined)
       return committed
@@ -182,11 +182,11 @@ async function requestCopyAgain(
   state: Committed,
   planned: Planned,
 ): Promise<void> {
-  const { durableCursor: cursor, latest: base } = state
+  const cursor = onlyCursor([...state.cursors.values()])
   if (cursor?.phase !== 'stream') return
-  state.latest = await requestCopy({ table, pipeline, base, cursor })
-  state.durableCursor = recopyCursor(cursor)
-  planned.cursor = state.durableCursor
+  state.latest = await requestCopy({ table, pipeline, base: state.latest, cursor })
+  const requested = recopyCursor(cursor)
+  for (const { cursors } of [state, planned]) cursors.set(cursor.split, requested)
 }
 
 async function commitNext(
@@ -197,42 +197,54 @@ async function commitNext(
   if (staged.rejects !== null) await commitRejects(context, staged.unit, staged.rejects)
   context.failpoints.hit('before-commit')
   state.latest = await commitStaged(context, state.latest, staged)
-  state.durableCursor = staged.unit.to
+  for (const { to } of staged.unit.moves) state.cursors.set(to.split, to)
   state.commits++
   state.rowsApplied += staged.accounting.applied
   state.rowsRejected += staged.accounting.rejected
   context.failpoints.hit('committed')
 }
 
-function neededFrom({ durableCursor, firstEnd }: Committed): SourcePosition | null {
-  const isAnew = durableCursor === null || isCopyRequested(durableCursor)
-  return isAnew ? firstEnd : durableCursor.nextPosition
+function neededFrom({ cursors, firstEnds }: Committed, split: SplitId): SourcePosition | null {
+  const cursor = cursors.get(split)
+  const isAnew = cursor === undefined || isCopyRequested(cursor)
+  return isAnew ? (firstEnds.get(split) ?? null) : cursor.nextPosition
 }
 
-function statusOf({ latest, durableCursor, firstEnd: _, ...counts }: Committed): LaneStatus {
+function noteFirstEnds({ firstEnds }: Committed, { moves }: Unit): void {
+  for (const { to } of moves) {
+    if (!firstEnds.has(to.split)) firstEnds.set(to.split, to.nextPosition)
+  }
+}
+
+function statusOf({ latest, cursors, firstEnds: _, ...counts }: Committed): LaneStatus {
+  const times = [...cursors.values()].flatMap(({ sourceTimeMicros }) => sourceTimeMicros ?? [])
   return {
     version: latest.version,
     rowCount: latest.rowCount,
     fileCount: latest.fileCount,
     sizeBytes: latest.sizeBytes,
-    lastSourceTimeMicros: durableCursor?.sourceTimeMicros ?? null,
+    lastSourceTimeMicros:
+      times.length === 0 ? null : times.reduce((left, right) => (left > right ? left : right)),
     ...counts,
   }
 }
 
-function plannedFrom(snapshot: Snapshot, cursor: Cursor | null): Planned {
+function plannedFrom(snapshot: Snapshot, cursors: Map<SplitId, Cursor>): Planned {
   const { schema, fileCount } = snapshot
   const isEmpty = fileCount === 0
   const begun = { isMidCommit: false, growsMidCommit: false, takesShape: false, isChanged: true }
-  return { schema, cursor, isEmpty, initials: new Map(), ...begun }
+  return { schema, cursors, isEmpty, initials: new Map(), ...begun }
 }
 
 /** A unit, and what must be committed before it: the rows there are, in wider types. */
 interface PlannedUnits {
   readonly rewrite: Unit | null
   readonly unit: Unit
-  /** The unit ends a commit in parts in which a type grew. */
-  readonly grows: boolean
+  /**
+   * Set when the unit ends a commit in parts in which a type grew: what the version before it, with
+   * the rows there are, makes of the cursors.
+   */
+  readonly growth: readonly CursorMove[] | null
 }
 
 /** What a unit makes of the table's columns. */
@@ -294,38 +306,42 @@ function planUnit(
   const { schema, schemaChanges, segments, initials: own } = followSegments(lane, landed)
   const isWider = schemaChanges.some(({ kind }) => kind === 'widen')
   const rewritesRows = (isWider || own.size > 0) && !planned.takesShape
-  const cursor = planned.cursor
   let rewrite: Unit | null = null
   planned.growsMidCommit ||= rewritesRows && (planned.isMidCommit || !header.endsCommit)
-  const grows = planned.growsMidCommit && header.endsCommit
+  const isCopying = [...planned.cursors.values()].some(({ phase }) => phase === 'copy')
   const initials = new Map([...planned.initials, ...own])
-  if (grows && cursor !== null) {
+  let growth: readonly CursorMove[] | null = null
+  if (planned.growsMidCommit && header.endsCommit) {
     // The rows there are come first, in a version of their own.
-    planned.cursor = { ...cursor, batchNumber: cursor.batchNumber + 1n }
-  } else if (rewritesRows && cursor !== null && !planned.isEmpty && !planned.growsMidCommit) {
-    const next = { ...cursor, batchNumber: cursor.batchNumber + 1n }
-    const moved = { from: cursor, to: next, schema, schemaChanged: true, schemaChanges, initials }
-    const alone = { ...header, endsCommit: true }
+    growth = countBatch(planned.cursors)
+  } else if (
+    rewritesRows &&
+    planned.cursors.size > 0 &&
+    !planned.isEmpty &&
+    !planned.growsMidCommit
+  ) {
     rewrite = {
-      header: alone,
+      header: { ...header, endsCommit: true },
       segments: [],
-      isCopying: cursor.phase === 'copy',
+      isCopying,
       meetsRows: false,
       recordCount: 0,
-      ...moved,
+      moves: countBatch(planned.cursors),
+      schema,
+      schemaChanged: true,
+      schemaChanges,
+      initials,
       rewrites: true,
       timingsMs: {},
     }
-    planned.cursor = next
     planned.schema = schema
   }
   const unit: Unit = {
     header,
     segments,
     recordCount: countRecords(segments),
-    from: planned.cursor,
-    to: nextCursor(planned.cursor, header),
-    isCopying: planned.cursor?.phase === 'copy',
+    moves: movesOf(planned.cursors, header),
+    isCopying,
     meetsRows: copy !== null && segments.length > 0 && (copy.resumed || planned.isChanged),
     schema,
     schemaChanged: schema !== planned.schema,
@@ -335,64 +351,14 @@ function planUnit(
     timingsMs: {},
   }
   planned.schema = schema
-  if (header.endsCommit) planned.cursor = unit.to
+  if (header.endsCommit) for (const { to } of unit.moves) planned.cursors.set(to.split, to)
   planned.isMidCommit = !header.endsCommit
   planned.growsMidCommit &&= !header.endsCommit
   planned.initials = header.endsCommit ? new Map() : initials
   planned.isEmpty = false
   if (segments.length > 0) planned.takesShape = false
   planned.isChanged ||= copy === null && segments.length > 0
-  return { rewrite, unit, grows }
-}
-
-/** The cursor that this pipeline stored in the snapshot. */
-export function ownCursor(context: LaneContext, snapshot: Snapshot): Cursor | null {
-  return snapshot.cursors(context.pipeline)[0]?.cursor ?? null
-}
-
-/** True when the source may go on with the incomplete copy that the cursor tells of. */
-export function isResumable(context: LaneContext, cursor: Cursor): boolean {
-  return context.target.mode === 'upsert' && cursor.identity.copied !== undefined
-}
-
-/**
- * The position from which a table needs changes: its own cursor, or the floor when that is further.
- * The floor says nothing of an incomplete copy.
- */
-export function effectiveCursor(
-  own: Cursor | null,
-  floor: SourcePosition | undefined,
-): Cursor | null {
-  if (own === null || own.phase === 'copy' || floor === undefined) return own
-  return floor > own.nextPosition ? { ...own, nextPosition: floor } : own
-}
-
-/** Changes of the stream leave an incomplete copy where it is. */
-function nextCursor(from: Cursor | null, header: BatchHeader): Cursor {
-  const { copy } = header
-  const before = from?.phase === 'copy' ? from : null
-  return {
-    split: header.split,
-    splitNumber: header.splitNumber,
-    nextPosition: header.nextPosition,
-    phase: (copy === null ? before !== null : !copy.complete) ? 'copy' : 'stream',
-    identity: { ...header.identity, ...(copy === null ? copyNotes(before) : notesOf(copy)) },
-    batchNumber: (from?.batchNumber ?? 0n) + 1n,
-    sourceTimeMicros: header.sourceTimeMicros ?? from?.sourceTimeMicros ?? null,
-  }
-}
-
-function notesOf({ attempt, place, complete }: CopyProgress): JsonObject {
-  const copied = complete || place === null ? {} : { copied: place }
-  return { copyAttempt: attempt, ...copied }
-}
-
-function copyNotes(cursor: Cursor | null): JsonObject {
-  const { copyAttempt, copied } = cursor?.identity ?? {}
-  return {
-    ...(copyAttempt === undefined ? {} : { copyAttempt }),
-    ...(copied === undefined ? {} : { copied }),
-  }
+  return { rewrite, unit, growth }
 }
 
 /** Before the table moves past them: a rejected record is in its table, or is read again. */
@@ -419,7 +385,7 @@ async function commitStaged(
       base,
       operation: operationOf(staged),
       pipeline: context.pipeline,
-      cursors: [{ from: unit.from, to: unit.to }],
+      cursors: unit.moves,
       add: staged.add,
       deletes: staged.deletes,
       removeAllFiles: staged.removeAllFiles,
@@ -457,6 +423,7 @@ async function commitStaged(
           `pipeline ${context.pipeline}`,
         context: {
           table,
+          split: outcome.expected?.split ?? outcome.found?.split ?? null,
           expected: outcome.expected?.nextPosition ?? null,
           found: outcome.found?.nextPosition ?? null,
         },

@@ -3,7 +3,8 @@
 import type { Snapshot, Table, TableFormat, TableTarget } from '../contracts/index.ts'
 import { literal, type Session } from '../engine/index.ts'
 import { type DataFile, SluiceError, type StreamSchema } from '../model/index.ts'
-import { createLane, isResumable, type Lane, ownCursor } from './lane.ts'
+import { isResumable, ownCursors } from './cursors.ts'
+import { createLane, type Lane } from './lane.ts'
 import { type LaneContext, orderingColumn } from './lane-context.ts'
 import { createScratch } from './scratch.ts'
 import { indexFile } from './stager.ts'
@@ -126,9 +127,9 @@ async function rebuildIndex(
   snapshot: Snapshot,
   signal: AbortSignal,
 ): Promise<void> {
-  const cursor = ownCursor(context, snapshot)
+  const cursors = [...ownCursors(context, snapshot).values()]
   // An incomplete copy that cannot go on is thrown away: its keys are of no use.
-  if (cursor?.phase === 'copy' && !isResumable(context, cursor)) return
+  if (cursors.some((cursor) => cursor.phase === 'copy' && !isResumable(context, cursor))) return
   const files = snapshot.files()[Symbol.iterator]()
   await Promise.all(
     Array.from({ length: REBUILD_FILES_AT_ONCE }, () =>

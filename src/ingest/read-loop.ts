@@ -9,13 +9,15 @@ import type {
   SourceSession,
   Telemetry,
 } from '../contracts/index.ts'
-import type { Cursor, JsonObject, SourcePosition } from '../model/index.ts'
+import type { Cursor, JsonObject } from '../model/index.ts'
+import { effectiveCursor, isResumable } from './cursors.ts'
 import type { Failpoints } from './failpoints.ts'
 import { lowestComplete } from './floor.ts'
-import { effectiveCursor, isResumable, type Lane } from './lane.ts'
+import type { Lane } from './lane.ts'
 import type { PipelineLog } from './pipeline-log.ts'
 import { mayReject } from './rejecting.ts'
 import type { StatusBoard } from './status.ts'
+import type { UnknownBefore } from './unknown-members.ts'
 import { createWorker, type Worker } from './worker.ts'
 
 /** What the loop works with. */
@@ -33,7 +35,7 @@ export interface ReadRequest {
   /** Streams that patterns chose and that are not read. */
   readonly refused: ReadonlySet<string>
   /** Where the source has to look for members that no column holds. */
-  readonly unknownBefore: ReadonlyMap<string, SourcePosition>
+  readonly unknownBefore: UnknownBefore
   /** Called once the source is connected. */
   readonly onReading: () => void
 }
@@ -47,8 +49,8 @@ export type ReadEnd = 'drained' | 'source-ended' | 'outdated'
  */
 export async function readAll(request: ReadRequest): Promise<ReadEnd> {
   const { settings, source, log, lanes, board } = request
-  const streams = new Map<string, Cursor | null>(
-    lanes.map((lane) => [lane.context.target.stream, startCursor(lane, log)]),
+  const streams = new Map(
+    lanes.map((lane) => [lane.context.target.stream, startCursors(lane, log)]),
   )
   const matched = lanes.filter(({ context }) => context.target.isMatched === true)
   const stop = new AbortController()
@@ -78,8 +80,8 @@ export async function readAll(request: ReadRequest): Promise<ReadEnd> {
   const copiesAgain = new Set(session.copiesAgain)
   for (const lane of lanes) if (copiesAgain.has(lane.context.target.stream)) await lane.copyAgain()
   board.watch(lanes, () => session.progress())
-  const reached = copiesAgain.size > 0 ? null : lowestComplete([...streams.values()])
-  if (reached !== null) board.floor(reached)
+  const reached = copiesAgain.size > 0 ? null : lowestComplete(streams.values())
+  for (const [split, position] of reached ?? []) board.floor(split, position)
   const worker = createWorker(request, session)
   const copying = pumpCopies(session, worker)
   try {
@@ -112,12 +114,13 @@ async function commitWhole({ settings, telemetry }: ReadRequest, worker: Worker)
 }
 
 /** What the source is told of a table: an incomplete copy only where it can go on. */
-function startCursor({ context, durableCursor }: Lane, log: PipelineLog): Cursor | null {
-  if (durableCursor === null) return null
-  const cursor = effectiveCursor(durableCursor, log.notes.floors.get(durableCursor.split))
-  if (cursor?.phase !== 'copy' || isResumable(context, cursor)) return cursor
-  const { copied: _, ...identity } = cursor.identity
-  return { ...cursor, identity }
+function startCursors({ context, cursors }: Lane, log: PipelineLog): readonly Cursor[] {
+  return [...cursors.values()].map((durable) => {
+    const cursor = effectiveCursor(durable, log.notes.floors.get(durable.split))
+    if (cursor.phase !== 'copy' || isResumable(context, cursor)) return cursor
+    const { copied: _, ...identity } = cursor.identity
+    return { ...cursor, identity }
+  })
 }
 
 function sourceMemory(log: PipelineLog): SourceMemory {

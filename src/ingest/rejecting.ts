@@ -6,6 +6,7 @@ import { isSluiceError, SluiceError } from '../model/index.ts'
 import { decodeFailure } from './decode-failure.ts'
 import { hasUnreadable, isolate, reasonOf } from './isolate.ts'
 import type { LaneContext } from './lane-context.ts'
+import { loadMarks } from './record-marks.ts'
 import type { Isolation } from './rejects.ts'
 import { outputFolder } from './stager.ts'
 import type { PlacedSegment, StagedRejects, Unit } from './unit.ts'
@@ -35,6 +36,7 @@ export async function rejecting<Result>(
   work: (segments: readonly PlacedSegment[]) => Promise<Result>,
 ): Promise<Decoded<Result>> {
   let failure: unknown = null
+  await loadMarks(session, unit.segments)
   if (!hasUnreadable(unit)) {
     try {
       return { result: await work(unit.segments), rejects: null }
@@ -42,7 +44,7 @@ export async function rejecting<Result>(
       failure = error
     }
     if (!isDecodeFailure(failure)) throw failure
-    await refuseUnknown(context, unit.segments, session)
+    await refuseUnknown(context, unit, session)
   }
   const folder = `${outputFolder(context, unit)}.rejected`
   await mkdir(folder, { recursive: true })
@@ -58,7 +60,7 @@ export async function rejecting<Result>(
     const rejects = await stageRejects(context, unit, { session, isolation, folder })
     await rm(outputFolder(context, unit), { recursive: true, force: true })
     const result = await work(isolation.segments).catch(async (error: unknown) => {
-      await refuseUnknown(context, isolation.segments, session)
+      await refuseUnknown(context, { ...unit, segments: isolation.segments }, session)
       throw decodeFailure(error, context, unit)
     })
     return { result, rejects }

@@ -5,7 +5,8 @@
 
 import type { ErrorKind, SluiceError } from '../model/index.ts'
 import { sameCursor } from '../model/index.ts'
-import { type Lane, ownCursor } from './lane.ts'
+import { ownCursors } from './cursors.ts'
+import type { Lane } from './lane.ts'
 import type { PipelineLog } from './pipeline-log.ts'
 
 /**
@@ -28,8 +29,11 @@ export async function movedByAnother(
   newest: PipelineLog,
 ): Promise<string | null> {
   for (const lane of lanes) {
-    const found = ownCursor(lane.context, await lane.context.table.latest())
-    if (!sameCursor(found, lane.durableCursor)) return lane.context.target.table
+    const found = ownCursors(lane.context, await lane.context.table.latest())
+    for (const split of new Set([...found.keys(), ...lane.cursors.keys()])) {
+      const known = lane.cursors.get(split) ?? null
+      if (!sameCursor(found.get(split) ?? null, known)) return lane.context.target.table
+    }
   }
   for (const [split, position] of newest.notes.floors) {
     if (log.notes.floors.get(split) !== position) return 'the floor'

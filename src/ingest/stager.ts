@@ -49,7 +49,7 @@ export function plainPath(uniqueName: string): string {
 /** Spool folder for the files that one unit writes. */
 export function outputFolder(context: LaneContext, unit: Unit): string {
   const table = context.target.root.replaceAll('/', '.')
-  return join(context.spoolFolder, `${unit.header.number}-${unit.header.split}-out-${table}`)
+  return join(context.spoolFolder, `${unit.header.number}-out-${table}`)
 }
 
 /** `stageRows` for rows of a unit, into the table of its lane. */

@@ -5,9 +5,15 @@ import type {
   PipelineStatus,
   SourceProgress,
   SourceWarning,
+  SplitStatus,
   TableStatus,
 } from '../contracts/index.ts'
-import { msFromMicros, type SluiceError } from '../model/index.ts'
+import {
+  msFromMicros,
+  type SluiceError,
+  type SourcePosition,
+  type SplitId,
+} from '../model/index.ts'
 import type { Lane } from './lane.ts'
 import { IDLE_AFTER_MS } from './limits.ts'
 import { errorEvent, nextPhase, type PhaseEvent } from './phases.ts'
@@ -21,7 +27,7 @@ export interface StatusBoard {
   failed(error: SluiceError): void
   read(recordCount: number): void
   committed(recordCount: number): void
-  floor(position: bigint): void
+  floor(split: SplitId, position: SourcePosition): void
   /** What needs attention of the streams. */
   warn(warnings: readonly SourceWarning[]): void
   /** What the board shows from now on; null between two recoveries. */
@@ -31,7 +37,7 @@ export interface StatusBoard {
 
 interface Facts {
   state: PipelineStatus['state']
-  floorPosition: bigint | null
+  readonly floors: Map<SplitId, SourcePosition>
   recordsRead: number
   commits: number
   lastCommitAtMs: number | null
@@ -50,7 +56,7 @@ export function createStatusBoard(pipeline: string, clock: Clock): StatusBoard {
   const rate: { atMs: number; recordCount: number }[] = []
   const facts: Facts = {
     state: 'created',
-    floorPosition: null,
+    floors: new Map(),
     recordsRead: 0,
     commits: 0,
     lastCommitAtMs: null,
@@ -81,8 +87,8 @@ export function createStatusBoard(pipeline: string, clock: Clock): StatusBoard {
       facts.lastError = null
       rate.push({ atMs: clock.monotonicMs(), recordCount })
     },
-    floor: (position) => {
-      facts.floorPosition = position
+    floor: (split, position) => {
+      facts.floors.set(split, position)
     },
     warn: (warnings) => {
       facts.warnings = warnings
@@ -112,16 +118,14 @@ function render(
   clock: Clock,
 ): PipelineStatus {
   const progress = facts.progress?.() ?? null
-  const endPosition = progress?.endPosition ?? null
   return {
     pipeline,
     state: facts.state,
     startedAtMs,
     observedAtMs: clock.nowMs(),
     tables: tablesOf(facts),
-    floorPosition: facts.floorPosition,
-    endPosition,
-    lagMs: lagMs(facts, endPosition, clock),
+    splits: splitsOf(facts.floors, progress?.ends ?? new Map()),
+    lagMs: lagMs(facts, clock),
     rowsPerSecond: Math.round(
       rate.reduce((sum, sample) => sum + sample.recordCount, 0) / (RATE_WINDOW_MS / 1000),
     ),
@@ -149,7 +153,7 @@ function tablesOf(facts: Facts): readonly TableStatus[] {
       fileCount: status.fileCount,
       sizeBytes: status.sizeBytes,
       copy:
-        copy === undefined || (copy.complete && lane.durableCursor?.phase === 'stream')
+        copy === undefined || (copy.complete && isStreaming(lane))
           ? null
           : { rowsCopied: copy.rowsCopied, rowsExpected: copy.rowsExpected },
       commits: status.commits,
@@ -159,19 +163,31 @@ function tablesOf(facts: Facts): readonly TableStatus[] {
   })
 }
 
+const isStreaming = ({ cursors }: Lane): boolean =>
+  cursors.size > 0 && [...cursors.values()].every(({ phase }) => phase === 'stream')
+
+function splitsOf(
+  floors: ReadonlyMap<SplitId, SourcePosition>,
+  ends: ReadonlyMap<SplitId, SourcePosition>,
+): readonly SplitStatus[] {
+  return [...new Set([...floors.keys(), ...ends.keys()])].sort().map((split) => ({
+    split,
+    floorPosition: floors.get(split) ?? null,
+    endPosition: ends.get(split) ?? null,
+  }))
+}
+
 /** True when everything the source has is in every table. */
-function isAtEnd({ floorPosition, progress }: Facts): boolean {
-  const endPosition = progress?.().endPosition ?? null
-  return floorPosition !== null && endPosition !== null && floorPosition >= endPosition
+function isAtEnd({ floors, progress }: Facts): boolean {
+  const ends = [...(progress?.().ends ?? [])]
+  return ends.length > 0 && ends.every(([split, end]) => (floors.get(split) ?? -1n) >= end)
 }
 
 /**
  * Zero at the end of the source; else the age of the newest committed change; null when not known.
  */
-function lagMs(facts: Facts, endPosition: bigint | null, clock: Clock): number | null {
-  if (facts.floorPosition !== null && endPosition !== null && facts.floorPosition >= endPosition) {
-    return 0
-  }
+function lagMs(facts: Facts, clock: Clock): number | null {
+  if (isAtEnd(facts)) return 0
   const times = (facts.lanes ?? [])
     .map((lane) => lane.status.lastSourceTimeMicros)
     .filter((micros) => micros !== null)

@@ -1,28 +1,34 @@
 /** A unit of work: what one batch does to one table, on its way from landed bytes to a commit. */
 
-import type { CopyProgress } from '../contracts/index.ts'
-import type { LandedSegment } from '../decode/index.ts'
-import type {
-  Accounting,
-  Cursor,
-  JsonObject,
-  RejectCode,
-  RowDeletes,
-  SchemaChange,
-  SourceColumn,
-  StagedFile,
-  TableSchema,
+import type { CopyProgress, CursorMove } from '../contracts/index.ts'
+import { CHANGE_SPLIT, type LandedSegment } from '../decode/index.ts'
+import {
+  type Accounting,
+  assert,
+  type JsonObject,
+  type RejectCode,
+  type RowDeletes,
+  type SchemaChange,
+  type SourceColumn,
+  type SplitId,
+  type StagedFile,
+  type TableSchema,
 } from '../model/index.ts'
+
+/** Where a split stands at the end of a batch. */
+export interface SplitEnd {
+  readonly splitNumber: number
+  readonly nextPosition: bigint
+  readonly identity: JsonObject
+  readonly sourceTimeMicros: bigint | null
+}
 
 /** What a batch says about itself to each of its tables. */
 export interface BatchHeader {
   /** Counts batches of this run, from 0. */
   readonly number: bigint
-  readonly split: string
-  readonly splitNumber: number
-  readonly nextPosition: bigint
-  readonly identity: JsonObject
-  readonly sourceTimeMicros: bigint | null
+  /** Those that the batch is about; one at least. */
+  readonly splits: ReadonlyMap<SplitId, SplitEnd>
   /**
    * Set when the batch holds rows of an initial copy: its first block's `first`, its last block's
    * `complete`.
@@ -47,8 +53,8 @@ export interface Unit {
   readonly header: BatchHeader
   readonly segments: readonly PlacedSegment[]
   readonly recordCount: number
-  readonly from: Cursor | null
-  readonly to: Cursor
+  /** One for each split of the header. */
+  readonly moves: readonly CursorMove[]
   /**
    * True when the table is not complete before this unit: rows may be missing that changes are
    * about, and the copy may bring rows that are there.
@@ -120,4 +126,34 @@ export function emptyStagedUnit(unit: Unit): StagedUnit {
 /** Sums the records of segments. */
 export function countRecords(segments: readonly LandedSegment[]): number {
   return segments.reduce((sum, segment) => sum + segment.recordCount, 0)
+}
+
+/** The positions that a unit begins with and those before which it ends, for messages. */
+export function rangeText({ segments, header }: Pick<Unit, 'segments' | 'header'>): string {
+  const first = segments[0]?.firstPosition
+  const all = [...header.splits]
+  const [only, ...others] = all
+  const ends =
+    others.length === 0
+      ? [only?.[1].nextPosition]
+      : all.slice(0, ENDS_SHOWN_MAX).map(([split, end]) => `${end.nextPosition} of ${split}`)
+  return `${first ?? 'the cursor'} and ${ends.join(', ')}`
+}
+
+const ENDS_SHOWN_MAX = 3
+
+/** The split of each row of a unit's change relation. */
+export function splitSql(unit: Unit): string {
+  return String(onlySplitNumber(unit) ?? CHANGE_SPLIT)
+}
+
+/**
+ * The number of the split that all records of a unit come from; null when their marks tell, record
+ * by record.
+ */
+export function onlySplitNumber({ header, segments }: Unit): number | null {
+  if (segments.some(({ marks }) => marks !== undefined)) return null
+  const [end, ...others] = header.splits.values()
+  assert(end !== undefined && others.length === 0, 'SLU-BUG-9001', 'records of an unknown split')
+  return end.splitNumber
 }

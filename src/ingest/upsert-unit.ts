@@ -34,7 +34,14 @@ import {
   stageUnitRows,
 } from './stager.ts'
 import { encodeTombstones } from './tombstones.ts'
-import type { PlacedSegment, StagedRejects, StagedUnit, Unit } from './unit.ts'
+import {
+  onlySplitNumber,
+  type PlacedSegment,
+  type StagedRejects,
+  type StagedUnit,
+  splitSql,
+  type Unit,
+} from './unit.ts'
 
 /** A decoded unit: `CHANGE_TABLE` lives in the session. */
 export interface DecodedUnit extends AsyncDisposable {
@@ -82,6 +89,7 @@ async function decodeSegments(
       places: segment.places,
       initials: segment.initials,
       withMasks,
+      split: onlySplitNumber(unit),
       deleteWhen: context.target.deleteWhen,
       identifying: { key: unit.schema.key, ordering: context.target.orderingColumn },
     })
@@ -382,7 +390,7 @@ async function writeKept(
   }
   const sizeBytes = withMasks ? await patchedBytes(session, unit) : landedBytes(unit)
   return stageUnitRows(context, unit, session, {
-    split: String(unit.header.splitNumber),
+    split: splitSql(unit),
     from,
     rowGroupRows: rowGroupRows(context, { count, sizeBytes }),
     position: CHANGE_POSITION,

@@ -7,7 +7,7 @@ import type {
   SourceSession,
   Telemetry,
 } from '../contracts/index.ts'
-import { assert } from '../model/index.ts'
+import { assert, type SplitId } from '../model/index.ts'
 import { type BatchLine, createBatchLine } from './batch-line.ts'
 import { type Batcher, createBatcher, type SealedBatch } from './batcher.ts'
 import {
@@ -24,6 +24,7 @@ import type { Lane } from './lane.ts'
 import { BATCHES_IN_WORK_MAX } from './limits.ts'
 import type { PipelineLog } from './pipeline-log.ts'
 import type { StatusBoard } from './status.ts'
+import type { BatchHeader } from './unit.ts'
 
 /** What a worker needs. */
 export interface WorkerRequest {
@@ -171,11 +172,11 @@ function endOfBatches(
     streamed: async (batch, previous) => {
       const tableCount = await commitBatch(batch, laneOf)
       await previous
-      const { copy, split, nextPosition, endsCommit } = batch.header
+      const { copy, splits, endsCommit } = batch.header
       if (!endsCommit) return
       if (tableCount > 0) board.committed(batch.recordCount)
       // A copy is complete for its own stream only: the others may still need what lies below.
-      if (copy === null) await floor.reached(split, nextPosition)
+      if (copy === null) await floor.reached(splits)
       if (floor.dueInMs() !== null) changed()
     },
     copied: async (batch, previous) => {
@@ -193,7 +194,7 @@ function endOfBatches(
  * staged a part.
  */
 async function commitBatch(batch: SealedBatch, laneOf: ReadonlyMap<string, Lane>): Promise<number> {
-  const { header, segments, spool } = batch
+  const { header, segments, splitsOf, spool } = batch
   const touched = new Map(segments)
   const { copy } = header
   if (copy !== null && !touched.has(copy.stream)) touched.set(copy.stream, [])
@@ -202,7 +203,8 @@ async function commitBatch(batch: SealedBatch, laneOf: ReadonlyMap<string, Lane>
     for (const [stream, ofStream] of touched) {
       const lane = laneOf.get(stream)
       assert(lane !== undefined, 'SLU-BUG-9001', `${stream} was not asked for`)
-      commits.push(lane.submit(header, ofStream))
+      const splits = copy === null ? ownSplits(header, splitsOf.get(stream)) : header.splits
+      commits.push(lane.submit({ ...header, splits }, ofStream))
     }
     await Promise.all(commits)
   } finally {
@@ -210,6 +212,14 @@ async function commitBatch(batch: SealedBatch, laneOf: ReadonlyMap<string, Lane>
     await spool.discard()
   }
   return touched.size
+}
+
+/** Those that records of a stream come from. */
+function ownSplits(
+  { splits }: BatchHeader,
+  own: ReadonlySet<SplitId> | undefined,
+): BatchHeader['splits'] {
+  return new Map([...splits].filter(([split]) => own?.has(split)))
 }
 
 /** Counts what a block brings; returns its records. */

@@ -62,6 +62,7 @@ export {
   cursorToJson,
   type JsonObject,
   type JsonValue,
+  onlyCursor,
   type PositionRange,
   type SourcePosition,
   type SplitId,

@@ -63,8 +63,8 @@ export const METRICS = {
     'Age of the newest committed change while behind its source, else 0; missing when not known.',
   ),
   sluice_source_lag_positions: gauge(
-    OF_PIPELINE,
-    'From what all tables hold to the end of the source, in positions (Postgres: bytes of WAL).',
+    [...OF_PIPELINE, 'split'],
+    'From what all tables hold to the end of a split, in positions (Postgres: bytes of WAL).',
   ),
   sluice_source_warnings: gauge(
     [...OF_PIPELINE, 'code'],

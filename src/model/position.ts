@@ -1,5 +1,7 @@
 /** Where a source stands: splits, positions, cursors. */
 
+import { assert } from './errors.ts'
+
 /** Stable name of a split within its source: `slot`, `folder`, `orders-3`. */
 export type SplitId = string
 
@@ -52,6 +54,12 @@ export function sameCursor(left: Cursor | null, right: Cursor | null): boolean {
     left.batchNumber === right.batchNumber &&
     JSON.stringify(left.identity) === JSON.stringify(right.identity)
   )
+}
+
+/** The cursor of a stream of one split; null when it was never read. Throws for several. */
+export function onlyCursor(cursors: readonly Cursor[] | undefined): Cursor | null {
+  assert((cursors?.length ?? 0) <= 1, 'SLU-BUG-9001', 'a stream of one split has several cursors')
+  return cursors?.[0] ?? null
 }
 
 /** Cursor → JSON; 64-bit numbers become strings. */

@@ -6,7 +6,7 @@
 
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { PipelineState, PipelineStatus, TableStatus } from '../contracts/index.ts'
+import type { PipelineState, PipelineStatus, SplitStatus, TableStatus } from '../contracts/index.ts'
 import { wrapError } from '../model/index.ts'
 
 /** A status as it was last written, and by whom. */
@@ -64,9 +64,16 @@ function parseWritten(json: Json): WrittenStatus | null {
       state: status.state as PipelineState,
       warnings: (status.warnings ?? []) as PipelineStatus['warnings'],
       tables,
-      floorPosition: bigintOrNull(status.floorPosition),
-      endPosition: bigintOrNull(status.endPosition),
+      splits: ((status.splits ?? []) as readonly Json[]).map(parseSplit),
     },
+  }
+}
+
+function parseSplit(json: Json): SplitStatus {
+  return {
+    split: String(json.split),
+    floorPosition: bigintOrNull(json.floorPosition),
+    endPosition: bigintOrNull(json.endPosition),
   }
 }
 

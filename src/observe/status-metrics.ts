@@ -24,14 +24,15 @@ export function metricsOfStatus(statuses: readonly PipelineStatus[]): Metrics {
 }
 
 function addPipeline(gauge: Gauge, status: PipelineStatus): void {
-  const { pipeline, floorPosition, endPosition, lagMs, lastCommitAtMs, warnings } = status
+  const { pipeline, splits, lagMs, lastCommitAtMs, warnings } = status
   for (const state of PIPELINE_STATES) {
     gauge('sluice_state', state === status.state ? 1 : 0, { pipeline, state })
   }
-  const known = floorPosition !== null && endPosition !== null
-  const behind = known && endPosition > floorPosition ? endPosition - floorPosition : 0n
   gauge('sluice_source_lag_seconds', lagMs === null ? null : lagMs / 1000, { pipeline })
-  gauge('sluice_source_lag_positions', known ? behind : null, { pipeline })
+  for (const { split, floorPosition: floor, endPosition: end } of splits) {
+    const behind = floor === null || end === null ? null : end > floor ? end - floor : 0n
+    gauge('sluice_source_lag_positions', behind, { pipeline, split })
+  }
   const committedAt = lastCommitAtMs === null ? null : lastCommitAtMs / 1000
   gauge('sluice_last_commit_timestamp_seconds', committedAt, { pipeline })
   for (const code of new Set(warnings.map((warning) => warning.code))) {

@@ -237,7 +237,7 @@ function isDone(until: RunUntil, status: PipelineStatus): boolean {
     case 'source-end':
       return false
     case 'position':
-      return status.floorPosition !== null && status.floorPosition >= BigInt(until.position)
+      return (status.splits[0]?.floorPosition ?? -1n) >= BigInt(until.position)
     case 'records':
       return status.recordsRead >= until.count
     default: {

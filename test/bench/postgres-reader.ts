@@ -47,7 +47,7 @@ export async function readBacklog(request: BacklogRequest): Promise<BacklogResul
   const startedMs = context.clock.monotonicMs()
   const stop = new AbortController()
   await using session = await source.start({
-    streams: new Map(streams.map((stream) => [stream, cursor])),
+    streams: new Map(streams.map((stream) => [stream, [cursor]])),
     memory: { read: () => Promise.resolve(null), write: () => Promise.resolve() },
     bufferBytesMax: request.bufferBytesMax,
     spoolFolder: tmpdir(),

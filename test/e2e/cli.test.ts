@@ -52,7 +52,7 @@ test('catches up, follows, drains on SIGTERM and goes on where it was', async ()
   const once1 = await run('run', '--once', '--json')
   expect(once1.code).toBe(0)
   expect(parseDocument('run', once1.stdout).pipelines).toMatchObject([
-    { end: 'drained', recordsRead: 100, floorPosition: '100' },
+    { end: 'drained', recordsRead: 100, splits: [{ split: 'folder', floorPosition: '100' }] },
   ])
 
   const live = start(['run'])

@@ -203,9 +203,9 @@ function sourceOf(world: World, lines: readonly Line[], random: () => number): S
     start: async ({ streams, keepsUnreadable }) => {
       expect(keepsUnreadable?.has('events')).toBe(true)
       return {
-        blocks: () => blocks(Number(streams.get('events')?.nextPosition ?? 0n)),
+        blocks: () => blocks(Number(streams.get('events')?.[0]?.nextPosition ?? 0n)),
         acknowledge: () => undefined,
-        progress: () => ({ endPosition: null, copies: [] }),
+        progress: () => ({ ends: new Map(), copies: [] }),
         [Symbol.asyncDispose]: async () => undefined,
       }
     },

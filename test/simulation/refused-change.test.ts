@@ -65,7 +65,7 @@ const createSource = (isCommitted: () => boolean): Source => ({
   start: async () => ({
     blocks: () => blocks(isCommitted),
     acknowledge: () => undefined,
-    progress: () => ({ endPosition: null, copies: [] }),
+    progress: () => ({ ends: new Map(), copies: [] }),
     [Symbol.asyncDispose]: async () => undefined,
   }),
   readBack: null,

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { BlockPart, Source, SourceBlock, Table } from '../../src/contracts/index.ts'
 import { createEngine, createParquetPort, type Engine } from '../../src/engine/index.ts'
 import { createPipeline } from '../../src/ingest/index.ts'
-import type { ColumnType, StreamSchema } from '../../src/model/index.ts'
+import { type ColumnType, onlyCursor, type StreamSchema } from '../../src/model/index.ts'
 import { createSystemClock, createTelemetry } from '../../src/observe/index.ts'
 import { createDeltaFormat } from '../../table-format/delta/index.ts'
 import { createLocalObjectStore } from '../../table-format/object-store/index.ts'
@@ -85,11 +85,11 @@ class StormSource {
       check: async () => [],
       discover: async () => [this.#schemaOf(new SourceModel())],
       start: async (request) => {
-        const cursor = request.streams.get('s') ?? null
+        const cursor = onlyCursor(request.streams.get('s'))
         return {
           blocks: () => this.#blocks(cursor?.phase === 'stream' ? cursor.nextPosition : null),
           acknowledge: () => undefined,
-          progress: () => ({ endPosition: null, copies: [] }),
+          progress: () => ({ ends: new Map(), copies: [] }),
           [Symbol.asyncDispose]: async () => undefined,
         }
       },

@@ -53,7 +53,7 @@ export function startFiles(
   bufferBytesMax = 1 << 20,
 ): Promise<SourceSession> {
   return source.start({
-    streams: new Map([['orders', cursor]]),
+    streams: new Map([['orders', cursor === null ? [] : [cursor]]]),
     memory: { read: async () => null, write: async () => {} },
     bufferBytesMax,
     spoolFolder: '',
@@ -78,7 +78,11 @@ export async function readAllFiles(source: Source, cursor: Cursor | null = null)
   await using session = await startFiles(source, cursor)
   const blocks: SourceBlock[] = []
   for await (const block of session.blocks()) blocks.push(block)
-  return { blocks, text: blocks.map(textOf).join(''), end: session.progress().endPosition }
+  return {
+    blocks,
+    text: blocks.map(textOf).join(''),
+    end: session.progress().ends.get('folder') ?? null,
+  }
 }
 
 /** The next block of a session that follows. */

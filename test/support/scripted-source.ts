@@ -11,7 +11,7 @@ import type {
   SourceSession,
   SourceStart,
 } from '../../src/contracts/index.ts'
-import type { Cursor, StreamSchema } from '../../src/model/index.ts'
+import { type Cursor, onlyCursor, type StreamSchema } from '../../src/model/index.ts'
 
 /** A change of one stream. `text` undefined is not sent (unchanged). */
 export interface ScriptedChange {
@@ -109,11 +109,11 @@ export function createScriptedSource(script: Script): Source {
     discover: async () => script.streams.map(scriptedSchema),
     start: async (request) => ({
       ...readOf(script, request),
-      acknowledge: (nextPosition) => {
+      acknowledge: (_split, nextPosition) => {
         script.delivered.acknowledged = nextPosition
         script.onAcknowledge(nextPosition)
       },
-      progress: () => ({ endPosition: null, copies: [] }),
+      progress: () => ({ ends: new Map(), copies: [] }),
       [Symbol.asyncDispose]: async () => undefined,
     }),
     readBack: null,
@@ -127,7 +127,7 @@ function readOf(
   request: SourceStart,
 ): Pick<SourceSession, 'blocks' | 'copyBlocks'> {
   const { acknowledged = 0n } = script.delivered
-  const cursors = [...request.streams.values()]
+  const cursors = [...request.streams.values()].map(onlyCursor)
   for (const cursor of cursors) {
     if (cursor?.phase !== 'stream' || cursor.nextPosition >= acknowledged) continue
     throw new Error(`changes from ${cursor.nextPosition} on are gone: ${acknowledged}`)
@@ -142,7 +142,8 @@ async function* replay(script: Script, request: SourceStart): AsyncIterable<Sour
   const resume = new Map<string, bigint>()
   const broken = new Map<string, Cursor>()
   const fresh: string[] = []
-  for (const [stream, cursor] of request.streams) {
+  for (const [stream, cursors] of request.streams) {
+    const cursor = onlyCursor(cursors)
     if (cursor?.phase === 'stream') resume.set(stream, cursor.nextPosition)
     else if (cursor?.identity.copied !== undefined && script.random() < 0.9) {
       broken.set(stream, cursor)
@@ -304,7 +305,8 @@ function replayBeside(
   const snapshot = registered + Math.floor(random() * (history.length + 1 - registered))
   const resume = new Map<string, bigint>()
   const copies = new Map<string, BesideCopy>()
-  for (const [stream, cursor] of request.streams) {
+  for (const [stream, cursors] of request.streams) {
+    const cursor = onlyCursor(cursors)
     if (cursor?.phase === 'stream') resume.set(stream, cursor.nextPosition)
     else {
       const isResumable =

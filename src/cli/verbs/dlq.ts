@@ -99,7 +99,7 @@ async function purge(context: VerbContext, name: string, options: DlqOptions): P
     output.text(`as it was: ${deadLettersOf(table)} AT (VERSION => ${version - 1n})\n`)
   }
   if (isDryRun && rowCount > 0) {
-    output.note('nothing was deleted; to delete them, add: --yes --confirm ' + table)
+    output.note(`nothing was deleted; to delete them, add: --yes --confirm ${table}`)
   }
   return EXIT.ok
 }

@@ -142,7 +142,7 @@ function report({ host, output }: VerbContext, ends: readonly PipelineEnd[], too
         error === null ? null : { code: error.code, message: error.message, remedy: error.remedy },
       commits: status?.commits ?? 0,
       recordsRead: status?.recordsRead ?? 0,
-      floorPosition: status?.floorPosition ?? null,
+      splits: status?.splits ?? [],
     })),
   })
   for (const { pipeline, end, error, status } of ends) {

@@ -3,7 +3,7 @@
 import type { Runtime } from '../../compose.ts'
 import type { PipelineSettings, PipelineStatus, SourceWarning } from '../../contracts/index.ts'
 import type { StreamNote } from '../../ingest/index.ts'
-import type { Cursor } from '../../model/index.ts'
+import { type Cursor, msFromMicros } from '../../model/index.ts'
 import { readStatus } from '../../observe/index.ts'
 import { type FoundTable, findPipelines, listTables, type VerbContext } from '../context.ts'
 import { asSluiceError } from '../errors.ts'
@@ -17,7 +17,7 @@ interface TableState {
   readonly found: FoundTable
   readonly version: bigint | null
   readonly rowCount: bigint | null
-  readonly cursor: Cursor | null
+  readonly cursors: readonly Cursor[]
   /** Null when nothing was rejected and nothing may be. */
   readonly rejected: RejectedSummary | null
   /** Why it is fed no more; null while it is. */
@@ -124,7 +124,7 @@ async function tableState(
     found,
     version: null,
     rowCount: null,
-    cursor: null,
+    cursors: [],
     rejected: null,
     error: null,
   }
@@ -138,8 +138,8 @@ async function tableState(
       cursors: latest.cursors(found.pipeline.name),
     }))
     const rejected = await summarizeRejected(runtime.format, found.target, host.clock.nowMs())
-    const cursor = snapshot.cursors[0]?.cursor ?? null
-    return { found, version, rowCount, cursor, rejected, error: null }
+    const cursors = snapshot.cursors.map(({ cursor }) => cursor)
+    return { found, version, rowCount, cursors, rejected, error: null }
   } catch (error) {
     const { code, message } = asSluiceError(error)
     return { ...nothing, error: { code, message } }
@@ -169,22 +169,38 @@ function pipelineRow(view: PipelineView, nowMs: number): readonly string[] {
 }
 
 function tableRow(view: PipelineView, table: TableState, nowMs: number): readonly string[] {
-  const { found, cursor } = table
+  const { found, cursors } = table
   const live = view.isRunning
     ? view.status?.tables.find((candidate) => candidate.table === found.target.table)
     : undefined
   const rate = view.status?.rowsPerSecond ?? 0
-  const phase = live?.copy ? copyProgressText(live.copy, rate) : (cursor?.phase ?? 'not begun')
-  const sourceMs = cursor?.sourceTimeMicros == null ? null : Number(cursor.sourceTimeMicros / 1000n)
+  const phase = live?.copy ? copyProgressText(live.copy, rate) : phaseText(cursors)
   return [
     found.target.table,
     countText(table.rowCount),
     table.version?.toString() ?? UNKNOWN,
     table.error?.code ?? (table.left === null ? phase : 'not fed'),
-    positionText(cursor?.nextPosition ?? null, found.sourceType),
-    agoText(sourceMs, nowMs),
+    placeText(cursors, found.sourceType),
+    agoText(newestSourceMs(cursors), nowMs),
     rejectedText(table.rejected),
   ]
+}
+
+function phaseText(cursors: readonly Cursor[]): string {
+  if (cursors.length === 0) return 'not begun'
+  return cursors.some(({ phase }) => phase === 'copy') ? 'copy' : 'stream'
+}
+
+/** The position, or how many splits have one. */
+function placeText(cursors: readonly Cursor[], sourceType: string | null): string {
+  if (cursors.length > 1) return `in ${cursors.length} splits`
+  return positionText(cursors[0]?.nextPosition ?? null, sourceType)
+}
+
+function newestSourceMs(cursors: readonly Cursor[]): number | null {
+  const times = cursors.flatMap(({ sourceTimeMicros }) => sourceTimeMicros ?? [])
+  if (times.length === 0) return null
+  return msFromMicros(times.reduce((left, right) => (left > right ? left : right)))
 }
 
 /** `12, 3 in 1h: mistyped`; records that are not kept are counted for the hour alone. */
@@ -227,19 +243,18 @@ function viewJson(view: PipelineView): object {
     rowsPerSecond: isRunning ? (status?.rowsPerSecond ?? null) : null,
     commits: status?.commits ?? null,
     recordsRead: status?.recordsRead ?? null,
-    floorPosition: status?.floorPosition ?? null,
-    endPosition: isRunning ? (status?.endPosition ?? null) : null,
+    splits: (status?.splits ?? []).map((one) => (isRunning ? one : { ...one, endPosition: null })),
     startedAt: isoOrNull(status?.startedAtMs),
     observedAt: isoOrNull(status?.observedAtMs),
     lastCommitAt: isoOrNull(status?.lastCommitAtMs),
     lastError: status?.lastError ?? null,
     warnings: isRunning ? (status?.warnings ?? []) : [],
-    tables: view.tables.map(({ found, version, rowCount, cursor, rejected, left, error }) => ({
+    tables: view.tables.map(({ found, version, rowCount, cursors, rejected, left, error }) => ({
       table: found.target.table,
       stream: found.target.stream,
       version,
       rowCount,
-      cursor: cursor === null ? null : cursorJson(cursor),
+      cursors: cursors.map(cursorJson),
       copy: copyOf(view, found),
       rejected: rejected === null ? null : rejectedJson(rejected),
       left,

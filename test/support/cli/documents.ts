@@ -89,12 +89,18 @@ const state = z.enum(['not started', ...PIPELINE_STATES, 'stopped (killed)'])
 
 const lastError = z.strictObject({ code, message: z.string(), remedy: z.string() }).nullable()
 
+const split = z.strictObject({
+  split: z.string(),
+  floorPosition: bigintText.nullable(),
+  endPosition: bigintText.nullable(),
+})
+
 const statusTable = z.strictObject({
   table: z.string(),
   stream: z.string(),
   version: bigintText.nullable(),
   rowCount: bigintText.nullable(),
-  cursor: cursor.nullable(),
+  cursors: z.array(cursor),
   copy: z
     .strictObject({
       rowsCopied: count,
@@ -124,8 +130,7 @@ const pipelineStatus = z.strictObject({
   rowsPerSecond: z.number().min(0).nullable(),
   commits: count.nullable(),
   recordsRead: count.nullable(),
-  floorPosition: bigintText.nullable(),
-  endPosition: bigintText.nullable(),
+  splits: z.array(split),
   startedAt: time.nullable(),
   observedAt: time.nullable(),
   lastCommitAt: time.nullable(),
@@ -214,7 +219,7 @@ export const DOCUMENTS = {
         error: lastError,
         commits: count,
         recordsRead: count,
-        floorPosition: bigintText.nullable(),
+        splits: z.array(split),
       }),
     ),
   }),

@@ -119,7 +119,7 @@ async function startLife(runtime: Runtime): Promise<PipelineLife> {
     status: () => pipeline.status(),
     table: (name) => pipeline.status().tables.find(({ table }) => table === name),
     reach,
-    catchUp: (position) => reach(({ floorPosition }) => (floorPosition ?? 0n) >= position),
+    catchUp: (position) => reach(({ splits: [slot] }) => (slot?.floorPosition ?? 0n) >= position),
     drain: async () => {
       stop.abort()
       await running

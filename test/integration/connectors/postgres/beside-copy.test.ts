@@ -133,7 +133,7 @@ test('the slot moves on while a table is copied', async () => {
   const before = await currentPosition(server)
   await server.sql('INSERT INTO orders VALUES (2)')
   await reader.untilPosition(await currentPosition(server))
-  reader.session?.acknowledge(reader.nextPosition)
+  reader.session?.acknowledge('slot', reader.nextPosition)
   while ((await confirmedPosition(server)) <= before) await server.sql('SELECT pg_sleep(0.01)')
   await finish(reader)
   await reader.close()

@@ -222,7 +222,7 @@ describe('a server that goes away', () => {
     await server.sql(`INSERT INTO orders VALUES (2, 'before')`)
     const position = await currentPosition(server)
     await reader.untilPosition(position)
-    reader.session!.acknowledge(position)
+    reader.session!.acknowledge('slot', position)
     const ended = codeOf(() => reader.until(() => false))
     await server.sql(`SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots`)
     expect(await ended).toBe('SLU-SRC-1200')

@@ -272,21 +272,23 @@ export class Reader {
   }
 
   /** Cursors as the tables would hold them. */
-  cursors(): Map<string, Cursor | null> {
+  cursors(): Map<string, readonly Cursor[]> {
     return new Map(
       [...this.streams].map(([stream, model]) => [
         stream,
         model.nextPosition === 0n
-          ? null
-          : {
-              split: 'slot',
-              splitNumber: 0,
-              nextPosition: model.nextPosition,
-              phase: model.phase,
-              identity: model.identity,
-              batchNumber: 1n,
-              sourceTimeMicros: null,
-            },
+          ? []
+          : [
+              {
+                split: 'slot',
+                splitNumber: 0,
+                nextPosition: model.nextPosition,
+                phase: model.phase,
+                identity: model.identity,
+                batchNumber: 1n,
+                sourceTimeMicros: null,
+              },
+            ],
       ]),
     )
   }

@@ -172,7 +172,7 @@ describe('transactions in progress', () => {
     await waitFor(() => spooled(reader).length === 1)
     await server.sql('INSERT INTO other VALUES (1, 1)')
     await reader.untilPosition(await currentPosition(server))
-    reader.session!.acknowledge(reader.nextPosition)
+    reader.session!.acknowledge('slot', reader.nextPosition)
     await reader.close()
     await reader.open(source)
     // The first block says that the stream has begun.
@@ -238,7 +238,7 @@ describe('an idle database with a busy neighbour', () => {
     await runSql(url, 'CREATE TABLE busy AS SELECT n FROM generate_series(1, 20000) n')
     const target = await currentPosition(server)
     await reader.untilPosition(target)
-    reader.session!.acknowledge(reader.nextPosition)
+    reader.session!.acknowledge('slot', reader.nextPosition)
     await waitFor(async () => (await confirmedPosition(server)) >= target)
     await waitFor(async () => {
       const changes = await server.sql(

@@ -104,7 +104,8 @@ pipelines: [{ name: away, from: pg, tables: [public.orders], commit: { every: 10
   await first.reach(({ tables }) => tables[0]?.rowCount === 1000n && tables[0].copy === null)
   expect(await first.drain()).toBe('drained')
   const { reach, drain } = await start(runtime, source)
-  await reach(({ floorPosition, endPosition }) => {
+  await reach(({ splits: [slot] }) => {
+    const { floorPosition = null, endPosition = null } = slot ?? {}
     return floorPosition !== null && endPosition !== null && floorPosition >= endPosition
   })
 

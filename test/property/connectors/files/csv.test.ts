@@ -78,7 +78,7 @@ async function sourceOver(files: readonly string[]): Promise<Source> {
 
 async function blocksFrom(source: Source, cursor: Cursor | null): Promise<SourceBlock[]> {
   await using session = await source.start({
-    streams: new Map([['s', cursor]]),
+    streams: new Map([['s', cursor === null ? [] : [cursor]]]),
     memory: { read: async () => null, write: async () => {} },
     bufferBytesMax: 128 * 1024,
     spoolFolder: base,
@@ -95,7 +95,7 @@ async function blocksFrom(source: Source, cursor: Cursor | null): Promise<Source
 /** What the engine makes of the blocks: position and fields. */
 async function decoded(blocks: readonly SourceBlock[]): Promise<unknown[][]> {
   const spool = createBatchSpool(base, BigInt(folders++))
-  for (const block of blocks) for (const part of block.parts) await spool.append(part)
+  for (const block of blocks) for (const part of block.parts) await spool.append(part, 0)
   const segments = (await spool.seal()).get('s') ?? []
   const columns = COLUMNS.map((name, index) => {
     const own = { name, physicalName: name, fieldId: index + 1 }

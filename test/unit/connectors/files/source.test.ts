@@ -208,7 +208,7 @@ describe('files source, following', () => {
     await follow()
     expect(textOf(await nextOf(blocks))).toBe(lines(0, 1))
     await clock.sleeping()
-    expect(session.progress().endPosition).toBe(1n)
+    expect(session.progress().ends).toEqual(new Map([['folder', 1n]]))
     await appendFile(join(folder, 'a.ndjson'), lines(1, 2))
     clock.wake()
     expect(textOf(await nextOf(blocks))).toBe(lines(1, 2))

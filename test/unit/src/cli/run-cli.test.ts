@@ -40,7 +40,10 @@ beforeAll(async () => {
   expect(first.stderr).toBe('')
   const end = parseDocument('run', first.stdout)
   expect(end.pipelines).toMatchObject([
-    { pipeline: 'orders', end: 'source-ended', error: null, recordsRead: 3, floorPosition: '3' },
+    {
+      ...{ pipeline: 'orders', end: 'source-ended', error: null, recordsRead: 3 },
+      splits: [{ split: 'folder', floorPosition: '3' }],
+    },
     { pipeline: 'events', end: 'source-ended', error: null, recordsRead: 2 },
   ])
   const more = '{"id":2,"big":4,"name":"neu","op":"put"}\n{"id":3,"op":"del"}\n'
@@ -65,7 +68,7 @@ describe('documents', () => {
       { pipeline: 'orders', state: 'stopped', running: false, processId: null, lastError: null },
       { pipeline: 'events', state: 'stopped' },
     ])
-    expect(pipelines[0]?.tables[0]?.cursor).toMatchObject({ phase: 'stream', nextPosition: '5' })
+    expect(pipelines[0]?.tables[0]?.cursors).toMatchObject([{ phase: 'stream', nextPosition: '5' }])
   })
 
   test('show describes columns, key and cursor', async () => {

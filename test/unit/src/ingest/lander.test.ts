@@ -24,7 +24,7 @@ function part(format: BlockPart['format'], firstPosition: bigint, lines: string[
 
 async function land(batch: bigint, parts: readonly BlockPart[]) {
   const spool = createBatchSpool(folder, batch)
-  for (const each of parts) await spool.append(each)
+  for (const each of parts) await spool.append(each, 0)
   const segments = (await spool.seal()).get('s') ?? []
   const landed = await Promise.all(
     segments.map(async ({ path, firstPosition, recordCount }) => ({

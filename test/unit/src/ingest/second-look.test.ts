@@ -22,7 +22,7 @@ function lane(known: bigint, stored: bigint): Lane {
     target: { table: 'orders' },
     table: { latest: async () => snapshot },
   }
-  return { context, durableCursor: cursorAt(known) } as unknown as Lane
+  return { context, cursors: new Map([['slot', cursorAt(known)]]) } as unknown as Lane
 }
 
 function logAt(floor: bigint): PipelineLog {
