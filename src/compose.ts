@@ -9,6 +9,7 @@
 import { basename, dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { FilesSettings } from '../connectors/files/index.ts'
+import type { KafkaSettings } from '../connectors/kafka/index.ts'
 import type { PostgresSettings } from '../connectors/postgres/index.ts'
 import { type Config, ownFolder, type SourceSettings, type SourceSpec } from './config/index.ts'
 import type {
@@ -143,12 +144,15 @@ async function publishUntil(
 
 /** The types of sources there are, for the check of a configuration. */
 export async function sourceSpecs(): Promise<readonly SourceSpec[]> {
-  const [{ POSTGRES_SPEC, lintPostgresSettings }, { filesSpec }] = await Promise.all([
-    import('../connectors/postgres/index.ts'),
-    import('../connectors/files/index.ts'),
-  ])
+  const [{ POSTGRES_SPEC, lintPostgresSettings }, { filesSpec }, { kafkaSpec }] = await Promise.all(
+    [
+      import('../connectors/postgres/index.ts'),
+      import('../connectors/files/index.ts'),
+      import('../connectors/kafka/index.ts'),
+    ],
+  )
   const lint = (settings: unknown) => lintPostgresSettings(settings as PostgresSettings)
-  return [{ ...POSTGRES_SPEC, lint }, filesSpec]
+  return [{ ...POSTGRES_SPEC, lint }, filesSpec, kafkaSpec]
 }
 
 /** Opens the store and the format; everything else opens on demand. Throws SLU-STO-*. */
@@ -268,6 +272,10 @@ async function createSource(
       const { createFilesSource } = await import('../connectors/files/index.ts')
       const { path, ...rest } = settings as FilesSettings
       return createFilesSource({ ...rest, path: resolve(config.baseFolder, path) }, context)
+    }
+    case 'kafka': {
+      const { createKafkaSource } = await import('../connectors/kafka/index.ts')
+      return createKafkaSource(settings as KafkaSettings, context)
     }
     default:
       throw new SluiceError('SLU-BUG-9001', { message: `no connector for ${type}` })

@@ -4,9 +4,14 @@
  */
 
 import { isUtf8 } from 'node:buffer'
-import { type RejectCode, rejectCodeNumber } from '../../src/model/index.ts'
+import {
+  LF,
+  OPENING_BRACE,
+  type RejectCode,
+  rejectCodeNumber,
+  skipSpace,
+} from '../../src/model/index.ts'
 import { isTooDeep } from './depth.ts'
-import { LF, OPENING_BRACE, skipSpace } from './line-bytes.ts'
 import { type AllRecordsScan, LINE_BYTES_MAX } from './records.ts'
 
 /** Scans whole lines from the start of `bytes`; ends before one that is longer than any may be. */

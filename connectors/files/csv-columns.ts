@@ -3,10 +3,11 @@
 import {
   type ColumnType,
   type ErrorContext,
+  fitsLong,
+  printColumnType,
   SluiceError,
   type SourceColumn,
 } from '../../src/model/index.ts'
-import { fitsLong, printColumnType } from './column-types.ts'
 import type { CsvField } from './csv.ts'
 
 /** What a text may be; `wide` is an integer that no double keeps. */

@@ -1,7 +1,7 @@
 /** CSV files: a header or named columns, then records. */
 
 import type { CsvLayout } from '../../src/contracts/index.ts'
-import { SluiceError, type SourceColumn } from '../../src/model/index.ts'
+import { type Shape, SluiceError, type SourceColumn } from '../../src/model/index.ts'
 import { csvFormat, firstRecordEnd, parseRecords } from './csv.ts'
 import { headerNames, inferCsvColumns } from './csv-columns.ts'
 import type { CsvDialect } from './csv-record.ts'
@@ -18,7 +18,6 @@ import {
   withFile,
 } from './file-format.ts'
 import { LINE_BYTES_MAX } from './records.ts'
-import type { Shape } from './shape.ts'
 
 /** How the CSV files of a folder are written. */
 export interface CsvOptions extends CsvDialect {

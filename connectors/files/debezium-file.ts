@@ -8,12 +8,15 @@ import {
   EVENT_FIELDS,
   type EventField,
   eventColumn,
+  findUnknownMembers,
   isWholeNumber,
+  membersOf,
   parseConnectType,
+  printColumnType,
+  type Shape,
   SluiceError,
   type SourceColumn,
 } from '../../src/model/index.ts'
-import { printColumnType } from './column-types.ts'
 import {
   bareKindOf,
   type DebeziumRows,
@@ -22,10 +25,8 @@ import {
   OTHER_ROWS,
 } from './debezium-lines.ts'
 import { type FileFormat, readMark } from './file-format.ts'
-import { findUnknownMembers, membersOf } from './json-columns.ts'
 import { readSample, type Sample } from './json-file.ts'
 import type { RecordFormat } from './records.ts'
-import type { Shape } from './shape.ts'
 
 /** What the configuration says of the records. */
 export interface DebeziumOptions {

@@ -9,13 +9,15 @@ import {
   bareKind,
   createDebeziumRecords,
   type DebeziumLayout,
+  LF,
+  OPENING_BRACE,
   type SchemaShape,
   SluiceError,
   type StreamSchema,
+  skipSpace,
   unavailableForms,
 } from '../../src/model/index.ts'
 import { isTooDeep } from './depth.ts'
-import { LF, OPENING_BRACE, skipSpace } from './line-bytes.ts'
 import {
   LINE_BYTES_MAX,
   type RecordFormat,

@@ -1,11 +1,15 @@
 /** Seam inside the room: what a format knows of a file before its first record. */
 
 import type { CsvLayout, RawFormat } from '../../src/contracts/index.ts'
-import { SluiceError, type SourceColumn, type StreamSchema } from '../../src/model/index.ts'
+import {
+  type Shape,
+  SluiceError,
+  type SourceColumn,
+  type StreamSchema,
+} from '../../src/model/index.ts'
 import { type FileContent, openContent, readFully } from './content.ts'
 import type { Folder } from './folder.ts'
 import { LINE_BYTES_MAX, type RecordFormat } from './records.ts'
-import type { Shape } from './shape.ts'
 
 /** Records of a file from which columns are inferred, at most. */
 export const SAMPLE_RECORDS_MAX = 1000

@@ -1,13 +1,17 @@
 /** Reads one file from a place on: records or rows as blocks. */
 
 import type { SourceBlock } from '../../src/contracts/index.ts'
-import { rejectCodeNumber, SluiceError } from '../../src/model/index.ts'
+import {
+  findUnknownMembers,
+  LF,
+  rejectCodeNumber,
+  SluiceError,
+  type UnknownMembers,
+} from '../../src/model/index.ts'
 import { badRecord } from './bad-record.ts'
 import { type FileContent, openContent, readFully } from './content.ts'
 import { isDebeziumScan } from './debezium-lines.ts'
 import type { OpenFile, RowsShape, TextShape } from './file-format.ts'
-import { findUnknownMembers, type UnknownMembers } from './json-columns.ts'
-import { LF } from './line-bytes.ts'
 import { metadataLines } from './metadata.ts'
 import {
   blockOf,

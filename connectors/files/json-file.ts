@@ -1,6 +1,13 @@
 /** NDJSON files: one JSON object a line. */
 
-import { SluiceError, type SourceColumn } from '../../src/model/index.ts'
+import {
+  findUnknownMembers,
+  LF,
+  OPENING_BRACE,
+  SluiceError,
+  type SourceColumn,
+  skipSpace,
+} from '../../src/model/index.ts'
 import {
   byteOrderMark,
   type FileFormat,
@@ -11,8 +18,6 @@ import {
   withFile,
 } from './file-format.ts'
 import type { Folder } from './folder.ts'
-import { findUnknownMembers } from './json-columns.ts'
-import { LF, OPENING_BRACE, skipSpace } from './line-bytes.ts'
 import { JSON_LINES } from './lines.ts'
 
 /** The format of NDJSON files; members that are `declared` are not inferred. */

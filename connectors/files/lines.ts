@@ -5,9 +5,9 @@
  */
 
 import { isUtf8 } from 'node:buffer'
+import { LF, OPENING_BRACE, skipSpace } from '../../src/model/index.ts'
 import { scanAllLines } from './all-lines.ts'
 import { isTooDeep } from './depth.ts'
-import { LF, OPENING_BRACE, skipSpace } from './line-bytes.ts'
 import {
   LINE_BYTES_MAX,
   type RecordFormat,

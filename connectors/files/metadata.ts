@@ -1,8 +1,7 @@
 /** Columns that tell of a record where it stands: its file, its line, when the file was written. */
 
 import type { BlockPart } from '../../src/contracts/index.ts'
-import type { ColumnType, SourceColumn } from '../../src/model/index.ts'
-import { printColumnType } from './column-types.ts'
+import { type ColumnType, printColumnType, type SourceColumn } from '../../src/model/index.ts'
 
 /** What can be told of a record, with its type. */
 export const METADATA_FIELDS = {

@@ -2,8 +2,7 @@
 
 import { join } from 'node:path'
 import type { ParquetPort, ParquetShape } from '../../src/contracts/index.ts'
-import { SluiceError, type SourceColumn } from '../../src/model/index.ts'
-import { printColumnType } from './column-types.ts'
+import { printColumnType, SluiceError, type SourceColumn } from '../../src/model/index.ts'
 import { readFully } from './content.ts'
 import { type FileFormat, type OpenFile, withFile } from './file-format.ts'
 import type { Folder } from './folder.ts'

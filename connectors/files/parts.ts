@@ -1,7 +1,12 @@
 /** Pieces of files as parts of blocks, and the memory they are read into. */
 
 import type { BlockPart, Clock, SourceBlock } from '../../src/contracts/index.ts'
-import { isWholeNumber, type SourcePosition, type StreamSchema } from '../../src/model/index.ts'
+import {
+  isWholeNumber,
+  type Shape,
+  type SourcePosition,
+  type StreamSchema,
+} from '../../src/model/index.ts'
 import { debeziumPart, isDebeziumScan } from './debezium-lines.ts'
 import type { FileFormat, TextShape } from './file-format.ts'
 import type { Folder } from './folder.ts'
@@ -10,7 +15,6 @@ import { type MetadataField, metadataLines } from './metadata.ts'
 import { type FolderPlace, hashTail, placeToJson, TAIL_BYTES_MAX } from './place.ts'
 import type { LatePolicy } from './reading-order.ts'
 import type { AllRecordsScan, RecordScan } from './records.ts'
-import type { Shape } from './shape.ts'
 
 /** Name of the one split of a files source. */
 export const FOLDER_SPLIT = 'folder'

@@ -14,14 +14,17 @@ import type {
 import {
   assert,
   type Cursor,
+  createShape,
   isSluiceError,
+  knownColumns,
   onlyCursor,
+  printColumnType,
+  type Shape,
   SluiceError,
   type SourceColumn,
   type SourcePosition,
   type SplitId,
 } from '../../src/model/index.ts'
-import { printColumnType } from './column-types.ts'
 import { csvFiles } from './csv-file.ts'
 import { debeziumFiles } from './debezium-file.ts'
 import type { FileFormat } from './file-format.ts'
@@ -33,7 +36,6 @@ import { parquetFiles } from './parquet-file.ts'
 import { FOLDER_SPLIT, type FolderRead } from './parts.ts'
 import { FOLDER_START, placeFromJson } from './place.ts'
 import { readFolder } from './reader.ts'
-import { createShape, knownColumns, type Shape } from './shape.ts'
 import { DEFAULT_PATTERNS, type FilesSettings } from './spec.ts'
 
 /**

@@ -4,10 +4,10 @@ import { z } from 'zod'
 import {
   EVENT_FIELDS,
   type EventField,
+  parseColumnType,
   parseConnectType,
   UNAVAILABLE_VALUE,
 } from '../../src/model/index.ts'
-import { parseColumnType } from './column-types.ts'
 import { METADATA_FIELDS, type MetadataField } from './metadata.ts'
 
 const columnType = z.string().transform((text, context) => {

@@ -117,12 +117,15 @@ export interface BlockPart {
   readonly marks?: RecordMarks
 }
 
-/** What a source knows of each record of a part, beside its bytes. Arrays are parallel to them. */
+/**
+ * What a source knows of each record of a part, beside its bytes. Arrays are parallel to them. The
+ * lines may begin with spaces that are no part of their records.
+ */
 export interface RecordMarks {
   /** Ascending; where marks are given they count, not `firstPosition + i`. */
   readonly positions: BigInt64Array
-  /** Source time, epoch micros; null when not known of any. */
-  readonly timesMicros: BigInt64Array | null
+  /** Source time, epoch milliseconds; null when not known of any. */
+  readonly timesMs: BigInt64Array | null
   /**
    * True (1) where the record deletes its key; its line holds the key columns only. Null when none
    * does.
@@ -136,6 +139,8 @@ export interface UnreadableRecords {
   readonly rows: Uint32Array
   /** Why, as `rejectCodeNumber` gives it; parallel to `rows`. */
   readonly codes: Uint8Array
+  /** The bytes of each, parallel to `rows`, where its line could not hold them. */
+  readonly values?: readonly Uint8Array[]
 }
 
 /** Where the records of a part stand, for people who look for one. */
@@ -262,9 +267,9 @@ export interface SourceStart {
    * Streams to read → the effective cursors of the table behind it, one per split: a split without
    * one was never read, `copy` has an incomplete copy, `stream` continues at `nextPosition`. A
    * source may go on with an incomplete copy whose cursor has `identity.copied`: it then yields the
-   * stream's changes from `nextPosition` on, up to the position of the rows that it copies next, and
-   * again the row of every key that changed in part. It may as well begin from empty, with a new
-   * attempt.
+   * stream's changes from `nextPosition` on, up to the position of the rows that it copies next,
+   * and again the row of every key that changed in part. It may as well begin from empty, with a
+   * new attempt.
    */
   readonly streams: ReadonlyMap<string, readonly Cursor[]>
   /**
@@ -329,6 +334,11 @@ export interface SourceSession extends AsyncDisposable {
    */
   readonly isOutdated?: boolean
   /**
+   * True when no stream is ever copied: a table without a cursor of a split has nothing of it
+   * because nothing was there.
+   */
+  readonly copiesNothing?: boolean
+  /**
    * Streams whose cursor says `stream` and which this session copies all the same, because changes
    * are missing: their cursors must say `copy` before a block is taken. None when absent.
    */
@@ -343,8 +353,8 @@ export interface Source extends AsyncDisposable {
    * the named streams and those that patterns choose.
    */
   check(streams: readonly string[], patterns?: readonly string[]): Promise<readonly SourceCheck[]>
-  /** The streams the source can deliver, with their current schema. */
-  discover(): Promise<readonly StreamSchema[]>
+  /** The streams the source can deliver, with their current schema; of `named` ones only those. */
+  discover(named?: readonly string[]): Promise<readonly StreamSchema[]>
   /** The streams that patterns choose; absent where streams are always named. */
   select?(patterns: readonly string[]): Promise<SelectedStreams>
   start(request: SourceStart): Promise<SourceSession>

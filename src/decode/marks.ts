@@ -26,9 +26,9 @@ export function createMarksSql({ table, deletes }: SegmentMarks): string {
 }
 
 /** The columns of that table, in order. */
-export function marksColumns({ splits, positions, timesMicros, deletes }: SegmentMarks) {
+export function marksColumns({ splits, positions, timesMs, deletes }: SegmentMarks) {
   const rows = BigInt64Array.from(splits, (_, row) => BigInt(row))
-  return [rows, splits, positions, timesMicros, ...(deletes === null ? [] : [deletes])]
+  return [rows, splits, positions, timesMs, ...(deletes === null ? [] : [deletes])]
 }
 
 /** The rows of a relation, each with its marks and its `ROW_NUMBER`. */
@@ -47,7 +47,7 @@ export function markSql({ deletes }: SegmentMarks): {
   return {
     split: SPLIT,
     position: POSITION,
-    time: `NULLIF(${TIME}, ${NO_TIME})`,
+    time: `(NULLIF(${TIME}, ${NO_TIME}) * 1000)`,
     isDelete: deletes === null ? null : `${DELETES} = 1`,
   }
 }

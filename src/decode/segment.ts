@@ -55,8 +55,8 @@ export interface SegmentMarks {
   /** `Cursor.splitNumber` of the split that the record came from. */
   readonly splits: Int32Array
   readonly positions: BigInt64Array
-  /** Source time, epoch micros; `NO_TIME` where not known. */
-  readonly timesMicros: BigInt64Array
+  /** Source time, epoch milliseconds; `NO_TIME` where not known. */
+  readonly timesMs: BigInt64Array
   /** 1 where the record deletes its key; null when none does. */
   readonly deletes: Uint8Array | null
 }

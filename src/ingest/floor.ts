@@ -106,8 +106,10 @@ export function createFloor(request: FloorRequest, session: SourceSession): Floo
 
   function acknowledge(splits: Iterable<SplitId>): void {
     for (const split of splits) {
-      const lowest = lowestNeeded(lanes, split, log.notes.floors.get(split))
-      if (lowest === null) continue
+      const needed = lowestNeeded(lanes, split, log.notes.floors.get(split))
+      const passed = session.copiesNothing === true ? newest.get(split) : undefined
+      const lowest = needed ?? passed
+      if (lowest === undefined) continue
       failpoints.hit('before-acknowledge')
       session.acknowledge(split, lowest)
       board.floor(split, lowest)

@@ -179,15 +179,18 @@ function findingsOf({ unreadable, runs }: OpenSegment): Pick<LandedSegment, 'unr
   const placed = runs.length === 0 ? {} : { runs }
   if (unreadable.length === 0) return placed
   const count = unreadable.reduce((sum, { records }) => sum + records.rows.length, 0)
+  const hasValues = unreadable.some(({ records }) => records.values !== undefined)
+  const values: Uint8Array[] = []
   const all = { rows: new Uint32Array(count), codes: new Uint8Array(count) }
   let at = 0
   for (const { firstRow, records } of unreadable) {
     for (const [index, row] of records.rows.entries()) {
+      values.push(records.values?.[index] ?? new Uint8Array(0))
       all.rows[at] = firstRow + row
       all.codes[at++] = records.codes[index] as number
     }
   }
-  return { ...placed, unreadable: all }
+  return { ...placed, unreadable: { ...all, ...(hasValues && { values }) } }
 }
 
 async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {

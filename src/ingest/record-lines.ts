@@ -32,6 +32,7 @@ interface RecordLayout {
 }
 
 const LF = 0x0a
+const SPACE = 0x20
 const READ_BYTES = 1024 * 1024
 const WRITE_BYTES = 1024 * 1024
 const HEX = Buffer.from('0123456789abcdef')
@@ -82,10 +83,12 @@ async function copyLines(
         await clean.write(layout.empty)
         while ((wrapped[unwrapped] ?? row) < row) unwrapped++
         if (rejected !== null) {
-          const record = whole.subarray(start, end)
+          const record = withoutPadding(whole.subarray(start, end), segment)
           const isWrapped = wrapped[unwrapped] === row
           await rejected.write(Buffer.from(placeText(segment, segmentNumber, row)))
-          await rejected.writeHex(isWrapped ? withoutQuotes(record) : record)
+          await rejected.writeHex(
+            valueOf(segment, row) ?? (isWrapped ? withoutQuotes(record) : record),
+          )
           await rejected.write(Buffer.of(LF))
         }
         taken++
@@ -133,6 +136,20 @@ function withoutQuotes(field: Buffer): Buffer {
     if (byte === quote) at++
   }
   return text.subarray(0, written)
+}
+
+/** Lines with marks may stand behind spaces that are not theirs (`RecordMarks`). */
+function withoutPadding(line: Buffer, { marks }: LandedSegment): Buffer {
+  if (marks === undefined) return line
+  let start = 0
+  while (line[start] === SPACE) start++
+  return line.subarray(start)
+}
+
+/** The bytes of a record that its line could not hold; null where the line is the record. */
+function valueOf({ unreadable }: LandedSegment, row: number): Uint8Array | null {
+  const { rows, values } = unreadable ?? {}
+  return values?.[rows?.indexOf(row) ?? -1] ?? null
 }
 
 /** `segment TAB row TAB file TAB line TAB`; file and line are empty where not known. */

@@ -21,18 +21,18 @@ export function joinMarks(parts: readonly MarkedPart[], table: string): SegmentM
   const count = parts.reduce((sum, { positions }) => sum + positions.length, 0)
   const splits = new Int32Array(count)
   const positions = new BigInt64Array(count)
-  const timesMicros = new BigInt64Array(count).fill(NO_TIME)
+  const timesMs = new BigInt64Array(count).fill(NO_TIME)
   const deletes = parts.some((part) => part.deletes !== null) ? new Uint8Array(count) : null
   let at = 0
   for (const part of parts) {
     const end = at + part.positions.length
     splits.fill(part.splitNumber, at, end)
     positions.set(part.positions, at)
-    if (part.timesMicros !== null) timesMicros.set(part.timesMicros, at)
+    if (part.timesMs !== null) timesMs.set(part.timesMs, at)
     if (part.deletes !== null) deletes?.set(part.deletes, at)
     at = end
   }
-  return { table, splits, positions, timesMicros, deletes }
+  return { table, splits, positions, timesMs, deletes }
 }
 
 /** Puts the marks of segments where the statements of a session look for them. */

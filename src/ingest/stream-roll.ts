@@ -42,7 +42,8 @@ export async function callRoll(
 ): Promise<Roll> {
   const named = settings.targets.filter(({ isMatched }) => isMatched !== true)
   const schemas = new Map<string, StreamSchema>()
-  const streams = named.length === 0 ? [] : await source.discover()
+  const names = named.map(({ stream }) => stream)
+  const streams = named.length === 0 ? [] : await source.discover(names)
   for (const { stream } of named) {
     const schema = streams.find((one) => one.stream === stream)
     assert(

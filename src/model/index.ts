@@ -5,6 +5,7 @@
  */
 
 export { type HostPort, parseHostPort } from './address.ts'
+export { fitsLong, parseColumnType, printColumnType } from './column-type-names.ts'
 export {
   type ConnectRecord,
   type ConnectSchema,
@@ -45,6 +46,8 @@ export {
 } from './errors.ts'
 export { type NumberedType, numberMembers } from './field-ids.ts'
 export { parseInterval } from './interval.ts'
+export { findUnknownMembers, membersOf, type UnknownMembers } from './json-columns.ts'
+export { LF, OPENING_BRACE, skipSpace } from './line-bytes.ts'
 export {
   type CounterName,
   type GaugeName,
@@ -96,6 +99,7 @@ export {
   streamParts,
   TABLE_NAME,
 } from './stream-pattern.ts'
+export { createShape, knownColumns, type Shape } from './stream-shape.ts'
 export type {
   Accounting,
   CommitOperation,

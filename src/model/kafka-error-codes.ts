@@ -128,4 +128,30 @@ export const KAFKA_ERROR_CODES = defineCodes({
     meaning: 'Sluice and the Kafka broker do not agree on TLS: one wants it, or a certificate.',
     remedy: 'Correct tls of the source, its ca, and the host names of the certificate.',
   },
+  'SLU-SRC-1519': {
+    kind: 'bad-data',
+    meaning: 'A Kafka record has no value, and nothing says what that means.',
+    remedy:
+      'Set nullRecords of the source: delete, with messageKey, where it deletes the row of its ' +
+      'key; ignore where it means nothing. Nothing is lost.',
+  },
+  'SLU-SRC-1520': {
+    kind: 'bad-data',
+    meaning: 'The value of a Kafka record is no JSON text.',
+    remedy:
+      'Set onError: dlq or skip for the table to pass over such records, or correct the ' +
+      'producer. Nothing is lost.',
+  },
+  'SLU-SRC-1521': {
+    kind: 'bad-data',
+    meaning: 'The key of a Kafka record without a value names no row.',
+    remedy:
+      'Set messageKey of the source as the keys are written, or nullRecords: ignore. Nothing is ' +
+      'lost.',
+  },
+  'SLU-SRC-1522': {
+    kind: 'invalid-config',
+    meaning: 'A Kafka topic has no record that names a column.',
+    remedy: 'Declare `columns` of the source, or begin when the topic has records.',
+  },
 })

@@ -3,7 +3,7 @@
 import { apiVersionsV3, Connection, metadataV12, Producer } from '@platformatic/kafka'
 import { Kafka, logLevel } from 'kafkajs'
 import { fetchApi } from '../../connectors/kafka/fetch-api.ts'
-import { jsonLines, openCluster } from '../../connectors/kafka/index.ts'
+import { jsonLines, openCluster } from '../../connectors/kafka/wire.ts'
 import { endOfBatches } from '../../connectors/kafka/record-batch.ts'
 import { createSystemClock } from '../../src/observe/index.ts'
 

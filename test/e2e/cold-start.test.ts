@@ -78,6 +78,7 @@ test('validate loads what describes settings, and neither engine nor driver', ()
     packages: ['commander', 'yaml', 'zod'],
     rooms: [
       'connectors/files',
+      'connectors/kafka',
       'connectors/postgres',
       'src/cli',
       'src/config',
@@ -85,11 +86,13 @@ test('validate loads what describes settings, and neither engine nor driver', ()
       'src/observe',
     ],
     connectors: [
-      'files/column-types',
       'files/create-source',
       'files/index',
       'files/metadata',
       'files/spec',
+      'kafka/create-source',
+      'kafka/index',
+      'kafka/spec',
       'postgres/create-source',
       'postgres/index',
       'postgres/spec',

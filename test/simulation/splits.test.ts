@@ -112,7 +112,7 @@ function partOf(entries: readonly Entry[]): BlockPart {
     partialCount: 0,
     marks: {
       positions: BigInt64Array.from(entries, ({ position }) => position),
-      timesMicros: BigInt64Array.from(entries, ({ position }) => position * 1000n),
+      timesMs: BigInt64Array.from(entries, ({ position }) => position),
       deletes: deletes ? Uint8Array.from(entries, ({ value }) => (value === null ? 1 : 0)) : null,
     },
   }

@@ -4,11 +4,11 @@ import { z } from 'zod'
 import { PIPELINE_STATES } from '../../../src/model/index.ts'
 
 const bigintText = z.string().regex(/^-?\d+$/)
+const place = bigintText.nullable()
 const time = z.iso.datetime()
 const code = z.string().regex(/^SLU-[A-Z]{3}-\d{4}$/)
 const count = z.number().int().min(0)
 const tableError = z.strictObject({ code, message: z.string() }).nullable()
-
 const partition = z.record(z.string(), z.string().nullable())
 
 const document = <Shape extends z.ZodRawShape>(kind: string, shape: Shape) =>
@@ -89,12 +89,7 @@ const state = z.enum(['not started', ...PIPELINE_STATES, 'stopped (killed)'])
 
 const lastError = z.strictObject({ code, message: z.string(), remedy: z.string() }).nullable()
 
-const split = z.strictObject({
-  split: z.string(),
-  floorPosition: bigintText.nullable(),
-  endPosition: bigintText.nullable(),
-})
-
+const split = z.strictObject({ split: z.string(), floorPosition: place, endPosition: place })
 const statusTable = z.strictObject({
   table: z.string(),
   stream: z.string(),

@@ -6,7 +6,7 @@ import {
   type ClusterSettings,
   openCluster,
   type TopicInfo,
-} from '../../../connectors/kafka/index.ts'
+} from '../../../connectors/kafka/wire.ts'
 import { createSystemClock } from '../../../src/observe/index.ts'
 
 /** Host and port of `host:port`. */

@@ -7,7 +7,7 @@ import {
   type RecordChunk,
   type RecordColumns,
   readHeaders,
-} from '../../../connectors/kafka/index.ts'
+} from '../../../connectors/kafka/wire.ts'
 
 /** A record with everything it has. */
 export interface DecodedRecord {

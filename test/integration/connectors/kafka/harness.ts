@@ -2,7 +2,7 @@
 
 import { type CompressionAlgorithmValue, Producer } from '@platformatic/kafka'
 import { afterAll, beforeAll } from 'vitest'
-import type { FetchedChunk, FetcherOptions, TopicInfo } from '../../../../connectors/kafka/index.ts'
+import type { FetchedChunk, FetcherOptions, TopicInfo } from '../../../../connectors/kafka/wire.ts'
 import { type BrokerOptions, startBroker, type TestBroker } from '../../../support/kafka/broker.ts'
 import { connect } from '../../../support/kafka/cluster.ts'
 import { type DecodedRecord, recordsOf } from '../../../support/kafka/decoded.ts'

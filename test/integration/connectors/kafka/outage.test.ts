@@ -1,6 +1,6 @@
 import { Admin } from '@platformatic/kafka'
 import { describe, expect, it } from 'vitest'
-import type { FetchStart, TopicInfo } from '../../../../connectors/kafka/index.ts'
+import type { FetchStart, TopicInfo } from '../../../../connectors/kafka/wire.ts'
 import { isKafkaMissing } from '../../../support/kafka/broker.ts'
 import { connect, makeTopic } from '../../../support/kafka/cluster.ts'
 import { liveBroker, readAll, send, valuesOf } from './harness.ts'

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { alterUserScramCredentialsV0, Connection, ScramMechanisms } from '@platformatic/kafka'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { ClusterSettings } from '../../../../connectors/kafka/index.ts'
+import type { ClusterSettings } from '../../../../connectors/kafka/wire.ts'
 import { isKafkaMissing, startBroker, type TestBroker } from '../../../support/kafka/broker.ts'
 import { brokerAt, connect, makeTopic } from '../../../support/kafka/cluster.ts'
 

@@ -1,7 +1,7 @@
 import { createRecordsBatch } from '@platformatic/kafka'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { jsonLines } from '../../../../connectors/kafka/index.ts'
+import { jsonLines } from '../../../../connectors/kafka/wire.ts'
 import { isSluiceError } from '../../../../src/model/index.ts'
 import { decodeAll, recordsOf } from '../../../support/kafka/decoded.ts'
 import {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { decodeRecords } from '../../../../connectors/kafka/index.ts'
+import { decodeRecords } from '../../../../connectors/kafka/wire.ts'
 import type { ErrorCode } from '../../../../src/model/index.ts'
 import { decodeAll, PLACE, recordsOf } from '../../../support/kafka/decoded.ts'
 import {

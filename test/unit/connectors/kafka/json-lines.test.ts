@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type JsonLines, jsonLines } from '../../../../connectors/kafka/index.ts'
+import { type JsonLines, jsonLines } from '../../../../connectors/kafka/wire.ts'
 import { decodeAll } from '../../../support/kafka/decoded.ts'
 import { writeBatch, writeMarker } from '../../../support/kafka/record-batch.ts'
 

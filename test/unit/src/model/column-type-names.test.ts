@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseColumnType, printColumnType } from '../../../../connectors/files/column-types.ts'
+import { parseColumnType, printColumnType } from '../../../../src/model/index.ts'
 
 describe('column types', () => {
   it('reads the names that people write and prints them again', () => {

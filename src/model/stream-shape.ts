@@ -1,13 +1,9 @@
 /** The columns of the stream as they are known so far; they only grow while a session lives. */
 
-import {
-  type ColumnOrigin,
-  compareTypes,
-  SluiceError,
-  type SourceColumn,
-  type StreamSchema,
-} from '../../src/model/index.ts'
-import { parseColumnType } from './column-types.ts'
+import { parseColumnType } from './column-type-names.ts'
+import { SluiceError } from './errors.ts'
+import type { ColumnOrigin, SourceColumn, StreamSchema } from './schema.ts'
+import { compareTypes } from './type-change.ts'
 
 /** The stream's columns in a session. */
 export interface Shape {

@@ -1,6 +1,6 @@
 /** Column types as people write them. */
 
-import type { ColumnType } from '../../src/model/index.ts'
+import type { ColumnType } from './schema.ts'
 
 const TYPE_NAMES: Readonly<Record<string, ColumnType>> = {
   bigint: 'long',

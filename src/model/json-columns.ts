@@ -3,9 +3,10 @@
  * behind them, and passes over what is no JSON object: that is judged where records are decoded.
  */
 
-import { type ColumnType, SluiceError, type SourceColumn } from '../../src/model/index.ts'
-import { fitsLong, printColumnType } from './column-types.ts'
+import { fitsLong, printColumnType } from './column-type-names.ts'
+import { SluiceError } from './errors.ts'
 import { LF, OPENING_BRACE, skipSpace } from './line-bytes.ts'
+import type { ColumnType, SourceColumn } from './schema.ts'
 
 /** Members that have no column yet. */
 export interface UnknownMembers {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { printColumnType } from '../../../../connectors/files/column-types.ts'
-import { findUnknownMembers } from '../../../../connectors/files/json-columns.ts'
+import { findUnknownMembers, printColumnType } from '../../../../src/model/index.ts'
 
 const find = (text: string, known: readonly string[] = []) =>
   findUnknownMembers(Buffer.from(text), new Set(known), { file: 'a.ndjson', firstLine: 1 })
