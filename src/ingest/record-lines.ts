@@ -87,7 +87,7 @@ async function copyLines(
           const isWrapped = wrapped[unwrapped] === row
           await rejected.write(Buffer.from(placeText(segment, segmentNumber, row)))
           await rejected.writeHex(
-            valueOf(segment, row) ?? (isWrapped ? withoutQuotes(record) : record),
+            valueAt(segment, row) ?? (isWrapped ? withoutQuotes(record) : record),
           )
           await rejected.write(Buffer.of(LF))
         }
@@ -147,7 +147,7 @@ function withoutPadding(line: Buffer, { marks }: LandedSegment): Buffer {
 }
 
 /** The bytes of a record that its line could not hold; null where the line is the record. */
-function valueOf({ unreadable }: LandedSegment, row: number): Uint8Array | null {
+function valueAt({ unreadable }: LandedSegment, row: number): Uint8Array | null {
   const { rows, values } = unreadable ?? {}
   return values?.[rows?.indexOf(row) ?? -1] ?? null
 }

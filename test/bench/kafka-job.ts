@@ -3,8 +3,8 @@
 import { apiVersionsV3, Connection, metadataV12, Producer } from '@platformatic/kafka'
 import { Kafka, logLevel } from 'kafkajs'
 import { fetchApi } from '../../connectors/kafka/fetch-api.ts'
-import { jsonLines, openCluster } from '../../connectors/kafka/wire.ts'
 import { endOfBatches } from '../../connectors/kafka/record-batch.ts'
+import { jsonLines, openCluster } from '../../connectors/kafka/wire.ts'
 import { createSystemClock } from '../../src/observe/index.ts'
 
 /** Which topic, and what to do with it. */
