@@ -86,7 +86,7 @@ const SCHEMA: StreamSchema = {
 function inventHistory(dice: Dice): History {
   return SPLITS.map((_, split) => {
     let position = BigInt(dice.roll(5))
-    return Array.from({ length: 40 + dice.roll(20) }, () => {
+    return Array.from({ length: 25 + dice.roll(10) }, () => {
       position += BigInt(dice.roll(4) === 0 ? 2 + dice.roll(50) : 1)
       const kind = dice.roll(12)
       const value = kind < 2 ? null : kind === 2 ? Number.NaN : dice.roll(1e6)
@@ -286,24 +286,18 @@ async function simulate(
     expect(told).toBeLessThanOrEqual(ends.get(split) ?? 0n)
   }
   await store[Symbol.asyncDispose]()
-  expect(versions).toBeGreaterThan(4)
+  expect(versions).toBeGreaterThan(3)
   return died
 }
 
 describe.each(['upsert', 'append'] as const)('a table of several splits, %s', (mode) => {
   it('is the fold of each split up to its cursor at every version', async () => {
-    for (const seed of [1, 2, 3]) await simulate(seed, mode, [])
+    for (const seed of [1, 2]) await simulate(seed, mode, [])
   })
 
   it.each(POINTS)('is so when the process dies at %s', async (name) => {
-    let died = 0
-    for (const seed of [11, 12]) {
-      died += await simulate(
-        seed,
-        mode,
-        [1, 3, 2].map((occurrence) => ({ name, occurrence })),
-      )
-    }
+    const occurrences = [1, 3, 2].map((occurrence) => ({ name, occurrence }))
+    const died = await simulate(11, mode, occurrences)
     expect(died, 'the failpoint was never passed').toBeGreaterThan(0)
   })
 })

@@ -70,7 +70,7 @@ export const WRONG_SOURCES: readonly WrongFile[] = [
 `,
       '',
     ),
-    'SLU-CFG-1002 4:3 sources.pg|write postgres: or files: below it',
+    'SLU-CFG-1002 4:3 sources.pg|write postgres: or files: or kafka: below it',
   ],
   [
     'source two types',
@@ -83,9 +83,24 @@ export const WRONG_SOURCES: readonly WrongFile[] = [
     'SLU-CFG-1002 5:5 sources.pg.postgre|"postgres"',
   ],
   [
-    'source type kafka',
-    replaced(POSTGRES, 'kafka: { brokers: x }'),
-    'SLU-CFG-1002 5:5 sources.pg.kafka|known here: files, postgres',
+    'source type pulsar',
+    replaced(POSTGRES, 'pulsar: { url: x }'),
+    'SLU-CFG-1002 5:5 sources.pg.pulsar|known here: files, kafka, postgres',
+  ],
+  [
+    'kafka broker without a port',
+    replaced(POSTGRES, 'kafka: { brokers: [here] }'),
+    'SLU-CFG-1002 5:24 sources.pg.kafka.brokers[0]|write host:port',
+  ],
+  [
+    'kafka start in words',
+    replaced(POSTGRES, 'kafka: { brokers: ["h:9092"], start: yesterday }'),
+    'SLU-CFG-1002 5:42 sources.pg.kafka.start|write earliest, latest or a time',
+  ],
+  [
+    'kafka deletes without a key',
+    replaced(POSTGRES, 'kafka: { brokers: ["h:9092"], nullRecords: delete }'),
+    'SLU-CFG-1004 5:48 sources.pg.kafka.nullRecords|add `messageKey',
   ],
   ['source as text', replaced(POSTGRES, 'postgres'), 'SLU-CFG-1002 5:5 sources.pg|`postgres:`'],
   [

@@ -199,7 +199,7 @@ store: { url: ./lake, region: eu }
 sources:
   pg:
     postgres: { urll: x }
-  other: { kafka: {} }
+  other: { pulsar: {} }
 pipelines:
   - name: Shop
     from: pg
@@ -211,7 +211,7 @@ pipelines:
     'SLU-CFG-1002 2:23 store.region',
     'SLU-CFG-1002 5:5 sources.pg.postgres.url',
     'SLU-CFG-1002 5:17 sources.pg.postgres.urll',
-    'SLU-CFG-1002 6:12 sources.other.kafka',
+    'SLU-CFG-1002 6:12 sources.other.pulsar',
     'SLU-CFG-1002 8:11 pipelines[0].name',
     'SLU-CFG-1002 10:13 pipelines[0].tables',
     'SLU-CFG-1002 11:17 pipelines[0].to.mode',
